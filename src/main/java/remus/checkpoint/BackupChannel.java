@@ -1,0 +1,78 @@
+package remus.checkpoint;
+
+import java.lang.foreign.MemorySegment;
+import remus.base.EpochId;
+
+/**
+ * The way from a primary to its backup, for one protection session. Nothing here blocks: what is given is queued and
+ * sent by the channel's own threads; answers come as {@link Listener} calls. Called on the VM's agent thread only.
+ *
+ * <p>Order: checkpoints and chunks arrive in the order given. Small messages (mirrored input, releases, heartbeats)
+ * overtake bulk data.
+ */
+public interface BackupChannel extends AutoCloseable {
+    /** Begins to connect, and goes on trying until {@link #close}; a lost connection is made again by itself. */
+    void open();
+
+    /**
+     * Queues a whole checkpoint. It must stay unchanged until it is acknowledged or the channel is closed, for the
+     * channel may be sending it still, or have to send it again after a reconnection.
+     */
+    void send(StagedCheckpoint checkpoint);
+
+    /** Queues pages of a pre-copy round; {@code chunk} stays unchanged until {@link Listener#chunkSent}. */
+    void sendPages(StagedPages chunk);
+
+    /** Mirrors one frame that goes to the guest; copied before the call returns. */
+    void mirrorInbound(long sequence, MemorySegment frames, long offset, int length);
+
+    /** Tells the backup that the output of all epochs up to {@code epoch} has left this host. */
+    void reportReleased(EpochId epoch);
+
+    /** Asserts that checkpoints make progress; {@code sealed} is the last one taken. */
+    void heartbeat(EpochId sealed);
+
+    /** Reports that this VM's QEMU is dead or hangs: the backup takes over at once. */
+    void reportGuestDead(String reason);
+
+    /** Ends the session in good order: the backup drops its image, never activates, and says so. */
+    void signOff(String reason);
+
+    /** Drops the connection, if any, and sends nothing any more. */
+    @Override
+    void close();
+
+    /** What comes back. Called on the channel's threads: an implementation hands over to the agent and returns. */
+    interface Listener {
+        /** The backup has everything it needs besides memory and waits for it. A new session only. */
+        void backupReady();
+
+        void chunkSent(StagedPages chunk);
+
+        /** The backup holds checkpoint {@code epoch} whole. */
+        void acknowledged(EpochId epoch);
+
+        /**
+         * The connection is lost; the channel tries again. {@code portRefused}: the last attempt was refused at once.
+         */
+        void disconnected(String cause, boolean portRefused);
+
+        /** Connected again: the backup's last whole epoch is {@code lastWhole}, which counts as its acknowledgement. */
+        void reconnected(EpochId lastWhole);
+
+        /** The backup will have none of it: nothing is tried again. */
+        void refused(String reason);
+
+        /** The backup answers that it has dropped its image and will not activate. */
+        void signedOff(String reason);
+
+        /** The backup can't go on (its standby died, its disk is full): it has dropped its image. */
+        void backupLost(String reason);
+
+        /** The backup has taken over, or is doing so: this host has lost the VM. */
+        void backupActivated(String reason);
+
+        /** Result of comparing memory digests for {@code epoch}. */
+        void verified(EpochId epoch, boolean equal);
+    }
+}

@@ -1,0 +1,13 @@
+package remus.checkpoint;
+
+/**
+ * Stops, saves and continues the guest. Each call returns at once; its outcome comes to the engine later, on the
+ * agent's thread, as {@code guestSuspended}, {@code guestSaved}, {@code guestResumed} or {@code guestFailed}.
+ */
+public interface GuestControl {
+    /** Asks QEMU to stop the guest and then to save its device state, without waiting in between. */
+    void suspendAndSave();
+
+    /** Asks QEMU to let the guest run on. */
+    void resume();
+}

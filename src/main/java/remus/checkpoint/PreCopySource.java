@@ -1,0 +1,20 @@
+package remus.checkpoint;
+
+/**
+ * The guest's memory while it runs, read in pre-copy rounds (Clark et al. 2005, §3): round 1 is all that was ever
+ * written, round <i>n</i> what was written since round <i>n-1</i> began. Called on the VM's agent thread.
+ */
+public interface PreCopySource {
+    /**
+     * Begins the next round and returns how many pages it has. A page written after this call belongs to the next
+     * round, whether or not this round has copied it.
+     */
+    long beginRound() throws CheckpointException;
+
+    /**
+     * Copies up to {@code maxPages} further pages of the round into {@code chunk}; zero pages are noted, not copied.
+     *
+     * @return whether the round has more pages
+     */
+    boolean copyChunk(StagedPages chunk, int maxPages) throws CheckpointException;
+}
