@@ -259,7 +259,7 @@ final class ModelWorld implements AutoCloseable {
 
     /** Lets everything arrive that can: then all frames have left, and nothing is in flight. */
     void settle() {
-        for (int i = 0; i < 20_000 && (leftCount < frames.size() || i < 300); i++) {
+        for (int i = 0; i < 20_000 && (i < 300 || leftCount < frames.size() || committedEpoch() == 0); i++) {
             now += INTERVAL_NANOS;
             session.channel.reconnect();
             session.channel.deliver();
