@@ -3,6 +3,7 @@ package remus.host;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import remus.api.ProtectRequest;
 import remus.api.WhenAlone;
@@ -55,8 +56,7 @@ public record ProtectionSettings(
         Duration detect = orElse(yaml.value("detect", DurationText::parse), DEFAULTS.detect());
         WhenAlone whenAlone = orElse(yaml.value("whenAlone", ProtectionSettings::whenAlone), DEFAULTS.whenAlone());
         yaml.end();
-        problemWithInterval(interval).forEach(problem -> yaml.refuse("interval", problem));
-        problemWithDetect(detect, interval).forEach(problem -> yaml.refuse("detect", problem));
+        check(interval, detect, yaml::refuse);
         return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0);
     }
 
@@ -70,8 +70,7 @@ public record ProtectionSettings(
         Duration newInterval = duration("interval", request.interval(), interval, problems);
         Duration newDetect = duration("detect", request.detect(), detect, problems);
         if (problems.isEmpty()) {
-            problemWithInterval(newInterval).forEach(problem -> problems.add("interval: " + problem));
-            problemWithDetect(newDetect, newInterval).forEach(problem -> problems.add("detect: " + problem));
+            check(newInterval, newDetect, (key, problem) -> problems.add(key + ": " + problem));
         }
         long newVerifyEvery = orElse(request.verifyEvery(), verifyEvery);
         if (newVerifyEvery < 0) {
@@ -112,25 +111,30 @@ public record ProtectionSettings(
         throw new IllegalArgumentException("%s is neither hold nor continue".formatted(StrictYaml.shown(text)));
     }
 
-    private static List<String> problemWithInterval(Duration interval) {
-        return between(interval, MIN_INTERVAL, MAX_INTERVAL);
-    }
-
-    private static List<String> problemWithDetect(Duration detect, Duration interval) {
-        List<String> problems = between(detect, MIN_DETECT, MAX_DETECT);
+    /** Tells {@code refuse} the key and the problem, the first one only: the second may come from it. */
+    private static void check(Duration interval, Duration detect, BiConsumer<String, String> refuse) {
         Duration least = interval.multipliedBy(MIN_DETECT_INTERVALS);
-        if (problems.isEmpty() && detect.compareTo(least) < 0) {
-            return List.of("%s is less than twice the interval of %s: use %s or more"
-                    .formatted(DurationText.format(detect), DurationText.format(interval), DurationText.format(least)));
+        if (isOutside(interval, MIN_INTERVAL, MAX_INTERVAL)) {
+            refuse.accept("interval", outside(interval, MIN_INTERVAL, MAX_INTERVAL));
+        } else if (isOutside(detect, MIN_DETECT, MAX_DETECT)) {
+            refuse.accept("detect", outside(detect, MIN_DETECT, MAX_DETECT));
+        } else if (detect.compareTo(least) < 0) {
+            refuse.accept(
+                    "detect",
+                    "%s is less than twice the interval of %s: use %s or more"
+                            .formatted(
+                                    DurationText.format(detect),
+                                    DurationText.format(interval),
+                                    DurationText.format(least)));
         }
-        return problems;
     }
 
-    private static List<String> between(Duration value, Duration min, Duration max) {
-        boolean wholeMillis = value.toNanos() % 1_000_000 == 0;
-        return value.compareTo(min) >= 0 && value.compareTo(max) <= 0 && wholeMillis
-                ? List.of()
-                : List.of("%s is not from %s to %s in whole milliseconds"
-                        .formatted(DurationText.format(value), DurationText.format(min), DurationText.format(max)));
+    private static boolean isOutside(Duration value, Duration min, Duration max) {
+        return value.compareTo(min) < 0 || value.compareTo(max) > 0 || value.toNanos() % 1_000_000 != 0;
+    }
+
+    private static String outside(Duration value, Duration min, Duration max) {
+        return "%s is not from %s to %s in whole milliseconds"
+                .formatted(DurationText.format(value), DurationText.format(min), DurationText.format(max));
     }
 }
