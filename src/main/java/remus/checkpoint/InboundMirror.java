@@ -7,18 +7,26 @@ import java.lang.foreign.MemorySegment;
  * without them each client would have to wait for its own retransmission timer (200 ms and more with TCP).
  *
  * <p>Invariant: a frame is dropped only when a whole checkpoint contains its effect, or when the mirror is full; then
- * the oldest go first, for these the clients' own timers expire first. Confined to the backup's agent thread.
+ * the oldest go first, for these the clients' own timers expire first. A frame that comes again, as after a
+ * reconnection, is kept once. Confined to the backup's agent thread.
  */
 public final class InboundMirror implements AutoCloseable {
     private final FrameRing frames;
+    private long nextSequence = Long.MIN_VALUE;
     private long droppedFrameCount;
 
     public InboundMirror(long capacityBytes) {
         frames = new FrameRing(capacityBytes);
     }
 
-    /** Keeps a copy of the frame with number {@code sequence}; numbers increase. */
+    /**
+     * Keeps a copy of the frame with number {@code sequence}, unless it came before or a whole checkpoint contains it.
+     */
     public void add(long sequence, MemorySegment source, long offset, int length) {
+        if (sequence < nextSequence) {
+            return;
+        }
+        nextSequence = sequence + 1;
         while (!frames.offer(sequence, source, offset, length)) {
             frames.removeHead();
             droppedFrameCount++;
@@ -27,6 +35,7 @@ public final class InboundMirror implements AutoCloseable {
 
     /** A checkpoint is whole that contains the effect of all frames before {@code mark}. */
     public void trim(long mark) {
+        nextSequence = Math.max(nextSequence, mark);
         while (!frames.isEmpty() && frames.headTag() < mark) {
             frames.removeHead();
         }

@@ -33,12 +33,12 @@ public final class OutputBuffer implements AutoCloseable {
 
     private final FrameRing held;
     private final long capacityBytes;
-    private final Arena arena = Arena.ofConfined();
+    private final Arena arena = Arena.ofShared();
     private final MemorySegment lengthField = arena.allocate(Integer.BYTES);
     private Rule rule = Rule.FLOW;
     private EpochId openEpoch = EpochId.NONE;
     private EpochId sealedEpoch = EpochId.NONE;
-    private EpochId releasedEpoch = EpochId.NONE;
+    private long openFrameCount;
     private long releasedFrameCount;
     private long droppedFrameCount;
 
@@ -57,20 +57,22 @@ public final class OutputBuffer implements AutoCloseable {
         rule = Rule.HOLD;
         openEpoch = epoch;
         sealedEpoch = new EpochId(epoch.value() - 1);
-        releasedEpoch = sealedEpoch;
+        openFrameCount = 0;
     }
 
     /** Takes a frame of the open epoch. Only while {@link Rule#HOLD}. */
     public void offer(MemorySegment source, long offset, int length) {
         Invariant.check(rule == Rule.HOLD, "a frame is offered while output flows");
-        if (!held.offer(openEpoch.value(), source, offset, length)) {
+        if (held.offer(openEpoch.value(), source, offset, length)) {
+            openFrameCount++;
+        } else {
             droppedFrameCount++;
         }
     }
 
-    /** Whether so much is held that the epoch had better end early. */
+    /** Whether so much is held, some of it in the open epoch, that the epoch had better end early. */
     public boolean isFilling() {
-        return held.frameBytes() > capacityBytes / 2;
+        return openFrameCount > 0 && held.frameBytes() > capacityBytes / 2;
     }
 
     /** Closes the open epoch: copies its frames to {@code checkpoint}; what comes next belongs to the next epoch. */
@@ -91,6 +93,7 @@ public final class OutputBuffer implements AutoCloseable {
         });
         sealedEpoch = epoch;
         openEpoch = epoch.next();
+        openFrameCount = 0;
     }
 
     /** Sends on all frames of epochs up to {@code epoch}, which the backup has acknowledged. */
@@ -102,9 +105,6 @@ public final class OutputBuffer implements AutoCloseable {
         while (!held.isEmpty() && held.headTag() <= epoch.value()) {
             held.take((tag, memory, offset, length) -> sink.frame(memory, offset, length));
             releasedFrameCount++;
-        }
-        if (epoch.isAfter(releasedEpoch)) {
-            releasedEpoch = epoch;
         }
     }
 
@@ -122,6 +122,7 @@ public final class OutputBuffer implements AutoCloseable {
         rule = Rule.HOLD;
         droppedFrameCount += held.frameCount();
         held.clear();
+        openFrameCount = 0;
     }
 
     public long heldFrameCount() {
