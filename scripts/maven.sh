@@ -13,7 +13,7 @@ need_maven() {
         echo "Maven is missing. Run: sudo $root/scripts/setup   (or: sudo apt-get install maven)" >&2
         return 1
     fi
-    version=$(mvn -B -q --version | sed 's/\x1b\[[0-9;]*m//g' | head -n 1)
+    version=$(mvn -B -q --version 2> /dev/null | sed 's/\x1b\[[0-9;]*m//g' | head -n 1)
     if [[ $(printf '%s\n' "$MAVEN_LEAST" "$version" | sort -V | head -n 1) != "$MAVEN_LEAST" ]]; then
         echo "Maven $version is too old, want at least $MAVEN_LEAST. Run: sudo apt-get install maven," >&2
         echo "or put a newer one from https://maven.apache.org/download.cgi first in PATH." >&2
@@ -32,5 +32,6 @@ is_built() {
 lock_build() { exec 9< "$root/pom.xml"; flock 9; }
 unlock_build() { exec 9<&-; }
 
-# Notes that what target/ holds was made of the sources as they were when the file $1 was last touched.
-mark_built() { touch -r "$1" "$root/target/.built"; }
+# Around a build: the mark carries the time at which it began, so that a source changed meanwhile counts as newer.
+begin_build() { mkdir -p "$root/target" && touch "$root/target/.began"; }
+mark_built() { mv "$root/target/.began" "$root/target/.built"; }
