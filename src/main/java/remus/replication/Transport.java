@@ -1,7 +1,9 @@
 package remus.replication;
 
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
 import java.net.StandardSocketOptions;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
@@ -80,14 +82,29 @@ final class Transport implements AutoCloseable {
     /**
      * Waits at most {@code nanos}, or until {@link #wakeup}, for the connection to be there; returns whether it is.
      *
-     * @throws java.net.ConnectException when the other host refuses it
+     * @throws ConnectException when the other host refuses it
      */
     boolean awaitConnected(long nanos) throws IOException {
-        if (channel.finishConnect()) {
-            return true;
+        try {
+            if (!channel.finishConnect()) {
+                select(SelectionKey.OP_CONNECT, nanos);
+                if (!channel.finishConnect()) {
+                    return false;
+                }
+            }
+        } catch (ConnectException e) {
+            // Also thrown for ETIMEDOUT, which says the opposite: nobody is there who could refuse.
+            if (String.valueOf(e.getMessage()).contains("timed out")) {
+                throw new SocketTimeoutException(e.getMessage());
+            }
+            throw e;
         }
-        select(SelectionKey.OP_CONNECT, nanos);
-        return channel.finishConnect();
+        // On one host, a request to a port that nobody listens on can be given that port to come from, and TCP then
+        // connects it with itself.
+        if (channel.getLocalAddress().equals(channel.getRemoteAddress())) {
+            throw new ConnectException("Connection refused (it would have been one with itself)");
+        }
+        return true;
     }
 
     /** The other end, for messages. */

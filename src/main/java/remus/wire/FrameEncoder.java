@@ -12,10 +12,9 @@ import remus.base.Term;
  * be sent from there. Confined to one thread; allocates nothing.
  */
 public final class FrameEncoder {
-    private static final ByteBuffer[] NOTHING = {};
-
     private final Term term;
     private final CRC32C crc = new CRC32C();
+    private final ByteBuffer[] single = new ByteBuffer[1];
 
     /** @param term the term that all frames carry */
     public FrameEncoder(Term term) {
@@ -29,18 +28,21 @@ public final class FrameEncoder {
 
     /** Completes a frame whose payload is what was put since {@link #begin}, and makes it ready to be written. */
     public ByteBuffer finish(FrameType type, EpochId epoch, ByteBuffer frame) {
-        return finish(type, epoch, frame, NOTHING, 0);
+        single[0] = frame;
+        finish(type, epoch, single, 1);
+        return frame;
     }
 
     /**
-     * Completes a frame whose payload goes on in the first {@code restCount} buffers of {@code rest}, each from its
-     * position to its limit; these are not changed.
+     * Completes a frame that is made of the first {@code partCount} buffers of {@code parts}. The first one was begun
+     * with {@link #begin} and is made ready to be written; the others go from their position to their limit and stay
+     * as they are.
      */
-    public ByteBuffer finish(FrameType type, EpochId epoch, ByteBuffer frame, ByteBuffer[] rest, int restCount) {
-        int headBytes = frame.position();
-        long payloadBytes = (long) headBytes - WireLimits.HEADER_BYTES;
-        for (int i = 0; i < restCount; i++) {
-            payloadBytes += rest[i].remaining();
+    public void finish(FrameType type, EpochId epoch, ByteBuffer[] parts, int partCount) {
+        ByteBuffer head = parts[0];
+        long payloadBytes = (long) head.position() - WireLimits.HEADER_BYTES;
+        for (int i = 1; i < partCount; i++) {
+            payloadBytes += parts[i].remaining();
         }
         Invariant.check(
                 payloadBytes >= 0 && payloadBytes <= type.maxPayloadBytes(),
@@ -48,22 +50,21 @@ public final class FrameEncoder {
                 type,
                 payloadBytes,
                 type.maxPayloadBytes());
-        frame.putInt(0, FrameHeader.MAGIC);
-        frame.put(4, (byte) FrameHeader.VERSION);
-        frame.put(5, (byte) type.code());
-        frame.putShort(6, (short) 0);
-        frame.putInt(FrameHeader.LENGTH_OFFSET, (int) payloadBytes);
-        frame.putInt(FrameHeader.CHECKSUM_OFFSET, 0);
-        frame.putLong(FrameHeader.TERM_OFFSET, term.value());
-        frame.putLong(FrameHeader.TERM_OFFSET + Long.BYTES, epoch.value());
+        head.putInt(0, FrameHeader.MAGIC);
+        head.put(4, (byte) FrameHeader.VERSION);
+        head.put(5, (byte) type.code());
+        head.putShort(6, (short) 0);
+        head.putInt(FrameHeader.LENGTH_OFFSET, (int) payloadBytes);
+        head.putInt(FrameHeader.CHECKSUM_OFFSET, 0);
+        head.putLong(FrameHeader.TERM_OFFSET, term.value());
+        head.putLong(FrameHeader.TERM_OFFSET + Long.BYTES, epoch.value());
+        head.flip();
         crc.reset();
-        crc.update(frame.flip());
-        for (int i = 0; i < restCount; i++) {
-            int position = rest[i].position();
-            crc.update(rest[i]);
-            rest[i].position(position);
+        for (int i = 0; i < partCount; i++) {
+            int position = parts[i].position();
+            crc.update(parts[i]);
+            parts[i].position(position);
         }
-        frame.putInt(FrameHeader.CHECKSUM_OFFSET, (int) crc.getValue());
-        return frame.rewind();
+        head.putInt(FrameHeader.CHECKSUM_OFFSET, (int) crc.getValue());
     }
 }

@@ -159,8 +159,7 @@ public record Hello(
                     definition,
                     files);
         } catch (IllegalArgumentException e) {
-            throw WireException.corrupt(
-                    "the hello for VM '" + vm + "' is wrong: " + WireText.printable(String.valueOf(e.getMessage())));
+            throw WireException.corrupt("the hello for VM '" + vm + "' is wrong: " + e.getMessage());
         }
     }
 

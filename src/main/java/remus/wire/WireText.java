@@ -13,6 +13,8 @@ final class WireText {
     /** No directory and nothing hidden, for the backup stores a file under this name. */
     private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,127}");
 
+    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cc}\\p{Cf}\\u2028\\u2029]");
+
     private WireText() {}
 
     /** @throws IllegalArgumentException when {@code text} is longer than a name may be */
@@ -46,7 +48,7 @@ final class WireText {
     static String takeVmName(ByteBuffer source) throws WireException {
         String name = takeName(source, "VM name");
         if (!VM_NAME.matcher(name).matches()) {
-            throw WireException.corrupt("'" + printable(name) + "' is no name of a VM");
+            throw WireException.corrupt("'" + name + "' is no name of a VM");
         }
         return name;
     }
@@ -54,7 +56,7 @@ final class WireText {
     static String takeFileName(ByteBuffer source) throws WireException {
         String name = takeName(source, "file name");
         if (!isFileName(name)) {
-            throw WireException.corrupt("'" + printable(name) + "' is no name for a file");
+            throw WireException.corrupt("'" + name + "' is no name for a file");
         }
         return name;
     }
@@ -92,14 +94,14 @@ final class WireText {
         ByteBuffer bytes = source.slice(source.position(), length);
         source.position(source.position() + length);
         try {
-            return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
+            return printable(StandardCharsets.UTF_8.newDecoder().decode(bytes).toString());
         } catch (CharacterCodingException e) {
             throw new WireException(ErrorCategory.RETRY, "the " + field + " is not UTF-8", e);
         }
     }
 
-    /** The peer's words, safe to print: control characters, which could forge lines of a log, become '?'. */
-    static String printable(String text) {
-        return text.replaceAll("\\p{Cntrl}", "?");
+    /** The peer's words, safe to print: what could forge lines of a log or act on a terminal becomes '?'. */
+    private static String printable(String text) {
+        return UNPRINTABLE.matcher(text).replaceAll("?");
     }
 }
