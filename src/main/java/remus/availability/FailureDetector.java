@@ -7,6 +7,7 @@ package remus.availability;
  *
  * <p>A process that was itself not running (stopped, or its machine asleep) can't tell how long the other was silent,
  * so {@link #expired} must be called at least each {@code detectNanos / 2}: after a longer gap the time starts anew.
+ * {@link #nanosUntilNextCheck} asks for twice that often, so that a late thread is not taken for a stopped process.
  * Confined to the backup's agent thread.
  */
 public final class FailureDetector {
@@ -28,7 +29,7 @@ public final class FailureDetector {
 
     /** Whether the primary counts as failed at {@code nowNanos}; ask only after all that has arrived was read. */
     public boolean expired(long nowNanos) {
-        if (nowNanos - lastCheckedNanos > detectNanos) {
+        if (nowNanos - lastCheckedNanos > detectNanos / 2) {
             lastHeardNanos = nowNanos;
         }
         lastCheckedNanos = nowNanos;
@@ -37,7 +38,7 @@ public final class FailureDetector {
 
     /** How long to wait before asking again. */
     public long nanosUntilNextCheck(long nowNanos) {
-        return Math.max(0, Math.min(lastHeardNanos + detectNanos - nowNanos, detectNanos / 2));
+        return Math.max(0, Math.min(lastHeardNanos + detectNanos - nowNanos, detectNanos / 4));
     }
 
     public long silentNanos(long nowNanos) {

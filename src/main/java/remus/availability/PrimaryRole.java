@@ -9,6 +9,7 @@ import remus.base.Invariant;
  * ALONE      sessionOpened()                                  → JOINING
  * JOINING    firstCheckpointBegins(): from here on B may own it → PROTECTED (output waits for commits)
  *            backupLost() | signedOff()                       → ALONE
+ *            backupActivated(): in an earlier session         → LOST
  * PROTECTED  severed() | acknowledgement overdue | woke late  → SEVERED
  *            signedOff() | backupLost(): B will not activate  → ALONE
  *            backupActivated()                                → LOST
@@ -40,6 +41,7 @@ public final class PrimaryRole {
     private final WhenAlone whenAlone;
     private State state = State.ALONE;
     private long severedAtNanos;
+    private long lastTickNanos;
 
     public PrimaryRole(long detectNanos, WhenAlone whenAlone) {
         this.detectNanos = detectNanos;
@@ -72,6 +74,7 @@ public final class PrimaryRole {
         }
         state = State.SEVERED;
         severedAtNanos = nowNanos;
+        lastTickNanos = nowNanos;
         return true;
     }
 
@@ -106,19 +109,37 @@ public final class PrimaryRole {
         };
     }
 
-    /** Returns whether this host goes on alone from now on, because its backup has been away for long enough. */
+    /**
+     * Returns whether this host goes on alone from now on, because its backup has been away for long enough. To be called
+     * at least each detection time: after a longer gap, in which this process could not hear the backup either, the time
+     * starts anew.
+     */
     public boolean tick(long nowNanos) {
-        if (state != State.SEVERED || whenAlone == WhenAlone.HOLD || nanosUntilAlone(nowNanos) > 0) {
+        if (state != State.SEVERED || whenAlone == WhenAlone.HOLD) {
+            return false;
+        }
+        if (nowNanos - lastTickNanos > detectNanos) {
+            severedAtNanos = nowNanos;
+        }
+        lastTickNanos = nowNanos;
+        if (nowNanos - severedAtNanos < patienceNanos()) {
             return false;
         }
         state = State.ALONE;
         return true;
     }
 
-    /** How long {@link #tick} still has to wait in SEVERED; {@link Long#MAX_VALUE} where it waits for ever. */
+    /**
+     * How long {@link #tick} may wait in SEVERED: to the end of the time, and no longer than it may go uncalled;
+     * {@link Long#MAX_VALUE} where it waits for ever.
+     */
     public long nanosUntilAlone(long nowNanos) {
         return state == State.SEVERED && whenAlone == WhenAlone.CONTINUE
-                ? Math.max(0, severedAtNanos + ALONE_AFTER_DETECTION_TIMES * detectNanos - nowNanos)
+                ? Math.max(0, Math.min(severedAtNanos + patienceNanos() - nowNanos, detectNanos / 2))
                 : Long.MAX_VALUE;
+    }
+
+    private long patienceNanos() {
+        return ALONE_AFTER_DETECTION_TIMES * detectNanos;
     }
 }

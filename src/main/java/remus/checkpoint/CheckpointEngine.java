@@ -6,6 +6,7 @@ import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
+import remus.base.ErrorCategory;
 import remus.base.Invariant;
 
 /**
@@ -21,7 +22,7 @@ import remus.base.Invariant;
  * SUSPENDING  guestSuspended(): memory is captured             → SAVING
  * SAVING      guestSaved(): the epoch is sealed and sent       → RESUMING
  * RESUMING    guestResumed()                                   → RUNNING
- * any         end()                                            → ENDED
+ * any         end()                                            → ENDED (a guest that stands still for us goes on)
  * </pre>
  *
  * <p>Invariants: tracking is reset before pages are copied; a checkpoint stays in staging until it is acknowledged; at
@@ -29,8 +30,9 @@ import remus.base.Invariant;
  * once, and none that was not acknowledged. Lost connections do not end the session: the channel sends again what is in
  * flight, and no epoch is ended meanwhile.
  *
- * <p>Confined to the VM's agent thread; never blocks. Failures of devices go to the {@link Observer}, whose owner ends
- * the session.
+ * <p>Confined to the VM's agent thread; never blocks. Failures of devices go to the {@link Observer}, once, whose owner
+ * ends the session; until then nothing more is taken and a guest that stands still goes on. Answers of QEMU's to what an
+ * earlier session has asked are not this one's.
  */
 public final class CheckpointEngine implements AutoCloseable {
     /** Checkpoints taken but not acknowledged, at most. */
@@ -107,6 +109,8 @@ public final class CheckpointEngine implements AutoCloseable {
     private EpochId sealed = EpochId.NONE;
     private EpochId committed = EpochId.NONE;
     private boolean connected = true;
+    private boolean failed;
+    private boolean guestStaysPaused;
     private boolean earlyEndWanted;
     private long suspendedAtNanos;
     private int round;
@@ -148,9 +152,11 @@ public final class CheckpointEngine implements AutoCloseable {
 
     /** The backup waits for memory. */
     public void backupReady() {
-        if (phase != Phase.CONNECTING) {
+        if (phase != Phase.CONNECTING || failed) {
             return;
         }
+        // Attempts that failed before this one were losses of a connection too.
+        connected = true;
         try {
             for (CheckpointDevice device : devices) {
                 device.setup();
@@ -158,7 +164,14 @@ public final class CheckpointEngine implements AutoCloseable {
             phase = Phase.PRE_COPY;
             beginRound();
         } catch (CheckpointException e) {
-            observer.deviceFailed(e);
+            fail(e);
+        }
+    }
+
+    private void fail(CheckpointException cause) {
+        if (!failed) {
+            failed = true;
+            observer.deviceFailed(cause);
         }
     }
 
@@ -175,6 +188,9 @@ public final class CheckpointEngine implements AutoCloseable {
      * @return when to call again at the latest, in nanoseconds from now; 0 means at once
      */
     public long tick(long nowNanos) {
+        if (failed) {
+            return Long.MAX_VALUE;
+        }
         return switch (phase) {
             case IDLE, CONNECTING, SUSPENDING, SAVING, RESUMING, ENDED -> Long.MAX_VALUE;
             case PRE_COPY -> tickPreCopy(nowNanos);
@@ -193,7 +209,7 @@ public final class CheckpointEngine implements AutoCloseable {
                 observer.preCopyProgress(round, Math.min(pagesCopied, pagesInRound), pagesInRound);
                 return 0;
             }
-            if (!roundCopied || freeChunks.size() < MAX_CHUNKS) {
+            if (!connected || !roundCopied || freeChunks.size() < MAX_CHUNKS) {
                 return Long.MAX_VALUE; // chunkSent() comes
             }
             if (pagesInRound <= LAST_ROUND_PAGES || round >= MAX_PRE_COPY_ROUNDS) {
@@ -203,7 +219,7 @@ public final class CheckpointEngine implements AutoCloseable {
             beginRound();
             return 0;
         } catch (CheckpointException e) {
-            observer.deviceFailed(e);
+            fail(e);
             return Long.MAX_VALUE;
         }
     }
@@ -235,46 +251,69 @@ public final class CheckpointEngine implements AutoCloseable {
 
     /** QEMU has stopped the guest and is saving its devices. */
     public void guestSuspended() {
-        if (phase == Phase.ENDED) {
+        if (!isOurs(Phase.SUSPENDING)) {
             return;
         }
-        expect(Phase.SUSPENDING);
+        phase = Phase.SAVING;
+        if (failed) {
+            return;
+        }
         StagedCheckpoint checkpoint = currentCheckpoint();
         if (checkpoint.first()) {
             observer.firstCheckpointBegins(epoch);
         }
-        phase = Phase.SAVING;
         try {
             for (CheckpointDevice device : devices) {
                 device.suspended(checkpoint);
             }
         } catch (CheckpointException e) {
-            observer.deviceFailed(e);
+            fail(e);
         }
     }
 
-    /** The buffer that receives the device state, valid between {@link #guestSuspended} and {@link #guestSaved}. */
+    /**
+     * Whether an answer of QEMU's is to what this session has asked, in the phase that expects it. Once ended it awaits
+     * none, and before its first checkpoint what comes is an earlier session's.
+     */
+    private boolean isOurs(Phase expected) {
+        return switch (phase) {
+            case IDLE, CONNECTING, PRE_COPY, ENDED -> false;
+            case RUNNING, SUSPENDING, SAVING, RESUMING -> {
+                expect(expected);
+                yield true;
+            }
+        };
+    }
+
+    /** The buffer that receives the device state, valid from {@link #guestSuspended} to {@link #guestSaved}, while open. */
     public StagedBytes deviceState() {
         return currentCheckpoint().deviceState();
     }
 
-    /** The device state is in {@link #deviceState()}: seals the epoch, lets the guest run on and sends the checkpoint. */
+    /**
+     * The device state is in {@link #deviceState()}: seals the epoch, lets the guest run on and sends the checkpoint. Lets
+     * the guest run on, and no more, where a device has failed or the session is not the one that stopped it.
+     */
     public void guestSaved(long nowNanos) {
-        if (phase == Phase.ENDED) {
+        if (!isOurs(Phase.SAVING)) {
+            if (!guestStaysPaused) {
+                guest.resume();
+            }
             return;
         }
-        expect(Phase.SAVING);
         StagedCheckpoint checkpoint = currentCheckpoint();
         try {
-            for (CheckpointDevice device : devices) {
-                device.saved(checkpoint);
+            for (int i = 0; i < devices.size() && !failed; i++) {
+                devices.get(i).saved(checkpoint);
             }
         } catch (CheckpointException e) {
-            observer.deviceFailed(e);
-            return;
+            fail(e);
         }
         guest.resume();
         phase = Phase.RESUMING;
+        if (failed) {
+            return;
+        }
         sealed = epoch;
         epoch = epoch.next();
         sealedAtNanos[(int) (sealed.value() % sealedAtNanos.length)] = nowNanos;
@@ -284,11 +323,13 @@ public final class CheckpointEngine implements AutoCloseable {
 
     /** The guest runs in the next epoch. */
     public void guestResumed(long nowNanos) {
-        if (phase == Phase.ENDED) {
+        if (!isOurs(Phase.RESUMING)) {
             return;
         }
-        expect(Phase.RESUMING);
         phase = Phase.RUNNING;
+        if (failed) {
+            return;
+        }
         StagedCheckpoint taken = currentCheckpoint();
         current = null;
         for (CheckpointDevice device : devices) {
@@ -303,7 +344,7 @@ public final class CheckpointEngine implements AutoCloseable {
 
     /** The backup holds {@code acknowledged} whole, and so all before it: its output may leave. */
     public void acknowledged(EpochId acknowledged, long nowNanos) {
-        if (phase == Phase.ENDED || !acknowledged.isAfter(committed)) {
+        if (phase == Phase.ENDED || failed || !acknowledged.isAfter(committed)) {
             return;
         }
         Invariant.check(!acknowledged.isAfter(sealed), "acknowledged epoch=%s, sealed=%s", acknowledged, sealed);
@@ -331,8 +372,23 @@ public final class CheckpointEngine implements AutoCloseable {
         connected = false;
     }
 
-    /** The channel is back and sends again what the backup lacks. */
+    /**
+     * The channel is back and sends again what the backup lacks. A backup that has nothing whole may lack pre-copied pages
+     * too, and one that holds less than it acknowledged lacks what is no longer here: with either the session fails.
+     */
     public void reconnected(EpochId lastWhole, long nowNanos) {
+        if (phase == Phase.ENDED) {
+            return;
+        }
+        boolean pagesMayBeLost = lastWhole.equals(EpochId.NONE) && round > 0;
+        if (pagesMayBeLost || committed.isAfter(lastWhole)) {
+            fail(new CheckpointException(
+                    ErrorCategory.DEGRADE,
+                    "the backup came back with less than it had: last whole epoch=%s, acknowledged=%s"
+                            .formatted(lastWhole, committed),
+                    null));
+            return;
+        }
         connected = true;
         acknowledged(lastWhole, nowNanos);
     }
@@ -342,7 +398,10 @@ public final class CheckpointEngine implements AutoCloseable {
         earlyEndWanted = true;
     }
 
-    /** Ends the session: nothing more is taken, sent or committed. Idempotent. */
+    /**
+     * Ends the session: nothing more is taken, sent or committed. A guest that stands still for a checkpoint goes on when
+     * QEMU has answered. Idempotent.
+     */
     public void end() {
         if (phase != Phase.ENDED) {
             phase = Phase.ENDED;
@@ -350,6 +409,12 @@ public final class CheckpointEngine implements AutoCloseable {
                 device.abort();
             }
         }
+    }
+
+    /** As {@link #end}, but a guest that stands still stays so: this host has lost the VM. */
+    public void endAndKeepPaused() {
+        guestStaysPaused = true;
+        end();
     }
 
     public Phase phase() {

@@ -15,7 +15,7 @@ import remus.base.Invariant;
  * is there (it is then <i>whole</i>), and only then applies it to the standby's memory.
  *
  * <p>Invariants: what is applied is whole; epochs follow each other without a gap; epoch <i>e</i> is acknowledged only
- * when <i>e-1</i> has been applied; the device state, output frames and memory that {@link #lastWhole} names belong to
+ * when <i>e-1</i> has been applied, and an activation calls {@link #finishApplying} first; the device state, output frames and memory that {@link #lastWhole} names belong to
  * the same checkpoint. Pages of pre-copy rounds go to the standby's memory directly, for until the first checkpoint is
  * whole there is nothing to mix them with.
  *
@@ -33,7 +33,12 @@ public final class CheckpointReceiver implements AutoCloseable {
         void verified(EpochId epoch, boolean equal);
     }
 
+    /** A page written while QEMU saves its devices is taken twice, hence twice the guest's memory as a limit. */
+    private static final int MAX_COPIES_PER_PAGE = 2;
+
     private final BackupMemory memory;
+    private final int pageBytes;
+    private final long maxPageCount;
     private final InboundMirror inbound;
     private final FrameRing heldOutput;
     private final Listener listener;
@@ -41,6 +46,7 @@ public final class CheckpointReceiver implements AutoCloseable {
     private StagedCheckpoint receiving;
     private StagedCheckpoint whole;
     private boolean isReceiving;
+    private boolean isApplied = true;
     private EpochId lastWhole = EpochId.NONE;
     private EpochId released = EpochId.NONE;
     private long preCopyPageCount;
@@ -48,10 +54,12 @@ public final class CheckpointReceiver implements AutoCloseable {
     public CheckpointReceiver(
             BackupMemory memory, int pageBytes, long outputLimitBytes, InboundMirror inbound, Listener listener) {
         this.memory = memory;
+        this.pageBytes = pageBytes;
+        this.maxPageCount = MAX_COPIES_PER_PAGE * memory.pageCount();
         this.inbound = inbound;
         this.listener = listener;
         this.heldOutput = new FrameRing(2 * outputLimitBytes);
-        long limitBytes = 2 * memory.pageCount() * pageBytes;
+        long limitBytes = maxPageCount * pageBytes;
         this.receiving = new StagedCheckpoint(new StagedPages(pageBytes, limitBytes), 2 * outputLimitBytes);
         this.whole = new StagedCheckpoint(new StagedPages(pageBytes, limitBytes), 2 * outputLimitBytes);
     }
@@ -60,6 +68,7 @@ public final class CheckpointReceiver implements AutoCloseable {
     public void preCopyPages(long firstPage, int count, MemorySegment data, long offset) throws CheckpointException {
         expectNoWholeCheckpoint();
         checkRange(firstPage, count);
+        checkData(count, data, offset);
         memory.write(firstPage, count, data, offset);
         preCopyPageCount += count;
     }
@@ -86,6 +95,9 @@ public final class CheckpointReceiver implements AutoCloseable {
         if (!epoch.equals(lastWhole.next())) {
             throw protocolError("checkpoint epoch=" + epoch + " expected=" + lastWhole.next());
         }
+        if (inboundMark < 0) {
+            throw protocolError("checkpoint epoch=" + epoch + " has the inbound mark " + inboundMark);
+        }
         if (first != lastWhole.equals(EpochId.NONE)) {
             throw protocolError("checkpoint epoch=" + epoch + " is marked first=" + first);
         }
@@ -98,12 +110,15 @@ public final class CheckpointReceiver implements AutoCloseable {
             throws CheckpointException {
         expectReceiving(epoch);
         checkRange(firstPage, count);
+        checkData(count, data, offset);
+        checkPageCount(count);
         receiving.pages().append(firstPage, count, data, offset);
     }
 
     public void zeroPages(EpochId epoch, long firstPage, int count) throws CheckpointException {
         expectReceiving(epoch);
         checkRange(firstPage, count);
+        checkPageCount(count);
         receiving.pages().appendZero(firstPage, count);
     }
 
@@ -135,6 +150,9 @@ public final class CheckpointReceiver implements AutoCloseable {
     /**
      * The checkpoint is complete if its parts are as many as announced here: acknowledges, then applies it.
      *
+     * <p>Where applying fails the checkpoint stays acknowledged and the last whole one; nothing is acknowledged after it
+     * until {@link #finishApplying} has succeeded, which is tried again with each checkpoint.
+     *
      * @param memoryDigest SHA-256 of the primary's guest RAM at the pause, to be compared, or null
      */
     public void end(
@@ -155,21 +173,29 @@ public final class CheckpointReceiver implements AutoCloseable {
                             deviceStateBytes,
                             outputFrameCount));
         }
+        finishApplying();
         StagedCheckpoint previous = whole;
         whole = receiving;
         receiving = previous;
         isReceiving = false;
+        isApplied = false;
         lastWhole = epoch;
         inbound.trim(whole.inboundMark());
         keepOutput();
         listener.whole(epoch);
-        apply();
+        finishApplying();
         if (memoryDigest != null) {
             listener.verified(epoch, Arrays.equals(memoryDigest, memory.digest()));
         }
     }
 
-    private void apply() throws CheckpointException {
+    /**
+     * Applies the last whole checkpoint if an earlier attempt has failed: all of it again, for its pages are complete.
+     */
+    public void finishApplying() throws CheckpointException {
+        if (isApplied) {
+            return;
+        }
         StagedPages pages = whole.pages();
         for (int run = 0; run < pages.runCount(); run++) {
             if (pages.isZero(run)) {
@@ -178,6 +204,7 @@ public final class CheckpointReceiver implements AutoCloseable {
                 memory.write(pages.firstPage(run), pages.pageCount(run), pages.data(run), pages.dataOffset(run));
             }
         }
+        isApplied = true;
     }
 
     private void keepOutput() {
@@ -199,7 +226,9 @@ public final class CheckpointReceiver implements AutoCloseable {
         if (epoch.isAfter(lastWhole)) {
             throw protocolError("released epoch=" + epoch + " but the last whole one is " + lastWhole);
         }
-        released = epoch;
+        if (epoch.isAfter(released)) {
+            released = epoch;
+        }
         while (!heldOutput.isEmpty() && heldOutput.headTag() <= epoch.value()) {
             heldOutput.removeHead();
         }
@@ -209,6 +238,9 @@ public final class CheckpointReceiver implements AutoCloseable {
     public void inboundFrame(long sequence, MemorySegment data, long offset, int length) throws CheckpointException {
         if (length <= 0 || length > FrameRing.MAX_FRAME_BYTES) {
             throw protocolError("inbound frame of " + length + " bytes");
+        }
+        if (sequence < 0 || sequence == Long.MAX_VALUE) {
+            throw protocolError("inbound frame with the sequence number " + sequence);
         }
         inbound.add(sequence, data, offset, length);
     }
@@ -255,6 +287,19 @@ public final class CheckpointReceiver implements AutoCloseable {
         if (firstPage < 0 || count <= 0 || firstPage > memory.pageCount() - count) {
             throw protocolError(
                     "pages %d+%d are outside of guest RAM of %d pages".formatted(firstPage, count, memory.pageCount()));
+        }
+    }
+
+    private void checkData(int count, MemorySegment data, long offset) throws CheckpointException {
+        if (offset < 0 || (long) count * pageBytes > data.byteSize() - offset) {
+            throw protocolError("%d pages do not lie in %d bytes from %d on".formatted(count, data.byteSize(), offset));
+        }
+    }
+
+    private void checkPageCount(int count) throws CheckpointException {
+        if (receiving.pages().pageCount() > maxPageCount - count) {
+            throw protocolError(
+                    "checkpoint epoch=%s has more than %d pages".formatted(receiving.epoch(), maxPageCount));
         }
     }
 
