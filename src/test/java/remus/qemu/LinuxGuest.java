@@ -46,7 +46,7 @@ final class LinuxGuest {
 
     private LinuxGuest() {}
 
-    static VmDefinition.Boot boot() throws Exception {
+    static VmDefinition.Boot boot(MachineType machine) throws Exception {
         Path log = Files.createTempFile("remus-guest", ".log");
         int exit = new ProcessBuilder("sh", "-c", MAKE, "make-guest", CACHE.toString())
                 .redirectErrorStream(true)
@@ -57,7 +57,23 @@ final class LinuxGuest {
         Files.delete(log);
         Assumptions.assumeTrue(exit == 0, () -> "no Debian kernel can be had here: " + said);
         return new VmDefinition.Boot(
-                CACHE.resolve("vmlinuz"), CACHE.resolve("initrd.gz"), "console=ttyS0 quiet panic=-1");
+                CACHE.resolve("vmlinuz"), CACHE.resolve("initrd.gz"), "console=ttyS0 quiet panic=-1" + clock(machine));
+    }
+
+    /**
+     * Under software emulation a microvm has nothing that Linux, in ACPI mode, could measure its TSC against, and it
+     * hangs at boot unless told the frequency, which is the host's.
+     */
+    private static String clock(MachineType machine) throws Exception {
+        if (machine != MachineType.MICROVM) {
+            return "";
+        }
+        double megahertz = Files.readAllLines(Path.of("/proc/cpuinfo")).stream()
+                .filter(line -> line.startsWith("cpu MHz"))
+                .findFirst()
+                .map(line -> Double.parseDouble(line.substring(line.indexOf(':') + 1)))
+                .orElse(2000.0);
+        return " tsc_early_khz=" + Math.round(megahertz * 1000);
     }
 
     /** The last number printed completely, 0 when none was. */

@@ -1,5 +1,6 @@
 package remus.qemu;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
@@ -21,6 +22,7 @@ import remus.linux.Poller;
 class LinuxGuestSystemTest {
     private static final int CHECKPOINTS = 300;
     private static final int WARM_UP = 100;
+    private static final int ACTIVATIONS = 7;
 
     private Hosts hosts;
 
@@ -41,10 +43,6 @@ class LinuxGuestSystemTest {
                 hosts.installation, linux(machine, "a"), hosts.paths("a"), Hosts.LIMITS, Hosts.TIME));
         Hosts.await("Linux counts", () -> LinuxGuest.lastCount(hosts.console("a")) > 50);
         assertTrue(Files.readString(hosts.console("a")).contains("network up"));
-        StandbyQemu standby = hosts.push(
-                StandbyQemu.start(hosts.installation, linux(machine, "b"), hosts.paths("b"), Hosts.LIMITS, Hosts.TIME));
-        standby.prepare();
-
         StagedBytes state = hosts.push(new StagedBytes(DeviceState.MAX_BYTES));
         Durations durations = new Durations();
         for (int i = 0; i < CHECKPOINTS; i++) {
@@ -55,19 +53,34 @@ class LinuxGuestSystemTest {
 
         StagedBytes last = hosts.checkpoint(guest);
         int atCheckpoint = LinuxGuest.lastCount(hosts.console("a"));
-        hosts.copyRam("a", "b");
         guest.close();
-        long begin = System.nanoTime();
-        RunningGuest activated = hosts.push(standby.activate(last));
-        long activationMicros = (System.nanoTime() - begin) / 1_000;
-        Hosts.await("Linux counts on the standby", () -> LinuxGuest.lastCount(hosts.console("b")) > atCheckpoint + 20);
-        String console = Files.readString(hosts.console("b"));
-        assertTrue(!console.contains("Linux version") && !console.contains("count 1\r"), "it has not booted anew");
+        long[] activations = new long[ACTIVATIONS];
+        for (int i = 0; i < ACTIVATIONS; i++) {
+            Files.deleteIfExists(hosts.console("b"));
+            activations[i] = activate(machine, last, atCheckpoint);
+        }
+        System.out.println(machine.key() + ": " + durations + " state=" + last.size() + "B activations us="
+                + Arrays.toString(activations));
+    }
 
-        // Over the new host's own checkpoints, too.
-        hosts.checkpoint(activated);
-        System.out.println(
-                machine.key() + ": " + durations + " state=" + last.size() + "B activation=" + activationMicros + "us");
+    /** Lets the checkpoint run on a new standby and returns how long its activation took, in microseconds. */
+    private long activate(MachineType machine, StagedBytes state, int countAtCheckpoint) throws Exception {
+        try (StandbyQemu standby = StandbyQemu.start(
+                hosts.installation, linux(machine, "b"), hosts.paths("b"), Hosts.LIMITS, Hosts.TIME)) {
+            standby.prepare();
+            hosts.copyRam("a", "b");
+            long begin = System.nanoTime();
+            try (RunningGuest activated = standby.activate(state)) {
+                long micros = (System.nanoTime() - begin) / 1_000;
+                Hosts.await(
+                        "Linux counts on the standby",
+                        () -> LinuxGuest.lastCount(hosts.console("b")) > countAtCheckpoint + 20);
+                assertFalse(Files.readString(hosts.console("b")).contains("network up"), "it has not booted anew");
+                // The new host's guest is checkpointed like any other.
+                hosts.checkpoint(activated);
+                return micros;
+            }
+        }
     }
 
     private VmDefinition linux(MachineType machine, String host) throws Exception {
@@ -78,7 +91,7 @@ class LinuxGuestSystemTest {
                 ByteSize.ofMebibytes(128),
                 Accelerator.TCG,
                 "max",
-                LinuxGuest.boot(),
+                LinuxGuest.boot(machine),
                 List.of(),
                 List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
                 hosts.console(host));
