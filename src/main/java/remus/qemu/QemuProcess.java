@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import remus.base.ErrorCategory;
 import remus.linux.Errno;
 import remus.linux.LinuxException;
@@ -34,6 +35,9 @@ public final class QemuProcess implements AutoCloseable {
 
     private static final int TAIL_BYTES = 4096;
     private static final int TAIL_LINES = 8;
+    /** What QEMU puts before its messages: the time, its name. */
+    private static final Pattern LINE_PREFIX = Pattern.compile("^(\\S+Z )?(qemu-system-\\S+: )?");
+
     private static final Path NULL = Path.of("/dev/null");
 
     private final Process process;
@@ -73,8 +77,9 @@ public final class QemuProcess implements AutoCloseable {
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
                     .start();
             boolean started = false;
+            QmpClient qmp = null;
             try {
-                QmpClient qmp = connect(process, paths.qmpSocket(), limit, log, logStart);
+                qmp = connect(process, paths.qmpSocket(), limit, log, logStart);
                 ProcessIdentity identity = ProcessIdentity.of(process.pid())
                         .orElseThrow(() ->
                                 new QemuException(ErrorCategory.RETRY, "QEMU ended as soon as it had started", null));
@@ -82,6 +87,9 @@ public final class QemuProcess implements AutoCloseable {
                 return new QemuProcess(process, identity, log, logStart, qmp);
             } finally {
                 if (!started) {
+                    if (qmp != null) {
+                        qmp.close();
+                    }
                     process.destroyForcibly().waitFor(KILL_LIMIT.toNanos(), TimeUnit.NANOSECONDS);
                 }
             }
@@ -189,6 +197,7 @@ public final class QemuProcess implements AutoCloseable {
             file.readFully(bytes);
             List<String> lines = new String(bytes, StandardCharsets.UTF_8)
                     .lines()
+                    .map(line -> LINE_PREFIX.matcher(line).replaceFirst(""))
                     .filter(line -> !line.isBlank())
                     .toList();
             return lines.subList(Math.max(0, lines.size() - TAIL_LINES), lines.size());

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -33,6 +34,7 @@ public final class QmpClient implements AutoCloseable {
     static final int MAX_UNSENT_BYTES = 64 * 1024;
     static final int MAX_QUEUED_MESSAGES = 1024;
 
+    private static final int MAX_READS_PER_POLL = 16;
     private static final int READ_BYTES = 64 * 1024;
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
 
@@ -101,7 +103,7 @@ public final class QmpClient implements AutoCloseable {
         }
         message.put("id", id);
         byte[] json = MAPPER.writeValueAsBytes(message);
-        byte[] line = java.util.Arrays.copyOf(json, json.length + 1);
+        byte[] line = Arrays.copyOf(json, json.length + 1);
         line[json.length] = '\n';
         return line;
     }
@@ -141,7 +143,8 @@ public final class QmpClient implements AutoCloseable {
     }
 
     /**
-     * Sends what waits, reads what is there and hands it to {@code handler}; returns at once.
+     * Sends what waits, reads what is there and hands it to {@code handler}; returns at once. A very talkative QEMU is
+     * left with a rest that makes the descriptor readable again.
      *
      * @throws QmpException when the connection has ended or is unusable; what came before has been handed over
      */
@@ -151,7 +154,7 @@ public final class QmpClient implements AutoCloseable {
             dispatch(queued.removeFirst(), handler);
         }
         boolean more = true;
-        while (more) {
+        for (int reads = 0; more && reads < MAX_READS_PER_POLL; reads++) {
             more = receive();
             for (JsonNode message = input.next(); message != null; message = input.next()) {
                 dispatch(message, handler);

@@ -31,9 +31,11 @@ import tools.jackson.databind.JsonNode;
  *       limit: {@link GuestListener#failed}
  * </ul>
  *
- * <p>A guest that has ended ({@link #hasShutDown}) can still be saved; {@code resume} then does nothing.
+ * <p>A guest that has ended ({@link #hasShutDown}) can still be saved once more; {@code resume} then does nothing, and
+ * nothing more is to be asked for.
  *
- * <p>Used by one thread at a time; nothing here blocks but {@link #start}, {@link #quit} and {@link #close}.
+ * <p>Used by one thread at a time, from which {@link #poll} is to be called once in the beginning and then whenever the
+ * descriptor is readable; nothing here blocks but {@link #start}, {@link #quit} and {@link #close}.
  */
 public final class RunningGuest implements GuestControl, AutoCloseable {
     private static final long STOP_ID = 1;
@@ -64,6 +66,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private boolean shutDown;
     private boolean closed;
     private long deadlineNanos;
+    private long lastCheckNanos;
     private @Nullable QmpException sendFailure;
 
     /**
@@ -76,6 +79,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         this.qmp = process.qmp();
         this.time = time;
         this.replyLimitNanos = replyLimit.toNanos();
+        this.lastCheckNanos = time.nanos();
         this.state = DeviceState.open(paths.stateFile());
         ByteArrayOutputStream both = new ByteArrayOutputStream();
         both.writeBytes(QmpClient.encode(STOP_ID, "stop", Map.of()));
@@ -123,29 +127,29 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
 
     @Override
     public void suspendAndSave() {
-        expect(Phase.RUNNING);
-        phase = Phase.SUSPENDING;
-        send(stopAndSave);
+        if (enter(Phase.SUSPENDING, Phase.RUNNING)) {
+            send(stopAndSave);
+        }
     }
 
     @Override
     public void resume() {
-        expect(Phase.SAVED);
-        if (!shutDown) {
-            phase = Phase.RESUMING;
+        if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
             send(cont);
         }
     }
 
-    private void expect(Phase expected) {
-        // After a failure the engine may not have heard of it yet; what it asks for then comes to nothing.
-        Invariant.check(phase == expected || phase == Phase.FAILED, "guest phase=%s expected=%s", phase, expected);
+    /** False after a failure, of which the caller may not have heard yet: what it asks for then comes to nothing. */
+    private boolean enter(Phase next, Phase from) {
+        if (phase == Phase.FAILED) {
+            return false;
+        }
+        Invariant.check(phase == from, "guest phase=%s expected=%s", phase, from);
+        phase = next;
+        return true;
     }
 
     private void send(MemorySegment lines) {
-        if (phase == Phase.FAILED) {
-            return;
-        }
         deadlineNanos = time.nanos() + replyLimitNanos;
         try {
             qmp.sendEncoded(lines);
@@ -171,21 +175,31 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         }
     }
 
-    /** Reports a failure when QEMU owes an answer for longer than the reply limit. */
+    /**
+     * Reports a failure when QEMU owes an answer for longer than the reply limit. To be called several times within
+     * that limit: a longer gap means that we did not run ourselves (SIGSTOP, the host asleep), and then QEMU, which may
+     * have slept with us, gets its time anew.
+     */
     public void checkDeadline(long nowNanos, GuestListener listener) {
+        long gapNanos = nowNanos - lastCheckNanos;
+        lastCheckNanos = nowNanos;
         if (!awaitsReply() || nowNanos - deadlineNanos < 0) {
             return;
         }
-        // What is overdue may have come while we were not running ourselves.
         poll(listener);
-        if (awaitsReply() && nowNanos - deadlineNanos >= 0) {
-            fail(
-                    QmpException.unusable(
-                            "QEMU (pid " + process.identity().pid() + ") does not answer: phase=" + phase
-                                    + ", reply limit " + replyLimitNanos / 1_000_000 + "ms",
-                            null),
-                    listener);
+        if (!awaitsReply() || nowNanos - deadlineNanos < 0) {
+            return;
         }
+        if (gapNanos > replyLimitNanos) {
+            deadlineNanos = nowNanos + replyLimitNanos;
+            return;
+        }
+        fail(
+                QmpException.unusable(
+                        "QEMU (pid " + process.identity().pid() + ") does not answer: phase=" + phase + ", reply limit "
+                                + replyLimitNanos / 1_000_000 + "ms",
+                        null),
+                listener);
     }
 
     private boolean awaitsReply() {

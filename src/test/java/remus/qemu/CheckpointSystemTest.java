@@ -3,8 +3,7 @@ package remus.qemu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.channels.FileChannel;
-import java.nio.file.StandardOpenOption;
+import java.nio.file.Path;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -31,7 +30,7 @@ class CheckpointSystemTest {
     @ParameterizedTest
     @EnumSource
     void aGuestGoesOnAfterEachOfAHundredCheckpoints(MachineType machine) throws Exception {
-        RunningGuest guest = hosts.boot(machine, "a", Hosts.LIMITS);
+        RunningGuest guest = hosts.boot(machine, "a");
         Hosts.Seen seen = new Hosts.Seen();
         StagedBytes state = hosts.push(new StagedBytes(DeviceState.MAX_BYTES));
         for (int checkpoint = 0; checkpoint < 100; checkpoint++) {
@@ -51,22 +50,13 @@ class CheckpointSystemTest {
     @ParameterizedTest
     @EnumSource
     void aStandbyGoesOnExactlyWhereTheCheckpointWasTaken(MachineType machine) throws Exception {
-        RunningGuest guest = hosts.boot(machine, "a", Hosts.LIMITS);
-        StandbyQemu standby = hosts.standby(machine, "b");
+        RunningGuest guest = hosts.boot(machine, "a");
+        StandbyQemu standby = hosts.standby(machine, "b", Hosts.LIMITS);
         standby.prepare();
-        Hosts.Seen seen = new Hosts.Seen();
-        guest.suspendAndSave();
-        Hosts.pollUntil(guest, seen, "saved");
-        StagedBytes state = hosts.push(new StagedBytes(DeviceState.MAX_BYTES));
-        Objects.requireNonNull(seen.state).readInto(state);
-        QemuPaths from = new QemuPaths(hosts.root.resolve("a"), hosts.root.resolve("a-log"));
-        QemuPaths to = new QemuPaths(hosts.root.resolve("b"), hosts.root.resolve("b-log"));
-        // In place: the standby has mapped the file.
-        try (var source = FileChannel.open(from.ramFile());
-                var target = FileChannel.open(to.ramFile(), StandardOpenOption.WRITE)) {
-            assertEquals(source.size(), source.transferTo(0, source.size(), target));
-        }
-        int counter = CountingGuest.counter(to.ramFile());
+        StagedBytes state = hosts.checkpoint(guest);
+        hosts.copyRam("a", "b");
+        Path ram = hosts.root.resolve("b").resolve("ram");
+        int counter = CountingGuest.counter(ram);
         guest.close();
 
         RunningGuest activated = hosts.push(standby.activate(state));
@@ -80,10 +70,10 @@ class CheckpointSystemTest {
         Hosts.pollUntil(activated, after, "saved");
         activated.resume();
         Hosts.pollUntil(activated, after, "resumed");
-        CountingGuest.command(to.ramFile(), CountingGuest.RESET);
+        CountingGuest.command(ram, CountingGuest.RESET);
         Hosts.pollUntil(activated, after, "reset byGuest=true");
-        Hosts.await("it starts again", () -> CountingGuest.counter(to.ramFile()) < counter);
-        int restarted = CountingGuest.counter(to.ramFile());
-        Hosts.await("it counts on", () -> CountingGuest.counter(to.ramFile()) > restarted + 10);
+        Hosts.await("it starts again", () -> CountingGuest.counter(ram) < counter);
+        int restarted = CountingGuest.counter(ram);
+        Hosts.await("it counts on", () -> CountingGuest.counter(ram) > restarted + 10);
     }
 }

@@ -26,7 +26,6 @@ final class CountingGuest {
 
     private static final long COUNTER = 2 << 20;
     private static final long COMMAND = COUNTER + 4;
-    private static final long FIRST_PAGE = 3 << 20;
     private static final int LINE_LENGTH = 8;
 
     // as --32, loaded at 1 MiB. Power-off: port 0x604 (ACPI PM1a control, q35 and pc). Reset: a triple fault.
@@ -59,12 +58,6 @@ final class CountingGuest {
                 FileChannel channel = FileChannel.open(ramFile, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             channel.map(FileChannel.MapMode.READ_WRITE, COMMAND, 4, arena).set(JAVA_INT, 0, command);
         }
-    }
-
-    /** Whether the page that the counter's present value was written to holds it: false for a torn memory image. */
-    static boolean pageHoldsCounter(Path ramFile) throws IOException {
-        int counter = counter(ramFile);
-        return word(ramFile, FIRST_PAGE + (counter & 0xffL) * 4096) == counter;
     }
 
     /** The last number printed completely, 0 when none was. */

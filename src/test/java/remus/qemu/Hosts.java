@@ -1,18 +1,23 @@
 package remus.qemu;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import remus.base.ByteSize;
 import remus.base.CloseStack;
 import remus.base.Time;
+import remus.checkpoint.StagedBytes;
 import remus.linux.BootTime;
 import remus.linux.LinuxException;
 import remus.linux.Poller;
@@ -58,16 +63,20 @@ final class Hosts implements AutoCloseable {
     }
 
     /** A guest that counts already. */
-    RunningGuest boot(MachineType machine, String host, QemuLimits limits) throws Exception {
+    RunningGuest boot(MachineType machine, String host) throws Exception {
+        return boot(machine, host, LIMITS, TIME);
+    }
+
+    RunningGuest boot(MachineType machine, String host, QemuLimits limits, Time time) throws Exception {
         QemuPaths paths = paths(host);
         RunningGuest guest =
-                opened.push(RunningGuest.start(installation, counting(machine, host), paths, limits, TIME));
+                opened.push(RunningGuest.start(installation, counting(machine, host), paths, limits, time));
         await("the guest counts", () -> CountingGuest.lastPrinted(console(host)) > 10);
         return guest;
     }
 
-    StandbyQemu standby(MachineType machine, String host) throws Exception {
-        return opened.push(StandbyQemu.start(installation, counting(machine, host), paths(host), LIMITS, TIME));
+    StandbyQemu standby(MachineType machine, String host, QemuLimits limits) throws Exception {
+        return opened.push(StandbyQemu.start(installation, counting(machine, host), paths(host), limits, TIME));
     }
 
     <T extends AutoCloseable> T push(T resource) {
@@ -87,6 +96,36 @@ final class Hosts implements AutoCloseable {
                 guest.poll(seen);
                 guest.checkDeadline(TIME.nanos(), seen);
             }
+        }
+    }
+
+    /** The device state of one checkpoint of the guest, which then stays suspended. */
+    StagedBytes checkpoint(RunningGuest guest) throws Exception {
+        Seen seen = new Seen();
+        guest.suspendAndSave();
+        pollUntil(guest, seen, "saved");
+        StagedBytes state = opened.push(new StagedBytes(DeviceState.MAX_BYTES));
+        Objects.requireNonNull(seen.state).readInto(state);
+        return state;
+    }
+
+    /** Copies the RAM in place, for the standby has mapped its file. */
+    void copyRam(String from, String to) throws IOException {
+        try (FileChannel source = FileChannel.open(root.resolve(from).resolve("ram"));
+                FileChannel target = FileChannel.open(root.resolve(to).resolve("ram"), StandardOpenOption.WRITE)) {
+            for (long at = 0; at < source.size(); ) {
+                at += source.transferTo(at, source.size() - at, target);
+            }
+        }
+    }
+
+    /** Sends {@code signal} to a QEMU that a test started. */
+    static void signal(String signal, QemuProcess process) throws Exception {
+        Process kill = new ProcessBuilder(
+                        "kill", "-" + signal, Long.toString(process.identity().pid()))
+                .start();
+        if (kill.waitFor() != 0) {
+            throw new AssertionError("kill -" + signal + " failed");
         }
     }
 
@@ -161,7 +200,7 @@ final class Hosts implements AutoCloseable {
 
     private static void deleteTree(Path root) throws IOException {
         try (var files = Files.walk(root)) {
-            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.deleteIfExists(file);
             }
         }
