@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
@@ -54,6 +55,7 @@ final class PrimaryLink implements AutoCloseable {
     private final PrimaryChannelSettings settings;
     private final OutgoingQueue queue;
     private final BackupChannel.Listener listener;
+    private final AtomicReference<@Nullable String> reconnectWanted;
     private final Time time;
     private final FrameReceiver receiver;
     private final OutgoingFrame frame;
@@ -72,11 +74,13 @@ final class PrimaryLink implements AutoCloseable {
             PrimaryChannelSettings settings,
             OutgoingQueue queue,
             BackupChannel.Listener listener,
+            AtomicReference<@Nullable String> reconnectWanted,
             Time time) {
         this.transport = transport;
         this.settings = settings;
         this.queue = queue;
         this.listener = listener;
+        this.reconnectWanted = reconnectWanted;
         this.time = time;
         mode = queue.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
         receiver = new FrameReceiver(transport, FROM_BACKUP, RECEIVE_BUFFER_BYTES);
@@ -110,6 +114,10 @@ final class PrimaryLink implements AutoCloseable {
                 continue;
             }
             checkLimits();
+            String wanted = reconnectWanted.getAndSet(null);
+            if (wanted != null) {
+                throw new IOException(wanted);
+            }
             transport.await(true, !frame.isSent(), MAX_WAIT_NANOS);
         }
         return ending;
@@ -142,8 +150,8 @@ final class PrimaryLink implements AutoCloseable {
         long now = time.nanos();
         PrimaryChannelSettings.Limits limits = settings.limits();
         if (queue.isSignOffOverdue(now)) {
-            end(() -> listener.refused("the backup " + settings.backup() + " did not answer the sign-off within "
-                    + limits.signOff().toMillis() + " ms"));
+            end(() -> listener.signOffUnanswered("the backup " + settings.backup()
+                    + " did not answer the sign-off within " + limits.signOff().toMillis() + " ms"));
             return;
         }
         boolean late = switch (stage) {
@@ -275,7 +283,13 @@ final class PrimaryLink implements AutoCloseable {
             }
             case REFUSAL -> {
                 Refusal refusal = Refusal.decode(payload);
-                end(() -> listener.refused(refusal.reason()));
+                end(() -> {
+                    if (refusal.code() == Refusal.Code.ACTIVATED) {
+                        listener.backupActivated(refusal.reason());
+                    } else {
+                        listener.refused(refusal.reason());
+                    }
+                });
             }
             case SIGNED_OFF -> endWith(payload, listener::signedOff);
             case STANDBY_LOST -> endWith(payload, listener::backupLost);

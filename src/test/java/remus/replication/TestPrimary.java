@@ -178,6 +178,11 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     }
 
     @Override
+    public void signOffUnanswered(String reason) {
+        heard.add("sign-off unanswered " + reason);
+    }
+
+    @Override
     public void signedOff(String reason) {
         heard.add("signed off " + reason);
     }
