@@ -57,7 +57,11 @@ public interface BackupChannel extends AutoCloseable {
          */
         void disconnected(String cause, boolean portRefused);
 
-        /** Connected again: the backup's last whole epoch is {@code lastWhole}, which counts as its acknowledgement. */
+        /**
+         * Connected again: the backup's last whole epoch is {@code lastWhole}, which counts as its acknowledgement. Only
+         * from the first whole checkpoint on: a connection lost before is {@link #backupLost}, for nobody knows which
+         * pre-copied pages have arrived.
+         */
         void reconnected(EpochId lastWhole);
 
         /** The backup will have none of it: nothing is tried again. */
