@@ -9,6 +9,16 @@ public enum WhenAlone {
     /** Goes on alone after three detection times, unless a reachable peer says that it has activated. */
     CONTINUE;
 
+    /** @throws IllegalArgumentException naming the text and the choices */
+    public static WhenAlone parse(String text) {
+        for (WhenAlone value : values()) {
+            if (value.toString().equals(text)) {
+                return value;
+            }
+        }
+        throw new IllegalArgumentException("'" + text + "' is neither hold nor continue");
+    }
+
     @Override
     public String toString() {
         return name().toLowerCase(Locale.ROOT);

@@ -20,7 +20,7 @@ public record HostSettings(
         @Nullable Path state,
         Map<String, HostAddress> peers) {
     /** Longest configuration file, in characters. */
-    static final int MAX_CHARS = 64 << 10;
+    public static final int MAX_CHARS = 64 << 10;
 
     private static final String WHAT = "host configuration";
 

@@ -42,8 +42,8 @@ import tools.jackson.core.JacksonException;
  * Errors of an operation are answered, unexpected ones also logged; neither ends the server.
  */
 public final class HttpApi implements AutoCloseable {
-    /** Largest body of a request; the longest one carries a VM definition. */
-    static final int MAX_REQUEST_BYTES = 2 * VmDefinitionFile.MAX_BYTES;
+    /** Largest body of a request; the longest one carries a VM definition, in which JSON may escape a lot. */
+    static final int MAX_REQUEST_BYTES = 4 * StartRequest.MAX_DEFINITION_CHARS;
 
     /** Clients at the same time, event subscribers included. */
     static final int MAX_CONNECTIONS = 256;

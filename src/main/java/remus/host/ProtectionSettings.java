@@ -54,7 +54,7 @@ public record ProtectionSettings(
         List<String> backups = yaml.texts("backups", MAX_BACKUPS);
         Duration interval = orElse(yaml.value("interval", DurationText::parse), DEFAULTS.interval());
         Duration detect = orElse(yaml.value("detect", DurationText::parse), DEFAULTS.detect());
-        WhenAlone whenAlone = orElse(yaml.value("whenAlone", ProtectionSettings::whenAlone), DEFAULTS.whenAlone());
+        WhenAlone whenAlone = orElse(yaml.value("whenAlone", WhenAlone::parse), DEFAULTS.whenAlone());
         yaml.end();
         check(interval, detect, yaml::refuse);
         return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0);
@@ -100,15 +100,6 @@ public record ProtectionSettings(
             problems.add(key + ": " + e.getMessage());
             return otherwise;
         }
-    }
-
-    private static WhenAlone whenAlone(String text) {
-        for (WhenAlone value : WhenAlone.values()) {
-            if (value.toString().equals(text)) {
-                return value;
-            }
-        }
-        throw new IllegalArgumentException("%s is neither hold nor continue".formatted(StrictYaml.shown(text)));
     }
 
     /** Tells {@code refuse} the key and the problem, the first one only: the second may come from it. */

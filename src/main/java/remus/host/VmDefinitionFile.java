@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import remus.api.StartRequest;
 import remus.base.ByteSize;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
@@ -24,9 +25,6 @@ import remus.qemu.VmDefinition;
  */
 public record VmDefinitionFile(
         VmDefinition definition, @Nullable ProtectionSettings protection) {
-    /** Longest file accepted, in characters of ASCII. */
-    public static final int MAX_BYTES = 64 << 10;
-
     public static final int MAX_CPUS = 64;
     public static final ByteSize MIN_MEMORY = ByteSize.ofMebibytes(16);
     public static final ByteSize MAX_MEMORY = ByteSize.ofMebibytes(4L << 20);
@@ -51,7 +49,7 @@ public record VmDefinitionFile(
      * @throws OperationException naming every problem
      */
     public static VmDefinitionFile parse(String yaml, Path baseDirectory, HostFacts facts) throws OperationException {
-        StrictYaml root = StrictYaml.parse(WHAT, yaml, MAX_BYTES);
+        StrictYaml root = StrictYaml.parse(WHAT, yaml, StartRequest.MAX_DEFINITION_CHARS);
         return new Reader(root, baseDirectory, facts).read();
     }
 

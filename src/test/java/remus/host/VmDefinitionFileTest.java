@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import remus.api.StartRequest;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.qemu.Accelerator;
@@ -224,7 +225,7 @@ class VmDefinitionFileTest {
 
     @Test
     void hostileFilesAreRefusedWithoutEffort() {
-        assertTrue(refusal("#".repeat(VmDefinitionFile.MAX_BYTES + 1)).contains("are allowed"));
+        assertTrue(refusal("#".repeat(StartRequest.MAX_DEFINITION_CHARS + 1)).contains("are allowed"));
         refusal("[".repeat(10_000));
         refusal("{a: ".repeat(5_000));
         StringBuilder bomb = new StringBuilder("a0: &a0 [x, x]\n");
