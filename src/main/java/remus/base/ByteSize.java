@@ -55,7 +55,7 @@ public record ByteSize(long bytes) {
             unit++;
         }
         return value == Math.rint(value)
-                ? "%d %s".formatted((long) value, units[unit])
+                ? String.format(Locale.ROOT, "%d %s", (long) value, units[unit])
                 : String.format(Locale.ROOT, "%.1f %s", value, units[unit]);
     }
 }

@@ -1,5 +1,8 @@
 package remus.base;
 
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
 /**
  * Where a host listens: an address or name, and a TCP port.
  *
@@ -7,11 +10,17 @@ package remus.base;
  * @param port 0 (any free port, for listening only) to 65535
  */
 public record HostAddress(String host, int port) {
+    private static final int MAX_PORT = 65535;
+
+    /** An IPv6 address in brackets, or an IPv4 address or name; then a port, or none. */
+    private static final Pattern TEXT =
+            Pattern.compile("(?:\\[([^\\s\\[\\]:]*:[^\\s\\[\\]]*)]|([^\\s\\[\\]:]+))(?::(\\d{1,5}))?");
+
     public HostAddress {
         if (host.isBlank()) {
             throw new IllegalArgumentException("the address has no host part");
         }
-        if (port < 0 || port > 65535) {
+        if (port < 0 || port > MAX_PORT) {
             throw new IllegalArgumentException("port " + port + " is not in 0..65535");
         }
     }
@@ -22,22 +31,18 @@ public record HostAddress(String host, int port) {
      * @throws IllegalArgumentException naming the text and the form that is understood
      */
     public static HostAddress parse(String text, int defaultPort) {
-        String stripped = text.strip();
-        try {
-            if (stripped.startsWith("[")) {
-                int end = stripped.indexOf(']');
-                String rest = stripped.substring(end + 1);
-                int port = rest.isEmpty() ? defaultPort : Integer.parseInt(rest.substring(1));
-                return new HostAddress(stripped.substring(1, end), port);
-            }
-            int colon = stripped.lastIndexOf(':');
-            return colon < 0
-                    ? new HostAddress(stripped, defaultPort)
-                    : new HostAddress(stripped.substring(0, colon), Integer.parseInt(stripped.substring(colon + 1)));
-        } catch (IndexOutOfBoundsException | IllegalArgumentException e) {
-            throw new IllegalArgumentException(
-                    "'" + text + "' is not an address: write HOST:PORT, such as 192.0.2.7:7420", e);
+        Matcher matcher = TEXT.matcher(text.strip());
+        int port = -1;
+        if (matcher.matches()) {
+            String digits = matcher.group(3);
+            port = digits == null ? defaultPort : Integer.parseInt(digits);
         }
+        if (port < 0 || port > MAX_PORT) {
+            throw new IllegalArgumentException(
+                    "'" + text + "' is not an address: write HOST:PORT, such as 192.0.2.7:7420 or [2001:db8::7]:7420");
+        }
+        String ipv6 = matcher.group(1);
+        return new HostAddress(ipv6 == null ? matcher.group(2) : ipv6, port);
     }
 
     @Override

@@ -26,4 +26,12 @@ public final class Invariant {
             throw new InvariantViolation(format.formatted(values));
         }
     }
+
+    /** Returns {@code value}, which can't be null: {@code what} says why it is there. */
+    public static <T> T present(@Nullable T value, String what) {
+        if (value == null) {
+            throw new InvariantViolation(what + " is missing");
+        }
+        return value;
+    }
 }

@@ -5,7 +5,8 @@ import remus.base.EpochId;
 /**
  * A part of the guest whose state goes into each checkpoint: its memory, its network, its disks. The engine calls the
  * verbs of all devices on the VM's agent thread, in this order for each epoch: {@link #suspending}, {@link #suspended},
- * {@link #saved}, {@link #resumed}, and some time later {@link #commit}.
+ * {@link #saved}, {@link #resumed}. {@link #commit} comes some time after {@link #saved}, and may come before
+ * {@link #resumed} where the backup answers faster than QEMU.
  */
 public interface CheckpointDevice {
     /** Protection begins: called once, before the first copy of memory. */
@@ -23,7 +24,7 @@ public interface CheckpointDevice {
     /** The guest runs again, in the epoch after {@code epoch}. */
     void resumed(EpochId epoch);
 
-    /** The backup has acknowledged {@code epoch} and all before it. */
+    /** The backup has acknowledged {@code epoch} and all before it; those in between get no call of their own. */
     void commit(EpochId epoch);
 
     /** Protection ends, whatever the reason; output already captured is the engine's to release or discard. */

@@ -2,7 +2,8 @@ package remus.checkpoint;
 
 /**
  * Stops, saves and continues the guest. Each call returns at once; its outcome comes to the engine later, on the
- * agent's thread, as {@code guestSuspended}, {@code guestSaved}, {@code guestResumed} or {@code guestFailed}.
+ * agent's thread, as {@code guestSuspended}, {@code guestSaved} or {@code guestResumed}. That QEMU has failed is for the
+ * session's owner, who ends the engine.
  */
 public interface GuestControl {
     /** Asks QEMU to stop the guest and then to save its device state, without waiting in between. */

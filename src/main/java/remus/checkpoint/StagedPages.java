@@ -38,7 +38,7 @@ public final class StagedPages implements AutoCloseable {
 
     /**
      * @param pageBytes size of a guest page as tracked, a divisor of {@link #BLOCK_BYTES}
-     * @param limitBytes the most page data that is ever held; beyond it {@link #append} fails
+     * @param limitBytes the most page data that is ever held; beyond it {@link #append} fails. Zero pages hold none.
      */
     public StagedPages(int pageBytes, long limitBytes) {
         if (pageBytes <= 0 || BLOCK_BYTES % pageBytes != 0) {
@@ -63,6 +63,9 @@ public final class StagedPages implements AutoCloseable {
      * @throws CheckpointException when the limit would be passed; the pages already held stay
      */
     public void append(long firstPage, int count, MemorySegment source, long sourceOffset) throws CheckpointException {
+        if ((long) count * pageBytes > limitBytes - dataBytes()) {
+            throw CheckpointException.stagingFull(limitBytes);
+        }
         long page = firstPage;
         long offset = sourceOffset;
         int remaining = count;
@@ -89,10 +92,7 @@ public final class StagedPages implements AutoCloseable {
         zeroPageCount += count;
     }
 
-    private void openBlock() throws CheckpointException {
-        if ((long) (usedBlockCount + 1) * BLOCK_BYTES > limitBytes + BLOCK_BYTES) {
-            throw CheckpointException.stagingFull(limitBytes);
-        }
+    private void openBlock() {
         if (usedBlockCount == blocks.size()) {
             blocks.add(arena.allocate(BLOCK_BYTES, 4096));
         }

@@ -7,6 +7,7 @@ public final class Errno {
     public static final int ESRCH = 3;
     public static final int EINTR = 4;
     public static final int EIO = 5;
+    public static final int ENXIO = 6;
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
@@ -14,9 +15,11 @@ public final class Errno {
     public static final int EEXIST = 17;
     public static final int ENODEV = 19;
     public static final int EINVAL = 22;
+    public static final int ENOTTY = 25;
     public static final int ENOSPC = 28;
     public static final int EPIPE = 32;
     public static final int ENOSYS = 38;
+    public static final int EOPNOTSUPP = 95;
     public static final int ENOBUFS = 105;
     public static final int ECONNRESET = 104;
     public static final int ECONNREFUSED = 111;
@@ -31,6 +34,7 @@ public final class Errno {
             case ESRCH -> "ESRCH (no such process)";
             case EINTR -> "EINTR (interrupted)";
             case EIO -> "EIO (input/output error)";
+            case ENXIO -> "ENXIO (no such device or address)";
             case EAGAIN -> "EAGAIN (would block)";
             case ENOMEM -> "ENOMEM (out of memory)";
             case EACCES -> "EACCES (permission denied)";
@@ -38,9 +42,11 @@ public final class Errno {
             case EEXIST -> "EEXIST (exists already)";
             case ENODEV -> "ENODEV (no such device)";
             case EINVAL -> "EINVAL (invalid argument)";
+            case ENOTTY -> "ENOTTY (this kernel does not know the request)";
             case ENOSPC -> "ENOSPC (no space left on device)";
             case EPIPE -> "EPIPE (the other end is closed)";
             case ENOSYS -> "ENOSYS (this kernel has no such call)";
+            case EOPNOTSUPP -> "EOPNOTSUPP (not supported)";
             case ENOBUFS -> "ENOBUFS (no buffer space)";
             case ECONNRESET -> "ECONNRESET (connection reset)";
             case ECONNREFUSED -> "ECONNREFUSED (connection refused)";

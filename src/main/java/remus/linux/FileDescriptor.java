@@ -1,6 +1,8 @@
 package remus.linux;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.Objects;
 
 /**
@@ -12,6 +14,13 @@ public final class FileDescriptor implements AutoCloseable {
     /** What {@link #read} and {@link #write} return where the call would have to wait. */
     public static final int WOULD_BLOCK = -1;
 
+    static final int O_RDONLY = 0;
+    static final int O_RDWR = 2;
+    static final int O_NONBLOCK = 0x800;
+
+    private static final int O_CLOEXEC = 0x80000;
+    private static final int AT_FDCWD = -100;
+
     private final String name;
     private int number;
 
@@ -22,6 +31,20 @@ public final class FileDescriptor implements AutoCloseable {
     FileDescriptor(int number, String name) {
         this.number = number;
         this.name = name;
+    }
+
+    /**
+     * Opens {@code path} (open(2)); the descriptor is not inherited by child processes.
+     *
+     * @param flags such as {@code O_RDWR | O_NONBLOCK}, without {@code O_CREAT}
+     */
+    static FileDescriptor open(Path path, int flags) throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment name = arena.allocateFrom(path.toString());
+            // SAFETY: a zero-terminated string that lives until the arena closes after the call.
+            long result = Syscalls.call(SyscallNumbers.OPENAT, AT_FDCWD, name.address(), flags | O_CLOEXEC);
+            return new FileDescriptor((int) Syscalls.check("open(" + path + ")", result), path.toString());
+        }
     }
 
     public int number() {

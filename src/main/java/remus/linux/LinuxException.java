@@ -18,6 +18,12 @@ public final class LinuxException extends RemusException {
         this.errno = errno;
     }
 
+    /** As {@link #LinuxException(String, int)}, with a sentence that says what a person can do about it. */
+    public LinuxException(String call, int errno, String advice) {
+        super(category(errno), call + ": " + Errno.describe(errno) + "; " + advice, null);
+        this.errno = errno;
+    }
+
     public int errno() {
         return errno;
     }

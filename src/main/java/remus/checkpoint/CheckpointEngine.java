@@ -1,0 +1,472 @@
+package remus.checkpoint;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import remus.base.EpochId;
+import remus.base.ErrorCategory;
+import remus.base.Invariant;
+
+/**
+ * The primary's side of one protection session: first copies the guest's memory while it runs, then cuts its execution
+ * into epochs, each ended by a checkpoint that goes to the backup beside the running guest.
+ *
+ * <pre>
+ * IDLE        begin()                                          → CONNECTING
+ * CONNECTING  backupReady(): devices set up, round 1           → PRE_COPY
+ * PRE_COPY    tick(): a round is small enough, or the last one → SUSPENDING   (the first, completing checkpoint)
+ * RUNNING     tick(): interval over, or output is filling up,
+ *             connected, and fewer than two in flight          → SUSPENDING
+ * SUSPENDING  guestSuspended(): memory is captured             → SAVING
+ * SAVING      guestSaved(): the epoch is sealed and sent       → RESUMING
+ * RESUMING    guestResumed()                                   → RUNNING
+ * any         end()                                            → ENDED (a guest that stands still for us goes on)
+ * </pre>
+ *
+ * <p>Invariants: tracking is reset before pages are copied; a checkpoint stays in staging until it is acknowledged; at
+ * most {@link #MAX_IN_FLIGHT} are unacknowledged, then the epoch is stretched; devices commit epochs in order, each
+ * once, and none that was not acknowledged. Lost connections do not end the session: the channel sends again what is in
+ * flight, and no epoch is ended meanwhile.
+ *
+ * <p>Confined to the VM's agent thread; never blocks. Failures of devices go to the {@link Observer}, once, whose owner
+ * ends the session; until then nothing more is taken and a guest that stands still goes on. Answers of QEMU's to what an
+ * earlier session has asked are not this one's.
+ */
+public final class CheckpointEngine implements AutoCloseable {
+    /** Checkpoints taken but not acknowledged, at most. */
+    public static final int MAX_IN_FLIGHT = 2;
+
+    /** Pre-copy chunks that may wait for the channel, at most; together with their size, the memory this takes. */
+    static final int MAX_CHUNKS = 4;
+
+    /** Pages in one pre-copy chunk: 4 MiB. */
+    static final int CHUNK_PAGES = 1024;
+
+    /** After so many rounds the guest is suspended whatever is left: it dirties memory faster than it can be sent. */
+    static final int MAX_PRE_COPY_ROUNDS = 8;
+
+    /** A round of at most so many pages is small enough to be copied in the first pause instead. */
+    static final int LAST_ROUND_PAGES = 2048;
+
+    /** The engine's phases; transitions are listed in the class header. */
+    public enum Phase {
+        IDLE,
+        CONNECTING,
+        PRE_COPY,
+        RUNNING,
+        SUSPENDING,
+        SAVING,
+        RESUMING,
+        ENDED
+    }
+
+    /**
+     * How the session is run.
+     *
+     * @param intervalNanos time from one pause to the next
+     * @param outputLimitBytes the most output of one epoch
+     * @param pageBytes size of a tracked page
+     * @param memoryBytes size of guest RAM
+     */
+    public record Settings(long intervalNanos, long outputLimitBytes, int pageBytes, long memoryBytes) {}
+
+    /** What the engine tells its owner, on the agent's thread. Nothing may call back into the engine from here. */
+    public interface Observer {
+        /** A pre-copy round goes on: {@code pagesCopied} of its {@code pagesInRound}. */
+        void preCopyProgress(int round, long pagesCopied, long pagesInRound);
+
+        /** The guest stands still for the first, completing checkpoint: from here on output has to be held. */
+        void firstCheckpointBegins(EpochId epoch);
+
+        /** A checkpoint was taken; the guest was paused for {@code pauseNanos}. */
+        void checkpointTaken(StagedCheckpoint checkpoint, long pauseNanos);
+
+        /** The backup holds {@code epoch}; its output has been released. {@code commitNanos}: since it was sealed. */
+        void committed(EpochId epoch, long commitNanos);
+
+        /** A device could not do its part: the session can't go on. */
+        void deviceFailed(CheckpointException cause);
+    }
+
+    private final Settings settings;
+    private final GuestControl guest;
+    private final PreCopySource memory;
+    private final List<CheckpointDevice> devices;
+    private final BackupChannel channel;
+    private final Observer observer;
+
+    private final Deque<StagedCheckpoint> free = new ArrayDeque<>();
+    private final Deque<StagedCheckpoint> inFlight = new ArrayDeque<>();
+    private final Deque<StagedPages> freeChunks = new ArrayDeque<>();
+    private final List<StagedPages> allChunks = new ArrayList<>();
+    private final long[] sealedAtNanos = new long[MAX_IN_FLIGHT + 1];
+
+    private Phase phase = Phase.IDLE;
+    private @Nullable StagedCheckpoint current;
+    private EpochId epoch = EpochId.NONE.next();
+    private EpochId sealed = EpochId.NONE;
+    private EpochId committed = EpochId.NONE;
+    private boolean connected = true;
+    private boolean failed;
+    private boolean guestStaysPaused;
+    private boolean earlyEndWanted;
+    private long suspendedAtNanos;
+    private int round;
+    private long pagesInRound;
+    private long pagesCopied;
+    private boolean roundCopied;
+
+    public CheckpointEngine(
+            Settings settings,
+            GuestControl guest,
+            PreCopySource memory,
+            List<CheckpointDevice> devices,
+            BackupChannel channel,
+            Observer observer) {
+        this.settings = settings;
+        this.guest = guest;
+        this.memory = memory;
+        this.devices = List.copyOf(devices);
+        this.channel = channel;
+        this.observer = observer;
+        for (int i = 0; i < MAX_IN_FLIGHT; i++) {
+            // A page written while QEMU saves its devices is taken twice, hence twice the guest's memory as a limit.
+            StagedPages pages = new StagedPages(settings.pageBytes(), 2 * settings.memoryBytes());
+            free.add(new StagedCheckpoint(pages, settings.outputLimitBytes()));
+        }
+        for (int i = 0; i < MAX_CHUNKS; i++) {
+            StagedPages chunk = new StagedPages(settings.pageBytes(), (long) CHUNK_PAGES * settings.pageBytes());
+            freeChunks.add(chunk);
+            allChunks.add(chunk);
+        }
+    }
+
+    /** Starts the session: the channel connects and brings the backup what it lacks. */
+    public void begin() {
+        expect(Phase.IDLE);
+        phase = Phase.CONNECTING;
+        channel.open();
+    }
+
+    /** The backup waits for memory. */
+    public void backupReady() {
+        if (phase != Phase.CONNECTING || failed) {
+            return;
+        }
+        // Attempts that failed before this one were losses of a connection too.
+        connected = true;
+        try {
+            for (CheckpointDevice device : devices) {
+                device.setup();
+            }
+            phase = Phase.PRE_COPY;
+            beginRound();
+        } catch (CheckpointException e) {
+            fail(e);
+        }
+    }
+
+    private void fail(CheckpointException cause) {
+        if (!failed) {
+            failed = true;
+            observer.deviceFailed(cause);
+        }
+    }
+
+    private void beginRound() throws CheckpointException {
+        round++;
+        pagesInRound = memory.beginRound();
+        pagesCopied = 0;
+        roundCopied = pagesInRound == 0;
+    }
+
+    /**
+     * Does what is due at {@code nowNanos}.
+     *
+     * @return when to call again at the latest, in nanoseconds from now; 0 means at once
+     */
+    public long tick(long nowNanos) {
+        if (failed) {
+            return Long.MAX_VALUE;
+        }
+        return switch (phase) {
+            case IDLE, CONNECTING, SUSPENDING, SAVING, RESUMING, ENDED -> Long.MAX_VALUE;
+            case PRE_COPY -> tickPreCopy(nowNanos);
+            case RUNNING -> tickRunning(nowNanos);
+        };
+    }
+
+    private long tickPreCopy(long nowNanos) {
+        try {
+            StagedPages chunk = roundCopied ? null : freeChunks.poll();
+            if (chunk != null) {
+                chunk.clear();
+                roundCopied = !memory.copyChunk(chunk, CHUNK_PAGES);
+                pagesCopied += chunk.pageCount();
+                channel.sendPages(chunk);
+                observer.preCopyProgress(round, Math.min(pagesCopied, pagesInRound), pagesInRound);
+                return 0;
+            }
+            if (!connected || !roundCopied || freeChunks.size() < MAX_CHUNKS) {
+                return Long.MAX_VALUE; // chunkSent() comes
+            }
+            if (pagesInRound <= LAST_ROUND_PAGES || round >= MAX_PRE_COPY_ROUNDS) {
+                suspend(nowNanos, true);
+                return Long.MAX_VALUE;
+            }
+            beginRound();
+            return 0;
+        } catch (CheckpointException e) {
+            fail(e);
+            return Long.MAX_VALUE;
+        }
+    }
+
+    private long tickRunning(long nowNanos) {
+        if (!connected || inFlight.size() >= MAX_IN_FLIGHT) {
+            return Long.MAX_VALUE; // reconnected() or acknowledged() comes
+        }
+        long due = suspendedAtNanos + settings.intervalNanos();
+        if (nowNanos < due && !earlyEndWanted) {
+            return due - nowNanos;
+        }
+        suspend(nowNanos, false);
+        return Long.MAX_VALUE;
+    }
+
+    private void suspend(long nowNanos, boolean first) {
+        StagedCheckpoint checkpoint = Invariant.present(free.poll(), "a free staging buffer");
+        checkpoint.begin(epoch, first);
+        current = checkpoint;
+        earlyEndWanted = false;
+        suspendedAtNanos = nowNanos;
+        phase = Phase.SUSPENDING;
+        for (CheckpointDevice device : devices) {
+            device.suspending(epoch);
+        }
+        guest.suspendAndSave();
+    }
+
+    /** QEMU has stopped the guest and is saving its devices. */
+    public void guestSuspended() {
+        if (!isOurs(Phase.SUSPENDING)) {
+            return;
+        }
+        phase = Phase.SAVING;
+        if (failed) {
+            return;
+        }
+        StagedCheckpoint checkpoint = currentCheckpoint();
+        if (checkpoint.first()) {
+            observer.firstCheckpointBegins(epoch);
+        }
+        try {
+            for (CheckpointDevice device : devices) {
+                device.suspended(checkpoint);
+            }
+        } catch (CheckpointException e) {
+            fail(e);
+        }
+    }
+
+    /**
+     * Whether an answer of QEMU's is to what this session has asked, in the phase that expects it. Once ended it awaits
+     * none, and before its first checkpoint what comes is an earlier session's.
+     */
+    private boolean isOurs(Phase expected) {
+        return switch (phase) {
+            case IDLE, CONNECTING, PRE_COPY, ENDED -> false;
+            case RUNNING, SUSPENDING, SAVING, RESUMING -> {
+                expect(expected);
+                yield true;
+            }
+        };
+    }
+
+    /** The buffer that receives the device state, valid from {@link #guestSuspended} to {@link #guestSaved}, while open. */
+    public StagedBytes deviceState() {
+        return currentCheckpoint().deviceState();
+    }
+
+    /**
+     * The device state is in {@link #deviceState()}: seals the epoch, lets the guest run on and sends the checkpoint. Lets
+     * the guest run on, and no more, where a device has failed or the session is not the one that stopped it.
+     */
+    public void guestSaved(long nowNanos) {
+        if (!isOurs(Phase.SAVING)) {
+            if (!guestStaysPaused) {
+                guest.resume();
+            }
+            return;
+        }
+        StagedCheckpoint checkpoint = currentCheckpoint();
+        try {
+            for (int i = 0; i < devices.size() && !failed; i++) {
+                devices.get(i).saved(checkpoint);
+            }
+        } catch (CheckpointException e) {
+            fail(e);
+        }
+        guest.resume();
+        phase = Phase.RESUMING;
+        if (failed) {
+            return;
+        }
+        sealed = epoch;
+        epoch = epoch.next();
+        sealedAtNanos[(int) (sealed.value() % sealedAtNanos.length)] = nowNanos;
+        inFlight.add(checkpoint);
+        channel.send(checkpoint);
+    }
+
+    /** The guest runs in the next epoch. */
+    public void guestResumed(long nowNanos) {
+        if (!isOurs(Phase.RESUMING)) {
+            return;
+        }
+        phase = Phase.RUNNING;
+        if (failed) {
+            return;
+        }
+        StagedCheckpoint taken = currentCheckpoint();
+        current = null;
+        for (CheckpointDevice device : devices) {
+            device.resumed(sealed);
+        }
+        observer.checkpointTaken(taken, nowNanos - suspendedAtNanos);
+        // An acknowledgement that came before this call has left the checkpoint to us.
+        if (!taken.epoch().isAfter(committed)) {
+            free.add(taken);
+        }
+    }
+
+    /** The backup holds {@code acknowledged} whole, and so all before it: its output may leave. */
+    public void acknowledged(EpochId acknowledged, long nowNanos) {
+        if (phase == Phase.ENDED || failed || !acknowledged.isAfter(committed)) {
+            return;
+        }
+        Invariant.check(!acknowledged.isAfter(sealed), "acknowledged epoch=%s, sealed=%s", acknowledged, sealed);
+        committed = acknowledged;
+        while (!inFlight.isEmpty() && !inFlight.element().epoch().isAfter(acknowledged)) {
+            StagedCheckpoint done = inFlight.remove();
+            if (done != current) {
+                free.add(done);
+            }
+        }
+        for (CheckpointDevice device : devices) {
+            device.commit(acknowledged);
+        }
+        channel.reportReleased(acknowledged);
+        observer.committed(acknowledged, nowNanos - sealedAtNanos[(int) (acknowledged.value() % sealedAtNanos.length)]);
+    }
+
+    /** A pre-copy chunk has left; its buffer is free. */
+    public void chunkSent(StagedPages chunk) {
+        freeChunks.add(chunk);
+    }
+
+    /** No connection: the open epoch goes on until {@link #reconnected}. */
+    public void disconnected() {
+        connected = false;
+    }
+
+    /**
+     * The channel is back and sends again what the backup lacks. A backup that has nothing whole may lack pre-copied pages
+     * too, and one that holds less than it acknowledged lacks what is no longer here: with either the session fails.
+     */
+    public void reconnected(EpochId lastWhole, long nowNanos) {
+        if (phase == Phase.ENDED) {
+            return;
+        }
+        boolean pagesMayBeLost = lastWhole.equals(EpochId.NONE) && round > 0;
+        if (pagesMayBeLost || committed.isAfter(lastWhole)) {
+            fail(new CheckpointException(
+                    ErrorCategory.DEGRADE,
+                    "the backup came back with less than it had: last whole epoch=%s, acknowledged=%s"
+                            .formatted(lastWhole, committed),
+                    null));
+            return;
+        }
+        connected = true;
+        acknowledged(lastWhole, nowNanos);
+    }
+
+    /** Asks for the epoch to end as soon as possible, for its output fills the buffer. */
+    public void endEpochEarly() {
+        earlyEndWanted = true;
+    }
+
+    /**
+     * Ends the session: nothing more is taken, sent or committed. A guest that stands still for a checkpoint goes on when
+     * QEMU has answered. Idempotent.
+     */
+    public void end() {
+        if (phase != Phase.ENDED) {
+            phase = Phase.ENDED;
+            for (CheckpointDevice device : devices) {
+                device.abort();
+            }
+        }
+    }
+
+    /** As {@link #end}, but a guest that stands still stays so: this host has lost the VM. */
+    public void endAndKeepPaused() {
+        guestStaysPaused = true;
+        end();
+    }
+
+    public Phase phase() {
+        return phase;
+    }
+
+    /** Whether the guest stands still by our doing: between the request to stop and the answer to go on. */
+    public boolean isPausing() {
+        return phase == Phase.SUSPENDING || phase == Phase.SAVING || phase == Phase.RESUMING;
+    }
+
+    /** The epoch that the guest is in. */
+    public EpochId epoch() {
+        return epoch;
+    }
+
+    /** The last checkpoint taken. */
+    public EpochId sealed() {
+        return sealed;
+    }
+
+    /** The last checkpoint acknowledged. */
+    public EpochId committed() {
+        return committed;
+    }
+
+    /** When the oldest unacknowledged checkpoint was sealed, or {@link Long#MAX_VALUE} when there is none. */
+    public long oldestInFlightNanos() {
+        StagedCheckpoint oldest = inFlight.peek();
+        return oldest == null
+                ? Long.MAX_VALUE
+                : sealedAtNanos[(int) (oldest.epoch().value() % sealedAtNanos.length)];
+    }
+
+    private StagedCheckpoint currentCheckpoint() {
+        return Invariant.present(current, "the checkpoint being taken");
+    }
+
+    private void expect(Phase expected) {
+        Invariant.check(phase == expected, "phase=%s expected=%s epoch=%s", phase, expected, epoch);
+    }
+
+    /** Frees the staging memory; the channel must be closed before. */
+    @Override
+    public void close() {
+        end();
+        StagedCheckpoint taken = current;
+        if (taken != null && !inFlight.contains(taken) && !free.contains(taken)) {
+            taken.close();
+        }
+        inFlight.forEach(StagedCheckpoint::close);
+        free.forEach(StagedCheckpoint::close);
+        allChunks.forEach(StagedPages::close);
+    }
+}
