@@ -26,7 +26,7 @@ import remus.wire.WireException;
  * <ul>
  *   <li>GREETING: the hello is sent. WELCOME: FLOWING for a resumed session, else FILES, or PREPARING when the backup
  *       lacks no file.
- *   <li>FILES: the last byte of the last wanted file is sent: PREPARING.
+ *   <li>FILES: the last frame of the last wanted file is made: PREPARING.
  *   <li>PREPARING: READY: FLOWING.
  *   <li>FLOWING: prompt and bulk frames go out, answers come in.
  *   <li>OVER, from any stage: REFUSAL, SIGNED_OFF, STANDBY_LOST or ACTIVATED came, or a sign-off has got no answer.
@@ -195,16 +195,16 @@ final class PrimaryLink implements AutoCloseable {
             return false;
         }
         try {
-            if (from.next()) {
-                return true;
-            }
+            from.next();
         } catch (IOException e) {
             // Not the connection's fault, and another one would not help.
             end(() -> listener.refused("a file that the VM needs could not be sent: " + e.getMessage()));
             return false;
         }
-        enter(Stage.PREPARING);
-        return false;
+        if (from.isDone()) {
+            enter(Stage.PREPARING);
+        }
+        return true;
     }
 
     private boolean makeBulkFrame() {
@@ -307,7 +307,7 @@ final class PrimaryLink implements AutoCloseable {
             case NEW -> {
                 queue.rewind(EpochId.NONE);
                 files = new FileSender(frame, settings.files(), settings.hello(), welcome.wantedFiles());
-                enter(Stage.FILES);
+                enter(welcome.wantedFiles().isEmpty() ? Stage.PREPARING : Stage.FILES);
             }
             case RESUME -> {
                 if (queue.lastAcknowledged().isAfter(lastWhole)) {
