@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.EnumSet;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Time;
@@ -146,20 +147,19 @@ final class PrimaryLink implements AutoCloseable {
                     + limits.signOff().toMillis() + " ms"));
             return;
         }
+        long sinceByte = now - lastReceivedNanos;
+        long sinceStage = now - stageBeganNanos;
         boolean late = switch (stage) {
-            case GREETING -> now - stageBeganNanos > limits.welcome().toNanos();
-            case PREPARING -> now - stageBeganNanos > limits.ready().toNanos();
-            // A session that can't be resumed is not given up for a pause that one can afford later.
-            case FILES ->
-                now - lastReceivedNanos > limits.ready().toNanos()
-                        && now - stageBeganNanos > limits.ready().toNanos();
-            case FLOWING ->
-                now - lastReceivedNanos > (queue.isResumable() ? limits.silence() : limits.ready()).toNanos();
+            case GREETING -> sinceStage > limits.welcome().toNanos();
+            // What can't be resumed is not given up for a pause that costs nothing yet.
+            case FILES, PREPARING ->
+                Math.min(sinceByte, sinceStage) > limits.ready().toNanos();
+            case FLOWING -> sinceByte > (queue.isResumable() ? limits.silence() : limits.ready()).toNanos();
             case OVER -> false;
         };
         if (late) {
             throw new IOException("the backup is silent: nothing came for "
-                    + (now - Math.max(lastReceivedNanos, stageBeganNanos)) / 1_000_000 + " ms in stage " + stage);
+                    + Math.min(sinceByte, sinceStage) / 1_000_000 + " ms in stage " + stage);
         }
     }
 
@@ -326,7 +326,7 @@ final class PrimaryLink implements AutoCloseable {
         }
     }
 
-    private void endWith(ByteBuffer payload, java.util.function.Consumer<String> call) throws WireException {
+    private void endWith(ByteBuffer payload, Consumer<String> call) throws WireException {
         String reason = Payloads.decodeReason(payload);
         end(() -> call.accept(reason));
     }
