@@ -1,4 +1,4 @@
-/** Request and response records of the HTTP API. */
+/** Request and response records of the HTTP API: the JSON documents of docs/openapi.yaml, field by field. */
 @NullMarked
 package remus.api;
 

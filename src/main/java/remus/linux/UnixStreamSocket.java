@@ -12,7 +12,8 @@ import java.util.Objects;
 
 /**
  * A connected, non-blocking UNIX stream socket with a bare descriptor: unlike the JDK's channels it can be waited for
- * in one {@link Poller} beside a TAP, and asked how much the other end has not read yet. Confined to one thread.
+ * in one {@link Poller} beside a TAP, and asked how much the other end has not read yet. Used by one thread at a time; may
+ * be handed over to another.
  */
 public final class UnixStreamSocket implements AutoCloseable {
     /** Longest path of a UNIX socket: {@code sun_path} less its terminating zero (unix(7)). */
@@ -28,8 +29,7 @@ public final class UnixStreamSocket implements AutoCloseable {
     private static final int MSG_NOSIGNAL = 0x4000;
 
     private final FileDescriptor descriptor;
-    private final Arena arena = Arena.ofConfined();
-    private final MemorySegment number = arena.allocate(JAVA_INT);
+    private final MemorySegment number = Arena.ofAuto().allocate(JAVA_INT);
 
     private UnixStreamSocket(FileDescriptor descriptor) {
         this.descriptor = descriptor;
@@ -132,6 +132,5 @@ public final class UnixStreamSocket implements AutoCloseable {
     @Override
     public void close() {
         descriptor.close();
-        arena.close();
     }
 }

@@ -1,0 +1,19 @@
+package remus.api;
+
+/**
+ * Asks a host to boot a VM.
+ *
+ * @param definition text of the VM's YAML definition
+ * @param baseDirectory absolute path that the definition's relative paths start from, on the host
+ */
+public record StartRequest(String definition, String baseDirectory) {
+    /** Longest definition accepted, in characters. */
+    public static final int MAX_DEFINITION_CHARS = 64 << 10;
+
+    public StartRequest {
+        // JSON can leave out what Java's types promise.
+        if (definition == null || baseDirectory == null) {
+            throw new IllegalArgumentException("both 'definition' and 'baseDirectory' are needed");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+package remus.api;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A VM as one host sees it: an entry of {@code status}.
+ *
+ * @param reason why it is in this state, or how far it is with it; null when there is nothing to say
+ * @param term generation of ownership
+ * @param epoch the running epoch; 0 when unprotected
+ * @param committedEpoch on the primary the last epoch acknowledged, on the backup the last one applied; 0 for none
+ * @param peer replication address of the other host, null when there is none
+ * @param intervalMillis length of an epoch as asked; 0 when unprotected
+ * @param qemuPid process of the VM or of its standby, null when there is none
+ * @param tap network device of the first interface, null when there is none
+ * @param guestClockLagMillis how far the guest's clock is behind because it stood still: pauses and activations
+ */
+public record VmStatus(
+        String name,
+        VmRole role,
+        VmState state,
+        @Nullable String reason,
+        long term,
+        long epoch,
+        long committedEpoch,
+        @Nullable String peer,
+        long intervalMillis,
+        @Nullable Long qemuPid,
+        @Nullable String tap,
+        CheckpointStatus checkpoint,
+        OutputStatus output,
+        List<DiskStatus> disk,
+        long guestClockLagMillis) {
+
+    public VmStatus {
+        disk = List.copyOf(disk);
+    }
+}

@@ -1,0 +1,106 @@
+package remus.cli;
+
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.TypeConversionException;
+import remus.api.ProtectRequest;
+import remus.api.VmState;
+import remus.api.VmStatus;
+import remus.api.WhenAlone;
+
+@CommandLine.Command(
+        name = "protect",
+        header = "Protect a running VM with a backup on another host.",
+        description = {
+            "",
+            "Ends when the VM is protected: from then on the backup takes over whenever this host fails. What is not "
+                    + "said here comes from the VM's definition.",
+            ""
+        },
+        footer = {"", "Example:", "  remus protect shop --backup 192.0.2.7:7420 --interval 25ms"})
+final class ProtectCommand extends Command.OfApi {
+    @Parameters(paramLabel = "VM", description = "The VM's name.")
+    private String vm = "";
+
+    @Option(
+            names = "--backup",
+            paramLabel = "ADDR:PORT",
+            description = "Replication address of the backup, or the name of a peer of the host.")
+    private @Nullable String backup;
+
+    @Option(
+            names = "--interval",
+            paramLabel = "DURATION",
+            converter = DurationOption.class,
+            description = "Time between two checkpoints; default: 25ms.")
+    private @Nullable String interval;
+
+    @Option(
+            names = "--detect",
+            paramLabel = "DURATION",
+            converter = DurationOption.class,
+            description = "How long checkpoints may stop coming before the backup takes over; default: 300ms.")
+    private @Nullable String detect;
+
+    @Option(
+            names = "--no-output-commit",
+            description = "Let output go before the backup has the state it came from: quicker answers, but a "
+                    + "failover may lose what clients have seen.")
+    private boolean noOutputCommit;
+
+    @Option(
+            names = "--verify",
+            paramLabel = "N",
+            converter = CountOption.class,
+            description = "Compare the memory of both sides every N checkpoints.")
+    private @Nullable Long verifyEvery;
+
+    @Option(
+            names = "--when-alone",
+            paramLabel = "hold|continue",
+            converter = WhenAloneOption.class,
+            description = "When the backup is lost: hold the VM's output (default), or continue without it.")
+    private @Nullable WhenAlone whenAlone;
+
+    @Option(names = "--no-wait", description = "End as soon as protection has begun.")
+    private boolean noWait;
+
+    ProtectCommand(Terminal terminal) {
+        super(terminal);
+    }
+
+    @Override
+    void run() throws CommandException {
+        ProtectRequest request = new ProtectRequest(
+                backup, interval, detect, noOutputCommit ? Boolean.FALSE : null, verifyEvery, whenAlone);
+        VmStatus begun = client().post(VmPath.verb(vm, "protect"), request, VmStatus.class);
+        VmStatus status = noWait || begun.state() == VmState.PROTECTED
+                ? begun
+                : new ProtectionWait(client(), terminal(), vm).untilProtected();
+        print(StatusText.sentence(status));
+    }
+
+    static final class WhenAloneOption implements ITypeConverter<WhenAlone> {
+        @Override
+        public WhenAlone convert(String text) {
+            try {
+                return WhenAlone.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    static final class CountOption implements ITypeConverter<Long> {
+        @Override
+        public Long convert(String text) {
+            if (!text.matches("\\d{1,9}")) {
+                throw new TypeConversionException("'%s' is not a number of checkpoints".formatted(text));
+            }
+            return Long.valueOf(text);
+        }
+    }
+}

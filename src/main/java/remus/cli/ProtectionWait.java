@@ -1,0 +1,78 @@
+package remus.cli;
+
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import remus.api.VmState;
+import remus.api.VmStatus;
+
+/**
+ * Waits until a VM is protected and shows how far it is. Limits: asks every {@link #POLL}; gives up when nothing has
+ * changed for {@link #STANDSTILL}, which leaves the host going on with it.
+ */
+final class ProtectionWait {
+    private static final Duration POLL = Duration.ofMillis(150);
+    private static final Duration STANDSTILL = Duration.ofMinutes(1);
+
+    private final ApiClient client;
+    private final ProgressLine progress;
+    private final String vm;
+
+    ProtectionWait(ApiClient client, Terminal terminal, String vm) {
+        this.client = client;
+        this.progress = new ProgressLine(terminal);
+        this.vm = vm;
+    }
+
+    VmStatus untilProtected() throws CommandException {
+        @Nullable String lastShown = null;
+        long lastChange = System.nanoTime();
+        while (true) {
+            VmStatus status = client.get(VmPath.of(vm), VmStatus.class);
+            switch (status.state()) {
+                case PROTECTED -> {
+                    progress.end();
+                    return status;
+                }
+                case SYNCHRONIZING -> {
+                    String shown =
+                            "%s: synchronizing: %s".formatted(vm, Objects.requireNonNullElse(status.reason(), "…"));
+                    if (!shown.equals(lastShown)) {
+                        lastChange = System.nanoTime();
+                        lastShown = shown;
+                    }
+                    progress.show(shown);
+                }
+                case UNPROTECTED, DEGRADED, STANDBY, ACTIVATING, FENCED, STOPPED -> throw failed(status);
+            }
+            if (System.nanoTime() - lastChange > STANDSTILL.toNanos()) {
+                throw stoodStill();
+            }
+            pause();
+        }
+    }
+
+    private CommandException failed(VmStatus status) {
+        progress.end();
+        VmState state = status.state();
+        return new CommandException("VM '%s' could not be protected, it is %s: %s; mend that and try again"
+                .formatted(vm, state, Objects.requireNonNullElse(status.reason(), "see 'remus events'")));
+    }
+
+    private CommandException stoodStill() {
+        progress.end();
+        return new CommandException(
+                "VM '%s' has been synchronizing without any progress for %d s; see 'remus status %s' and the backup's log"
+                        .formatted(vm, STANDSTILL.toSeconds(), vm));
+    }
+
+    private void pause() throws CommandException {
+        try {
+            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CommandException("interrupted; the host goes on protecting VM '%s'".formatted(vm), e);
+        }
+    }
+}

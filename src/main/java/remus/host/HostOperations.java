@@ -1,0 +1,35 @@
+package remus.host;
+
+import remus.api.FailoverRequest;
+import remus.api.HostStatus;
+import remus.api.ProtectRequest;
+import remus.api.StartRequest;
+import remus.api.VmStatus;
+
+/**
+ * What can be asked of a host over its HTTP API. Called from many threads at once, each of which may block until the
+ * operation is done or refused; every operation answers with the VM's state afterwards.
+ */
+public interface HostOperations {
+    HostStatus status();
+
+    VmStatus status(String vm) throws OperationException;
+
+    /** Boots a VM, unprotected; when its definition names a backup, protection begins by itself afterwards. */
+    VmStatus start(StartRequest request) throws OperationException;
+
+    /** Begins to protect a VM and returns before the backup is synchronized. */
+    VmStatus protect(String vm, ProtectRequest request) throws OperationException;
+
+    /**
+     * Ends the protection of a VM when its backup has signed off; with {@code force} at once, on the operator's word that
+     * the backup does not run the VM.
+     */
+    VmStatus unprotect(String vm, boolean force) throws OperationException;
+
+    /** Ends a VM, after its protection. */
+    VmStatus stop(String vm) throws OperationException;
+
+    /** Activates a VM on this host, its backup, and returns when it runs here. */
+    VmStatus failover(String vm, FailoverRequest request) throws OperationException;
+}

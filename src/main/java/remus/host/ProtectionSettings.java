@@ -1,0 +1,131 @@
+package remus.host;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
+import remus.api.ProtectRequest;
+import remus.api.WhenAlone;
+import remus.base.DurationText;
+import remus.host.OperationException.Kind;
+
+/**
+ * How a VM is protected, checked: from its definition's {@code protection} and from what {@code protect} was asked.
+ *
+ * @param backups names of peers or addresses, the first one preferred; empty when nothing is said
+ * @param interval length of an epoch, {@link #MIN_INTERVAL} to {@link #MAX_INTERVAL}, whole milliseconds
+ * @param detect how long checkpoints may stop coming before the backup takes over: at least twice the interval and
+ *     {@link #MIN_DETECT}, at most {@link #MAX_DETECT}, whole milliseconds
+ * @param whenAlone what the primary does without its backup
+ * @param outputCommit false lets output go before it is safe
+ * @param verifyEvery commits between two comparisons of RAM digests; 0 never
+ */
+public record ProtectionSettings(
+        List<String> backups,
+        Duration interval,
+        Duration detect,
+        WhenAlone whenAlone,
+        boolean outputCommit,
+        long verifyEvery) {
+    public static final Duration MIN_INTERVAL = Duration.ofMillis(5);
+    public static final Duration MAX_INTERVAL = Duration.ofSeconds(10);
+
+    /** Below this, a pause of the garbage collector or a busy machine looks like a dead host. */
+    public static final Duration MIN_DETECT = Duration.ofMillis(50);
+
+    public static final Duration MAX_DETECT = Duration.ofMinutes(1);
+
+    /** One epoch is always under way; only the second one that does not come is news. */
+    public static final int MIN_DETECT_INTERVALS = 2;
+
+    /** Backups that a definition may name. */
+    static final int MAX_BACKUPS = 8;
+
+    public static final ProtectionSettings DEFAULTS =
+            new ProtectionSettings(List.of(), Duration.ofMillis(25), Duration.ofMillis(300), WhenAlone.HOLD, true, 0);
+
+    public ProtectionSettings {
+        backups = List.copyOf(backups);
+    }
+
+    /** Reads {@code protection} of a VM definition; problems are noted there. */
+    static ProtectionSettings read(StrictYaml yaml) {
+        List<String> backups = yaml.texts("backups", MAX_BACKUPS);
+        Duration interval = orElse(yaml.value("interval", DurationText::parse), DEFAULTS.interval());
+        Duration detect = orElse(yaml.value("detect", DurationText::parse), DEFAULTS.detect());
+        WhenAlone whenAlone = orElse(yaml.value("whenAlone", WhenAlone::parse), DEFAULTS.whenAlone());
+        yaml.end();
+        check(interval, detect, yaml::refuse);
+        return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0);
+    }
+
+    /**
+     * These settings, but what {@code request} says otherwise.
+     *
+     * @throws OperationException naming each value that can't be
+     */
+    public ProtectionSettings with(ProtectRequest request) throws OperationException {
+        List<String> problems = new ArrayList<>();
+        Duration newInterval = duration("interval", request.interval(), interval, problems);
+        Duration newDetect = duration("detect", request.detect(), detect, problems);
+        if (problems.isEmpty()) {
+            check(newInterval, newDetect, (key, problem) -> problems.add(key + ": " + problem));
+        }
+        long newVerifyEvery = orElse(request.verifyEvery(), verifyEvery);
+        if (newVerifyEvery < 0) {
+            problems.add("verify: '%d' is not a number of commits".formatted(newVerifyEvery));
+        }
+        if (!problems.isEmpty()) {
+            throw new OperationException(Kind.REFUSED, "protect: " + String.join("; ", problems), "");
+        }
+        String backup = request.backup();
+        return new ProtectionSettings(
+                backup == null ? backups : List.of(backup),
+                newInterval,
+                newDetect,
+                orElse(request.whenAlone(), whenAlone),
+                orElse(request.outputCommit(), outputCommit),
+                newVerifyEvery);
+    }
+
+    private static <T> T orElse(@Nullable T value, T otherwise) {
+        return value == null ? otherwise : value;
+    }
+
+    private static Duration duration(String key, @Nullable String text, Duration otherwise, List<String> problems) {
+        try {
+            return text == null ? otherwise : DurationText.parse(text);
+        } catch (IllegalArgumentException e) {
+            problems.add(key + ": " + e.getMessage());
+            return otherwise;
+        }
+    }
+
+    /** Tells {@code refuse} the key and the problem, the first one only: the second may come from it. */
+    private static void check(Duration interval, Duration detect, BiConsumer<String, String> refuse) {
+        Duration least = interval.multipliedBy(MIN_DETECT_INTERVALS);
+        if (isOutside(interval, MIN_INTERVAL, MAX_INTERVAL)) {
+            refuse.accept("interval", outside(interval, MIN_INTERVAL, MAX_INTERVAL));
+        } else if (isOutside(detect, MIN_DETECT, MAX_DETECT)) {
+            refuse.accept("detect", outside(detect, MIN_DETECT, MAX_DETECT));
+        } else if (detect.compareTo(least) < 0) {
+            refuse.accept(
+                    "detect",
+                    "%s is less than twice the interval of %s: use %s or more"
+                            .formatted(
+                                    DurationText.format(detect),
+                                    DurationText.format(interval),
+                                    DurationText.format(least)));
+        }
+    }
+
+    private static boolean isOutside(Duration value, Duration min, Duration max) {
+        return value.compareTo(min) < 0 || value.compareTo(max) > 0 || value.toNanos() % 1_000_000 != 0;
+    }
+
+    private static String outside(Duration value, Duration min, Duration max) {
+        return "%s is not from %s to %s in whole milliseconds"
+                .formatted(DurationText.format(value), DurationText.format(min), DurationText.format(max));
+    }
+}

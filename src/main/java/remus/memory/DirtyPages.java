@@ -1,0 +1,122 @@
+package remus.memory;
+
+import java.util.Arrays;
+
+/**
+ * A set of guest pages, held as runs of consecutive ones, ascending and apart from each other. Reused from checkpoint
+ * to checkpoint: once it has seen as many runs as it ever will, it allocates nothing.
+ *
+ * <p>Pages may be added in any order and repeatedly; ascending order is cheapest. Confined to one thread at a time.
+ */
+public final class DirtyPages {
+    /** One more than the largest page number: 8 TiB of guest RAM in pages of 4 KiB. */
+    public static final long MAX_PAGES = 1L << 31;
+
+    private static final int FIRST_SHIFT = 32;
+    private static final long COUNT_MASK = 0xffff_ffffL;
+    private static final int INITIAL_RUNS = 1024;
+
+    // One run in each long, first page above, page count below: sorting the longs sorts the runs.
+    private long[] runs = new long[INITIAL_RUNS];
+    private int runCount;
+    private boolean orderly = true;
+
+    public void clear() {
+        runCount = 0;
+        orderly = true;
+    }
+
+    /** Adds {@code count} pages from {@code firstPage} on; none for a count of 0. */
+    public void add(long firstPage, long count) {
+        if (firstPage < 0 || count < 0 || firstPage + count > MAX_PAGES) {
+            throw new IllegalArgumentException("run of " + count + " pages at " + firstPage);
+        }
+        if (count == 0) {
+            return;
+        }
+        if (runCount > 0 && orderly) {
+            long last = runs[runCount - 1];
+            long lastFirst = last >>> FIRST_SHIFT;
+            long lastEnd = lastFirst + (last & COUNT_MASK);
+            if (firstPage >= lastFirst && firstPage <= lastEnd) {
+                long end = Math.max(lastEnd, firstPage + count);
+                runs[runCount - 1] = lastFirst << FIRST_SHIFT | end - lastFirst;
+                return;
+            }
+            orderly = firstPage > lastEnd;
+        }
+        if (runCount == runs.length) {
+            runs = Arrays.copyOf(runs, runCount * 2);
+        }
+        runs[runCount++] = firstPage << FIRST_SHIFT | count;
+    }
+
+    public void addAll(DirtyPages other) {
+        for (int run = 0; run < other.runCount(); run++) {
+            add(other.firstPage(run), other.pageCount(run));
+        }
+    }
+
+    /** Takes away all pages below {@code page}. */
+    public void removeBelow(long page) {
+        order();
+        int kept = 0;
+        for (int run = 0; run < runCount; run++) {
+            long first = firstPage(run);
+            long end = first + pageCount(run);
+            if (end > page) {
+                long newFirst = Math.max(first, page);
+                runs[kept++] = newFirst << FIRST_SHIFT | end - newFirst;
+            }
+        }
+        runCount = kept;
+    }
+
+    private void order() {
+        if (orderly) {
+            return;
+        }
+        Arrays.sort(runs, 0, runCount);
+        int unordered = runCount;
+        clear();
+        for (int run = 0; run < unordered; run++) {
+            // Merges into the last run or appends; never ahead of the run that is being read.
+            add(runs[run] >>> FIRST_SHIFT, runs[run] & COUNT_MASK);
+        }
+    }
+
+    public boolean isEmpty() {
+        return runCount == 0;
+    }
+
+    public int runCount() {
+        order();
+        return runCount;
+    }
+
+    /** First page of {@code run}, 0 to {@link #runCount} - 1. */
+    public long firstPage(int run) {
+        order();
+        return runs[run] >>> FIRST_SHIFT;
+    }
+
+    public long pageCount(int run) {
+        order();
+        return runs[run] & COUNT_MASK;
+    }
+
+    /** Pages of all runs together. */
+    public long pageCount() {
+        order();
+        long pages = 0;
+        for (int run = 0; run < runCount; run++) {
+            pages += runs[run] & COUNT_MASK;
+        }
+        return pages;
+    }
+
+    @Override
+    public String toString() {
+        return pageCount() + " pages in " + runCount + " runs";
+    }
+}

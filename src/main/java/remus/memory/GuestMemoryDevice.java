@@ -1,0 +1,167 @@
+package remus.memory;
+
+import remus.base.EpochId;
+import remus.base.ErrorCategory;
+import remus.checkpoint.CheckpointDevice;
+import remus.checkpoint.CheckpointException;
+import remus.checkpoint.PreCopySource;
+import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
+import remus.linux.LinuxException;
+
+/**
+ * Brings a VM's memory into its checkpoints: first all of it in pre-copy rounds, then what was written in each epoch.
+ *
+ * <p>Invariant: a page that was written and is not yet in a chunk or a checkpoint is <em>owed</em>; it stays so until
+ * it has been copied, also when a round is broken off or a copy fails. Pages are always reset in the tracker first and
+ * copied afterwards, so a write in between makes the page owed again.
+ *
+ * <p>Lasts for one protection session and owns the tracker, not the memory. Confined to the VM's agent thread.
+ */
+public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource {
+    /** As {@code digestEveryEpochs}: checkpoints carry no digest of memory. */
+    public static final int NO_DIGESTS = 0;
+
+    private final GuestMemory memory;
+    private final DirtyTracker tracker;
+    private final int digestEveryEpochs;
+    private final PageCopier copier;
+    private final DirtyPages owed = new DirtyPages();
+    // How far the round under way has got: all owed pages below have been copied.
+    private long roundPosition;
+    private boolean roundUnderWay;
+    private boolean ended;
+
+    /**
+     * @param tracker attached to the VM's QEMU, not yet armed; closed by {@link #abort}
+     * @param digestEveryEpochs a checkpoint whose epoch is a multiple of it carries a digest of all memory;
+     *     {@link #NO_DIGESTS} for none
+     */
+    public GuestMemoryDevice(GuestMemory memory, DirtyTracker tracker, int digestEveryEpochs) {
+        if (digestEveryEpochs < 0) {
+            throw new IllegalArgumentException("digestEveryEpochs=" + digestEveryEpochs + " is negative");
+        }
+        this.memory = memory;
+        this.tracker = tracker;
+        this.digestEveryEpochs = digestEveryEpochs;
+        copier = new PageCopier(memory);
+    }
+
+    @Override
+    public void setup() throws CheckpointException {
+        try {
+            tracker.arm();
+        } catch (LinuxException e) {
+            throw trackingFailed(e);
+        }
+        // The backup's memory may hold anything, so it needs every page, those that were never written too.
+        owed.clear();
+        owed.add(0, memory.pageCount());
+    }
+
+    @Override
+    public long beginRound() throws CheckpointException {
+        endRound();
+        collect();
+        roundUnderWay = true;
+        roundPosition = 0;
+        return owed.pageCount();
+    }
+
+    @Override
+    public boolean copyChunk(StagedPages chunk, int maxPages) throws CheckpointException {
+        if (!roundUnderWay) {
+            return false;
+        }
+        try {
+            roundPosition = copier.copySparsely(owed, roundPosition, maxPages, chunk);
+        } catch (LinuxException e) {
+            throw readingFailed(e);
+        }
+        if (roundPosition < memory.pageCount()) {
+            return true;
+        }
+        endRound();
+        return false;
+    }
+
+    /** What the round has copied is owed no more; the rest stays. */
+    private void endRound() {
+        if (roundUnderWay) {
+            owed.removeBelow(roundPosition);
+            roundUnderWay = false;
+        }
+    }
+
+    @Override
+    public void suspending(EpochId epoch) {}
+
+    @Override
+    public void suspended(StagedCheckpoint checkpoint) throws CheckpointException {
+        endRound();
+        // What a round has left over may be mostly holes; a page written in an epoch is none.
+        boolean leftOver = !owed.isEmpty();
+        collect();
+        if (leftOver) {
+            copyLeftOver(checkpoint.pages());
+        } else {
+            copier.copy(owed, checkpoint.pages());
+        }
+        owed.clear();
+    }
+
+    private void copyLeftOver(StagedPages pages) throws CheckpointException {
+        try {
+            copier.copySparsely(owed, 0, Integer.MAX_VALUE, pages);
+        } catch (LinuxException e) {
+            throw readingFailed(e);
+        }
+    }
+
+    @Override
+    public void saved(StagedCheckpoint checkpoint) throws CheckpointException {
+        // QEMU completes requests of its devices while it stops and saves them; what that wrote comes now.
+        collect();
+        copier.copy(owed, checkpoint.pages());
+        owed.clear();
+        if (digestEveryEpochs != NO_DIGESTS && checkpoint.epoch().value() % digestEveryEpochs == 0) {
+            try {
+                checkpoint.setMemoryDigest(memory.digest());
+            } catch (LinuxException e) {
+                throw readingFailed(e);
+            }
+        }
+    }
+
+    private void collect() throws CheckpointException {
+        try {
+            tracker.collect(owed);
+        } catch (LinuxException e) {
+            throw trackingFailed(e);
+        }
+    }
+
+    @Override
+    public void resumed(EpochId epoch) {}
+
+    @Override
+    public void commit(EpochId epoch) {}
+
+    @Override
+    public void abort() {
+        if (!ended) {
+            ended = true;
+            tracker.close();
+        }
+    }
+
+    private static CheckpointException trackingFailed(LinuxException cause) {
+        return new CheckpointException(
+                ErrorCategory.DEGRADE, "the writes to guest memory can't be tracked: " + cause.getMessage(), cause);
+    }
+
+    private static CheckpointException readingFailed(LinuxException cause) {
+        return new CheckpointException(
+                ErrorCategory.DEGRADE, "guest memory can't be read: " + cause.getMessage(), cause);
+    }
+}

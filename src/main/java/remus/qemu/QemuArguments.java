@@ -1,0 +1,180 @@
+package remus.qemu;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.UUID;
+
+/**
+ * QEMU's command line for a VM definition. The primary and its standby get the same machine from it, device by device
+ * and slot by slot, and differ in paths and in that the standby waits for its state ({@code -S -incoming defer}).
+ *
+ * <p>What decides the choices: each kilobyte of device state is saved at every checkpoint, so devices that guests can do
+ * without are left out and virtio devices use the small legacy interface; all writable guest RAM is the one shared file.
+ */
+public final class QemuArguments {
+    /** Most network interfaces of a VM; also the number of transports that microvm has without a second I/O APIC. */
+    public static final int MAX_NICS = 8;
+
+    /**
+     * PCI slot of the first network interface. Slots are fixed so that a guest keeps its interface names whatever else
+     * a definition gains; those from 8 to 15 are left for disks.
+     */
+    private static final int FIRST_NIC_SLOT = 16;
+
+    private final VmDefinition vm;
+    private final QemuPaths paths;
+    private final QemuFeatures features;
+    private final List<String> arguments = new ArrayList<>();
+
+    private QemuArguments(VmDefinition vm, QemuPaths paths, QemuFeatures features) {
+        this.vm = vm;
+        this.paths = paths;
+        this.features = features;
+    }
+
+    /** Arguments of a QEMU that boots the guest at once. */
+    public static List<String> forPrimary(VmDefinition vm, QemuPaths paths, QemuFeatures features) {
+        return new QemuArguments(vm, paths, features).common();
+    }
+
+    /** Arguments of a QEMU that waits for {@code migrate-incoming}, and then for {@code cont}. */
+    public static List<String> forStandby(VmDefinition vm, QemuPaths paths, QemuFeatures features) {
+        List<String> arguments = new ArrayList<>(new QemuArguments(vm, paths, features).common());
+        Collections.addAll(arguments, "-S", "-incoming", "defer");
+        return List.copyOf(arguments);
+    }
+
+    /** The UUID that the guest sees: the same on each host and at each start, made from the VM's name. */
+    static UUID uuid(String vmName) {
+        return UUID.nameUUIDFromBytes(("remus:" + vmName).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private List<String> common() {
+        if (vm.nics().size() > MAX_NICS) {
+            throw new IllegalArgumentException(
+                    "VM " + vm.name() + " has " + vm.nics().size() + " network interfaces, the limit is " + MAX_NICS);
+        }
+        // No -sandbox: its filter would kill QEMU when memory tracking borrows one of its threads for a userfaultfd.
+        add("-nodefaults");
+        add("-no-user-config");
+        add("-name", escaped(vm.name()) + ",debug-threads=on");
+        add("-uuid", uuid(vm.name()).toString());
+        add("-msg", "timestamp=on");
+        add("-display", "none");
+        machine();
+        processor();
+        lifecycle();
+        control();
+        firmwareAndBoot();
+        console();
+        disks();
+        for (int index = 0; index < vm.nics().size(); index++) {
+            nic(index, vm.nics().get(index));
+        }
+        // All machines here have an ISA bus; the guest's kernel then reports its panic as an event.
+        add("-device", "pvpanic");
+        return List.copyOf(arguments);
+    }
+
+    private void machine() {
+        String trimmed = switch (vm.machine()) {
+            case Q35 -> "usb=off,sata=off,smbus=off,hpet=off,i8042=off,vmport=off";
+            case PC -> "usb=off,hpet=off,i8042=off,vmport=off";
+            case MICROVM -> "acpi=on,rtc=on";
+        };
+        // Without suppress-vmdesc the standby looks for a description that our stream does not have, and complains.
+        add("-machine", vm.machine().versionedName() + ",memory-backend=ram,suppress-vmdesc=on," + trimmed);
+        add(
+                "-object",
+                "memory-backend-file,id=ram,size=" + vm.memory().bytes() + ",mem-path=" + escaped(paths.ramFile())
+                        + ",share=on");
+        add("-m", vm.memory().bytes() + "B");
+    }
+
+    private void processor() {
+        switch (vm.accelerator()) {
+            case KVM -> add("-accel", "kvm");
+            case TCG -> add("-accel", vm.cpus() == 1 ? "tcg,thread=single" : "tcg,thread=multi");
+        }
+        add("-cpu", vm.cpu());
+        add("-smp", "cpus=" + vm.cpus());
+    }
+
+    private void lifecycle() {
+        // A guest that powers off leaves its QEMU paused and asks us what becomes of it; one that panics goes on as on
+        // real hardware, and is reported.
+        add("-no-shutdown");
+        add("-action", "panic=none");
+    }
+
+    private void control() {
+        add("-chardev", "socket,id=qmp,path=" + escaped(paths.qmpSocket()) + ",server=on,wait=off");
+        add("-mon", "chardev=qmp,mode=control");
+    }
+
+    private void firmwareAndBoot() {
+        switch (vm.machine()) {
+            // As flash instead of a ROM: QEMU leaves the ROMs of a machine that waits for its state empty, expecting
+            // them to come with its memory. Without this a guest hangs when it reboots after a failover.
+            case Q35, PC ->
+                add("-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + escaped(features.flashFirmware()));
+            // Has no flash; QEMU brings its own SeaBIOS for it.
+            case MICROVM -> {}
+        }
+        VmDefinition.Boot boot = vm.boot();
+        if (boot != null) {
+            add("-kernel", boot.kernel().toString());
+            Path initrd = boot.initrd();
+            if (initrd != null) {
+                add("-initrd", initrd.toString());
+            }
+            if (!boot.cmdline().isEmpty()) {
+                add("-append", boot.cmdline());
+            }
+        }
+    }
+
+    private void console() {
+        Path console = vm.console();
+        if (console != null) {
+            add("-chardev", "file,id=console,path=" + escaped(console) + ",append=on");
+            add("-serial", "chardev:console");
+        }
+    }
+
+    /** The place of the NBD disks: {@code -blockdev driver=nbd,…} and a virtio-blk device in slots 8 to 15 each. */
+    private void disks() {
+        if (!vm.disks().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "VM " + vm.name() + " has disks, and this version protects only VMs without");
+        }
+    }
+
+    private void nic(int index, VmDefinition.Nic nic) {
+        add(
+                "-netdev",
+                "stream,id=nic" + index + ",server=on,addr.type=unix,addr.path=" + escaped(paths.nicSocket(index)));
+        String common = ",id=dev-nic" + index + ",netdev=nic" + index + ",mac=" + nic.mac();
+        switch (vm.machine()) {
+            // Without option ROM: nobody boots from this network, and the ROM would be state of its own.
+            case Q35, PC ->
+                add(
+                        "-device",
+                        "virtio-net-pci" + common + ",addr=0x" + Integer.toHexString(FIRST_NIC_SLOT + index)
+                                + ",romfile=,disable-modern=on,disable-legacy=off");
+            case MICROVM -> add("-device", "virtio-net-device" + common + ",bus=virtio-mmio-bus." + index);
+        }
+    }
+
+    private void add(String... more) {
+        Collections.addAll(arguments, more);
+    }
+
+    /** A value inside a QEMU option, where a comma ends it unless doubled. */
+    private static String escaped(Object value) {
+        return value.toString().replace(",", ",,");
+    }
+}

@@ -1,0 +1,142 @@
+package remus.qemu;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import remus.base.ErrorCategory;
+
+/**
+ * The QEMU that this machine has.
+ *
+ * @param binary the emulator
+ * @param setsid the util-linux program that gives QEMU a session of its own (see {@link QemuProcess})
+ */
+public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) {
+    private static final String BINARY_NAME = "qemu-system-x86_64";
+    private static final Duration PROBE_LIMIT = Duration.ofSeconds(20);
+    /** The first version with {@code -netdev stream}. */
+    private static final int MINIMUM_MAJOR = 7;
+
+    private static final int MINIMUM_MINOR = 2;
+    private static final Pattern VERSION = Pattern.compile("QEMU emulator version ((\\d+)\\.(\\d+)\\S*)");
+    private static final List<Path> FIRMWARE =
+            List.of(Path.of("/usr/share/seabios/bios-256k.bin"), Path.of("/usr/share/qemu/bios-256k.bin"));
+
+    /**
+     * Finds QEMU on the PATH and asks it what it offers; takes about 0.1 s.
+     *
+     * @throws QemuException naming what is missing and the Debian package that has it
+     */
+    public static QemuInstallation probe() throws QemuException, InterruptedException {
+        return probe(System.getenv().getOrDefault("PATH", "/usr/bin:/bin"), FIRMWARE);
+    }
+
+    static QemuInstallation probe(String searchPath, List<Path> firmwareCandidates)
+            throws QemuException, InterruptedException {
+        Path binary = find(searchPath, BINARY_NAME, "qemu-system-x86");
+        Path setsid = find(searchPath, "setsid", "util-linux");
+        Path firmware = firmwareCandidates.stream()
+                .filter(Files::isReadable)
+                .findFirst()
+                .orElseThrow(() -> missing("the firmware " + firmwareCandidates.getFirst(), "seabios"));
+        String version = supportedVersion(binary, run(binary, "--version"));
+        Set<String> machineTypes = run(binary, "-machine", "help")
+                .lines()
+                .skip(1) // the heading
+                .map(line -> line.split("\\s", 2)[0])
+                .filter(name -> !name.isEmpty())
+                .collect(Collectors.toUnmodifiableSet());
+        return new QemuInstallation(binary, setsid, new QemuFeatures(version, machineTypes, firmware));
+    }
+
+    /** @throws QemuException when VMs of this type can't run here */
+    public void require(MachineType type) throws QemuException {
+        if (!features.offers(type)) {
+            throw new QemuException(
+                    ErrorCategory.FATAL,
+                    "QEMU " + features.version() + " (" + binary + ") has no machine type " + type.versionedName()
+                            + ", which VMs with 'machine: " + type.key()
+                            + "' need; both hosts must have a QEMU that offers it",
+                    null);
+        }
+    }
+
+    private static Path find(String searchPath, String name, String debianPackage) throws QemuException {
+        return Stream.of(searchPath.split(":", -1))
+                .filter(directory -> !directory.isEmpty())
+                .map(directory -> Path.of(directory, name))
+                .filter(Files::isExecutable)
+                .findFirst()
+                .orElseThrow(() -> missing("the program " + name, debianPackage));
+    }
+
+    private static QemuException missing(String what, String debianPackage) {
+        return new QemuException(
+                ErrorCategory.FATAL,
+                what + " is not installed; install it with: apt-get install " + debianPackage,
+                null);
+    }
+
+    private static String supportedVersion(Path binary, String output) throws QemuException {
+        Matcher matcher = VERSION.matcher(output);
+        if (!matcher.find()) {
+            throw new QemuException(
+                    ErrorCategory.FATAL, binary + " --version does not answer like QEMU: " + firstLine(output), null);
+        }
+        int major = Integer.parseInt(matcher.group(2));
+        int minor = Integer.parseInt(matcher.group(3));
+        if (major < MINIMUM_MAJOR || (major == MINIMUM_MAJOR && minor < MINIMUM_MINOR)) {
+            throw new QemuException(
+                    ErrorCategory.FATAL,
+                    "QEMU " + matcher.group(1) + " (" + binary + ") is too old: at least " + MINIMUM_MAJOR + "."
+                            + MINIMUM_MINOR + " is needed",
+                    null);
+        }
+        return matcher.group(1);
+    }
+
+    private static String run(Path binary, String... arguments) throws QemuException, InterruptedException {
+        List<String> command = Stream.concat(Stream.of(binary.toString()), Stream.of(arguments))
+                .toList();
+        try {
+            // Into a file, not a pipe: a program that hangs with its output open must not hang us.
+            Path output = Files.createTempFile("remus-probe", ".txt");
+            try {
+                Process process = new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectInput(Path.of("/dev/null").toFile())
+                        .redirectOutput(output.toFile())
+                        .start();
+                if (!process.waitFor(PROBE_LIMIT.toNanos(), TimeUnit.NANOSECONDS)) {
+                    process.destroyForcibly();
+                    throw new QemuException(ErrorCategory.RETRY, command + " did not end within " + PROBE_LIMIT, null);
+                }
+                String text = Files.readString(output, StandardCharsets.UTF_8);
+                if (process.exitValue() != 0) {
+                    throw new QemuException(
+                            ErrorCategory.FATAL,
+                            command + " failed with exit code " + process.exitValue() + ": " + firstLine(text),
+                            null);
+                }
+                return text;
+            } finally {
+                Files.deleteIfExists(output);
+            }
+        } catch (IOException e) {
+            throw new QemuException(ErrorCategory.FATAL, command + " could not be run: " + e.getMessage(), e);
+        }
+    }
+
+    private static String firstLine(String text) {
+        return text.lines().findFirst().orElse("(no output)");
+    }
+}

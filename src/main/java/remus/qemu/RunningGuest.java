@@ -1,0 +1,306 @@
+package remus.qemu;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import remus.base.ErrorCategory;
+import remus.base.Invariant;
+import remus.base.Time;
+import remus.checkpoint.GuestControl;
+import remus.linux.FileDescriptor;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * A QEMU whose guest runs, as the checkpoint engine drives it. Owns the process and the connection to it.
+ *
+ * <p>Phases:
+ *
+ * <ul>
+ *   <li>RUNNING → SUSPENDING by {@link #suspendAndSave}, which sends {@code stop} and the save in one go
+ *   <li>SUSPENDING → SAVING when {@code stop} is answered: {@link GuestListener#suspended}
+ *   <li>SAVING → SAVED when the save is answered: {@link GuestListener#saved}
+ *   <li>SAVED → RESUMING by {@link #resume}
+ *   <li>RESUMING → RUNNING when {@code cont} is answered: {@link GuestListener#resumed}
+ *   <li>any but FAILED → FAILED when QEMU is gone, refuses one of the three, or is silent for longer than the reply
+ *       limit: {@link GuestListener#failed}
+ * </ul>
+ *
+ * <p>A guest that has ended ({@link #hasShutDown}) can still be saved once more; {@code resume} then does nothing, and
+ * nothing more is to be asked for.
+ *
+ * <p>Used by one thread at a time, from which {@link #poll} is to be called once in the beginning and then whenever the
+ * descriptor is readable; nothing here blocks but {@link #start}, {@link #quit} and {@link #close}.
+ */
+public final class RunningGuest implements GuestControl, AutoCloseable {
+    private static final long STOP_ID = 1;
+    private static final long SAVE_ID = 2;
+    private static final long CONT_ID = 3;
+
+    /** How long a broken connection waits for the exit code that explains it. */
+    private static final Duration EXIT_GRACE = Duration.ofMillis(50);
+
+    private enum Phase {
+        RUNNING,
+        SUSPENDING,
+        SAVING,
+        SAVED,
+        RESUMING,
+        FAILED
+    }
+
+    private final QemuProcess process;
+    private final QmpClient qmp;
+    private final DeviceState state;
+    private final Time time;
+    private final long replyLimitNanos;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment stopAndSave;
+    private final MemorySegment cont;
+    private Phase phase = Phase.RUNNING;
+    private boolean shutDown;
+    private boolean closed;
+    private long deadlineNanos;
+    private long lastCheckNanos;
+    private @Nullable QmpException sendFailure;
+
+    /**
+     * Takes over a QEMU whose guest runs.
+     *
+     * @param replyLimit how long QEMU may take to answer before it counts as hanging
+     */
+    RunningGuest(QemuProcess process, QemuPaths paths, Duration replyLimit, Time time) throws IOException {
+        this.process = process;
+        this.qmp = process.qmp();
+        this.time = time;
+        this.replyLimitNanos = replyLimit.toNanos();
+        this.lastCheckNanos = time.nanos();
+        this.state = DeviceState.open(paths.stateFile());
+        ByteArrayOutputStream both = new ByteArrayOutputStream();
+        both.writeBytes(QmpClient.encode(STOP_ID, "stop", Map.of()));
+        // The command's name is historical: it saves all devices but RAM, under any accelerator.
+        both.writeBytes(QmpClient.encode(
+                SAVE_ID,
+                "xen-save-devices-state",
+                Map.of("filename", paths.stateFile().toString(), "live", false)));
+        this.stopAndSave = arena.allocateFrom(ValueLayout.JAVA_BYTE, both.toByteArray());
+        this.cont = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(CONT_ID, "cont", Map.of()));
+    }
+
+    /** Boots the VM. The directories of {@code paths} exist. */
+    public static RunningGuest start(
+            QemuInstallation installation, VmDefinition vm, QemuPaths paths, QemuLimits limits, Time time)
+            throws QemuException, InterruptedException {
+        installation.require(vm.machine());
+        QemuProcess process = QemuProcess.start(
+                installation, QemuArguments.forPrimary(vm, paths, installation.features()), paths, limits.start());
+        try {
+            return new RunningGuest(process, paths, limits.reply(), time);
+        } catch (IOException e) {
+            process.close();
+            throw new QemuException(ErrorCategory.FATAL, "the state file can't be made: " + e.getMessage(), e);
+        }
+    }
+
+    public QemuProcess process() {
+        return process;
+    }
+
+    /** For a Poller: readable means that {@link #poll} has something to do. */
+    public FileDescriptor descriptor() {
+        return qmp.descriptor();
+    }
+
+    /** Whether a command waits for room in the socket: then wait for writing too. */
+    public boolean hasUnsent() {
+        return qmp.hasUnsent();
+    }
+
+    public boolean hasShutDown() {
+        return shutDown;
+    }
+
+    @Override
+    public void suspendAndSave() {
+        if (enter(Phase.SUSPENDING, Phase.RUNNING)) {
+            send(stopAndSave);
+        }
+    }
+
+    @Override
+    public void resume() {
+        if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
+            send(cont);
+        }
+    }
+
+    /** False after a failure, of which the caller may not have heard yet: what it asks for then comes to nothing. */
+    private boolean enter(Phase next, Phase from) {
+        if (phase == Phase.FAILED) {
+            return false;
+        }
+        Invariant.check(phase == from, "guest phase=%s expected=%s", phase, from);
+        phase = next;
+        return true;
+    }
+
+    private void send(MemorySegment lines) {
+        deadlineNanos = time.nanos() + replyLimitNanos;
+        try {
+            qmp.sendEncoded(lines);
+        } catch (QmpException e) {
+            sendFailure = e;
+            // The caller is not ready for a listener's call, and must not wait for a descriptor that may stay silent.
+            deadlineNanos = time.nanos();
+        }
+    }
+
+    /** Hands over all that has come from QEMU; returns at once. */
+    public void poll(GuestListener listener) {
+        if (phase == Phase.FAILED) {
+            return;
+        }
+        try {
+            if (sendFailure != null) {
+                throw sendFailure;
+            }
+            qmp.poll(new Replies(listener));
+        } catch (QmpException e) {
+            fail(explained(e), listener);
+        }
+    }
+
+    /**
+     * Reports a failure when QEMU owes an answer for longer than the reply limit. To be called several times within
+     * that limit: a longer gap means that we did not run ourselves (SIGSTOP, the host asleep), and then QEMU, which may
+     * have slept with us, gets its time anew.
+     */
+    public void checkDeadline(long nowNanos, GuestListener listener) {
+        long gapNanos = nowNanos - lastCheckNanos;
+        lastCheckNanos = nowNanos;
+        if (!awaitsReply() || nowNanos - deadlineNanos < 0) {
+            return;
+        }
+        poll(listener);
+        if (!awaitsReply() || nowNanos - deadlineNanos < 0) {
+            return;
+        }
+        if (gapNanos > replyLimitNanos) {
+            deadlineNanos = nowNanos + replyLimitNanos;
+            return;
+        }
+        fail(
+                QmpException.unusable(
+                        "QEMU (pid " + process.identity().pid() + ") does not answer: phase=" + phase + ", reply limit "
+                                + replyLimitNanos / 1_000_000 + "ms",
+                        null),
+                listener);
+    }
+
+    private boolean awaitsReply() {
+        return switch (phase) {
+            case SUSPENDING, SAVING, RESUMING -> true;
+            case RUNNING, SAVED, FAILED -> false;
+        };
+    }
+
+    private void fail(QmpException cause, GuestListener listener) {
+        if (phase != Phase.FAILED) {
+            phase = Phase.FAILED;
+            listener.failed(cause);
+        }
+    }
+
+    private QmpException explained(QmpException e) {
+        try {
+            Optional<QemuExit> exit = process.awaitExit(EXIT_GRACE);
+            return exit.map(how -> QmpException.unusable(how.toString(), e)).orElse(e);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            return e;
+        }
+    }
+
+    /** Turns replies and events into steps of the phase and calls of the listener. */
+    private final class Replies implements QmpClient.Handler {
+        private final GuestListener listener;
+
+        Replies(GuestListener listener) {
+            this.listener = listener;
+        }
+
+        @Override
+        public void returned(long id, JsonNode value) {
+            if (id == STOP_ID && phase == Phase.SUSPENDING) {
+                phase = Phase.SAVING;
+                deadlineNanos = time.nanos() + replyLimitNanos;
+                listener.suspended();
+            } else if (id == SAVE_ID && phase == Phase.SAVING) {
+                phase = Phase.SAVED;
+                listener.saved(state);
+            } else if (id == CONT_ID && phase == Phase.RESUMING) {
+                phase = Phase.RUNNING;
+                listener.resumed();
+            } else if (phase != Phase.FAILED) {
+                fail(QmpException.unusable("QEMU answered what was not asked: id=" + id, null), listener);
+            }
+        }
+
+        @Override
+        public void refused(long id, String errorClass, String description) {
+            // cont on its way while the guest powered off: QEMU keeps it stopped, and so do we.
+            if (id == CONT_ID && shutDown) {
+                phase = Phase.SAVED;
+                return;
+            }
+            String command = id == STOP_ID ? "stop" : id == SAVE_ID ? "xen-save-devices-state" : "cont";
+            fail(QmpException.refused(command, errorClass, description), listener);
+        }
+
+        @Override
+        public void event(String name, JsonNode data) {
+            if (phase == Phase.FAILED) {
+                return;
+            }
+            boolean byGuest = data.path("guest").asBoolean(false);
+            switch (name) {
+                case "SHUTDOWN" -> {
+                    shutDown = true;
+                    listener.guestShutdown(data.path("reason").asString("unknown"), byGuest);
+                }
+                case "RESET" -> listener.guestReset(byGuest);
+                case "GUEST_PANICKED" -> listener.guestPanicked();
+                default -> {
+                    // STOP, RESUME and the many others say nothing that the replies do not say.
+                }
+            }
+        }
+    }
+
+    /** Ends QEMU in order, or kills it when it has not ended within {@code limit}. */
+    public void quit(Duration limit) throws QemuException, InterruptedException {
+        phase = Phase.FAILED;
+        process.quit(limit);
+    }
+
+    /** Kills QEMU if it still runs. */
+    @Override
+    public void close() {
+        phase = Phase.FAILED;
+        if (closed) {
+            return;
+        }
+        closed = true;
+        try {
+            process.close();
+        } finally {
+            state.close();
+            arena.close();
+        }
+    }
+}

@@ -1,0 +1,221 @@
+package remus.replication;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+import remus.base.EpochId;
+import remus.base.Invariant;
+import remus.checkpoint.StagedBytes;
+import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
+import remus.wire.CheckpointBegin;
+import remus.wire.CheckpointEnd;
+import remus.wire.Digest;
+import remus.wire.FrameType;
+import remus.wire.WireLimits;
+
+/**
+ * Turns a checkpoint or a pre-copy chunk into frames, one at a time and in order: the pages in the order of their
+ * capture, for of two copies of a page the later one counts. Confined to the channel's thread.
+ */
+final class BulkFrames {
+    private static final ValueLayout.OfInt LENGTH = JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+
+    private enum Step {
+        BEGIN,
+        PAGES,
+        DEVICE_STATE,
+        OUTPUT_FRAMES,
+        END,
+        DONE
+    }
+
+    private final OutgoingFrame frame;
+    private final int pageBytes;
+    private final int maxPages;
+    private @Nullable StagedCheckpoint checkpoint;
+    private @Nullable StagedPages pages;
+    private EpochId epoch = EpochId.NONE;
+    private Step step = Step.DONE;
+    private int run;
+    private int pagesOfRun;
+    private long offset;
+
+    BulkFrames(OutgoingFrame frame, int pageBytes) {
+        this.frame = frame;
+        this.pageBytes = pageBytes;
+        maxPages = WireLimits.MAX_BULK_BYTES / pageBytes;
+    }
+
+    void start(OutgoingQueue.Item item) {
+        checkpoint = item.checkpoint();
+        pages = checkpoint == null ? item.chunk() : checkpoint.pages();
+        epoch = item.epoch();
+        step = checkpoint == null ? Step.PAGES : Step.BEGIN;
+        run = 0;
+        pagesOfRun = 0;
+        offset = 0;
+    }
+
+    /** Makes the next frame, or returns false when the item has no more. */
+    boolean next() {
+        while (true) {
+            switch (step) {
+                case BEGIN -> {
+                    StagedCheckpoint of = checkpoint();
+                    new CheckpointBegin(of.first(), of.inboundMark()).encode(frame.begin());
+                    frame.finish(FrameType.CHECKPOINT_BEGIN, epoch);
+                    step = Step.PAGES;
+                    return true;
+                }
+                case PAGES -> {
+                    if (nextPages()) {
+                        return true;
+                    }
+                    step = checkpoint == null ? Step.DONE : Step.DEVICE_STATE;
+                }
+                case DEVICE_STATE -> {
+                    if (nextDeviceState(checkpoint().deviceState())) {
+                        return true;
+                    }
+                    offset = 0;
+                    step = Step.OUTPUT_FRAMES;
+                }
+                case OUTPUT_FRAMES -> {
+                    if (nextOutputFrames(checkpoint().outputFrames())) {
+                        return true;
+                    }
+                    step = Step.END;
+                }
+                case END -> {
+                    end(checkpoint());
+                    step = Step.DONE;
+                    return true;
+                }
+                case DONE -> {
+                    checkpoint = null;
+                    pages = null;
+                    return false;
+                }
+            }
+        }
+    }
+
+    private StagedCheckpoint checkpoint() {
+        StagedCheckpoint of = checkpoint;
+        if (of == null) {
+            throw new IllegalStateException("no checkpoint is being sent");
+        }
+        return of;
+    }
+
+    private boolean nextPages() {
+        StagedPages from = pages;
+        if (from == null || run == from.runCount()) {
+            return false;
+        }
+        Invariant.check(from.pageBytes() == pageBytes, "pages of %d bytes, not %d", from.pageBytes(), pageBytes);
+        boolean zero = from.isZero(run);
+        ByteBuffer head = frame.begin();
+        int countAt = head.position();
+        head.putInt(0);
+        int runs = zero ? putZeroRuns(from, head) : putRuns(from, head);
+        head.putInt(countAt, runs);
+        frame.finish(zero ? FrameType.ZERO_PAGES : FrameType.PAGES, epoch);
+        return true;
+    }
+
+    private int putZeroRuns(StagedPages from, ByteBuffer head) {
+        int runs = 0;
+        while (run < from.runCount() && from.isZero(run) && runs < WireLimits.MAX_ZERO_RUNS) {
+            head.putLong(from.firstPage(run)).putInt(from.pageCount(run));
+            run++;
+            runs++;
+        }
+        return runs;
+    }
+
+    /** Runs lie one after the other in their block, so most frames need one part or two, not one a run. */
+    private int putRuns(StagedPages from, ByteBuffer head) {
+        int runs = 0;
+        int taken = 0;
+        @Nullable MemorySegment partMemory = null;
+        long partOffset = 0;
+        long partBytes = 0;
+        while (run < from.runCount() && !from.isZero(run) && taken < maxPages && runs < WireLimits.MAX_PAGE_RUNS) {
+            int count = Math.min(from.pageCount(run) - pagesOfRun, maxPages - taken);
+            head.putLong(from.firstPage(run) + pagesOfRun).putInt(count);
+            MemorySegment memory = from.data(run);
+            long at = from.dataOffset(run) + (long) pagesOfRun * pageBytes;
+            if (!memory.equals(partMemory) || at != partOffset + partBytes) {
+                if (partMemory != null) {
+                    frame.addPart(partMemory, partOffset, partBytes);
+                }
+                partMemory = memory;
+                partOffset = at;
+                partBytes = 0;
+            }
+            partBytes += (long) count * pageBytes;
+            taken += count;
+            runs++;
+            pagesOfRun += count;
+            if (pagesOfRun == from.pageCount(run)) {
+                run++;
+                pagesOfRun = 0;
+            }
+        }
+        if (partMemory != null) {
+            frame.addPart(partMemory, partOffset, partBytes);
+        }
+        return runs;
+    }
+
+    private boolean nextDeviceState(StagedBytes state) {
+        if (offset == state.size()) {
+            return false;
+        }
+        long length = Math.min(WireLimits.MAX_BULK_BYTES, state.size() - offset);
+        frame.begin().putLong(offset).putLong(state.size());
+        frame.addPart(state.segment(), offset, length);
+        frame.finish(FrameType.DEVICE_STATE, epoch);
+        offset += length;
+        return true;
+    }
+
+    private boolean nextOutputFrames(StagedBytes frames) {
+        if (offset == frames.size()) {
+            return false;
+        }
+        long end = offset;
+        int count = 0;
+        while (end < frames.size()) {
+            long next = end + Integer.BYTES + frames.segment().get(LENGTH, end);
+            if (next - offset > WireLimits.MAX_BULK_BYTES) {
+                break;
+            }
+            end = next;
+            count++;
+        }
+        Invariant.check(end > offset && end <= frames.size(), "output frames of epoch %s are not whole", epoch);
+        frame.begin().putInt(count);
+        frame.addPart(frames.segment(), offset, end - offset);
+        frame.finish(FrameType.OUTPUT_FRAMES, epoch);
+        offset = end;
+        return true;
+    }
+
+    private void end(StagedCheckpoint of) {
+        byte[] digest = of.memoryDigest();
+        new CheckpointEnd(
+                        of.pages().pageCount(),
+                        of.deviceState().size(),
+                        of.outputFrameCount(),
+                        digest == null ? null : Digest.of(digest))
+                .encode(frame.begin());
+        frame.finish(FrameType.CHECKPOINT_END, epoch);
+    }
+}

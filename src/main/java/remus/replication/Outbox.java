@@ -1,0 +1,69 @@
+package remus.replication;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.function.Consumer;
+import remus.base.EpochId;
+import remus.base.Term;
+import remus.wire.FrameEncoder;
+import remus.wire.FrameType;
+
+/**
+ * Sends small frames without waiting: what the connection does not take at once is kept, up to a limit, and sent by
+ * {@link #flush}. Used by one thread at a time.
+ */
+final class Outbox {
+    /** Most bytes that are kept; a peer that leaves so many answers unread is not reading at all. */
+    static final int MAX_PENDING_BYTES = 64 << 10;
+
+    /** Longest frame that can be sent this way, in bytes: a welcome that wants all files fits. */
+    private static final int MAX_FRAME_BYTES = 8 << 10;
+
+    private final Transport transport;
+    private final FrameEncoder encoder;
+    private final ByteBuffer[] writing = new ByteBuffer[1];
+    private final ByteBuffer frame = ByteBuffer.allocateDirect(MAX_FRAME_BYTES);
+    private final ByteBuffer pending =
+            ByteBuffer.allocateDirect(MAX_PENDING_BYTES).limit(0);
+
+    Outbox(Transport transport, Term term) {
+        this.transport = transport;
+        encoder = new FrameEncoder(term);
+    }
+
+    /**
+     * @param payload puts the payload into the buffer that it is given
+     * @throws IOException when the connection is broken, or too much has been kept already
+     */
+    void send(FrameType type, EpochId epoch, Consumer<ByteBuffer> payload) throws IOException {
+        payload.accept(FrameEncoder.begin(frame));
+        encoder.finish(type, epoch, frame);
+        flush();
+        if (isEmpty()) {
+            write(frame);
+        }
+        if (frame.remaining() > pending.capacity() - pending.remaining()) {
+            throw new IOException("the other side does not read: " + pending.remaining() + " bytes wait for it");
+        }
+        if (frame.hasRemaining()) {
+            pending.compact().put(frame).flip();
+        }
+    }
+
+    boolean isEmpty() {
+        return !pending.hasRemaining();
+    }
+
+    /** Sends of what was kept as much as the connection takes. */
+    void flush() throws IOException {
+        if (pending.hasRemaining()) {
+            write(pending);
+        }
+    }
+
+    private void write(ByteBuffer source) throws IOException {
+        writing[0] = source;
+        // One call is enough: what did not fit now will not fit before the connection says so.
+        transport.write(writing, 0, 1);
+    }
+}

@@ -1,0 +1,83 @@
+package remus.replication;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.time.Duration;
+import java.util.Set;
+import remus.base.EpochId;
+import remus.base.HostAddress;
+import remus.base.Term;
+import remus.base.Time;
+import remus.wire.FrameHeader;
+import remus.wire.FrameType;
+import remus.wire.OwnerAnswer;
+import remus.wire.Payloads;
+import remus.wire.WireException;
+
+/** Asks another host's daemon one question about a VM, on a connection of its own. Blocks at most as long as it is told. */
+public final class PeerQuery {
+    private static final int BUFFER_BYTES = 4096;
+
+    private final Time time;
+
+    public PeerQuery(Time time) {
+        this.time = time;
+    }
+
+    /** Asks who owns {@code vm}. */
+    public PeerAnswer ask(HostAddress peer, String vm, Duration limit) {
+        return exchange(peer, vm, FrameType.OWNER_QUERY, Term.NONE, limit);
+    }
+
+    /** Tells the peer that the owner of {@code term} takes over {@code vm}, and waits until it has stopped it. */
+    public PeerAnswer fence(HostAddress peer, String vm, Term term, Duration limit) {
+        return exchange(peer, vm, FrameType.FENCE, term, limit);
+    }
+
+    private PeerAnswer exchange(HostAddress peer, String vm, FrameType question, Term term, Duration limit) {
+        long deadline = time.nanos() + limit.toNanos();
+        try (Transport transport = Transport.connecting(peer)) {
+            while (!transport.awaitConnected(deadline - time.nanos())) {
+                if (time.nanos() - deadline >= 0) {
+                    return new PeerAnswer.Unreachable(peer + " did not answer within " + limit.toMillis() + " ms");
+                }
+            }
+            Outbox outbox = new Outbox(transport, term);
+            outbox.send(question, EpochId.NONE, payload -> Payloads.encodeVm(payload, vm));
+            FrameType expected = question == FrameType.FENCE ? FrameType.FENCED : FrameType.OWNER_ANSWER;
+            try (FrameReceiver receiver = new FrameReceiver(transport, Set.of(expected), BUFFER_BYTES)) {
+                return await(transport, outbox, receiver, vm, deadline, limit);
+            }
+        } catch (ConnectException e) {
+            return new PeerAnswer.Refused(peer + ": " + e.getMessage());
+        } catch (IOException e) {
+            return new PeerAnswer.Unreachable(peer + ": " + e.getMessage());
+        } catch (WireException e) {
+            return new PeerAnswer.Unreachable(peer + " gave no answer that makes sense: " + e.getMessage());
+        }
+    }
+
+    private PeerAnswer await(
+            Transport transport, Outbox outbox, FrameReceiver receiver, String vm, long deadline, Duration limit)
+            throws IOException, WireException {
+        while (true) {
+            FrameHeader header = receiver.next();
+            if (header != null) {
+                OwnerAnswer answer = OwnerAnswer.decode(receiver.payload(), header.term());
+                if (!answer.vm().equals(vm)) {
+                    throw WireException.corrupt("asked about VM '" + vm + "', told about '" + answer.vm() + "'");
+                }
+                return new PeerAnswer.Answered(answer);
+            }
+            if (!receiver.fill()) {
+                long left = deadline - time.nanos();
+                if (left <= 0) {
+                    return new PeerAnswer.Unreachable(transport.peer()
+                            + " took the connection but did not answer within " + limit.toMillis() + " ms");
+                }
+                transport.await(true, !outbox.isEmpty(), left);
+                outbox.flush();
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+package remus.replication;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.net.ConnectException;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.base.EpochId;
+import remus.base.ErrorCategory;
+import remus.base.Time;
+import remus.checkpoint.BackupChannel;
+import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
+import remus.wire.WireException;
+
+/**
+ * A session's way to its backup over TCP. The VM's agent only puts things into an {@link OutgoingQueue}; one thread of
+ * the channel's own connects, sends and receives without ever blocking on either, so that answers are seen while bulk
+ * data goes out. Page data is written from the staging buffers, without a copy.
+ *
+ * <p>A lost connection is made again, at first every 10 ms. Until READY a new session starts over; from then until its
+ * first checkpoint is sent it can't go on and ends with {@code backupLost}; later it resumes after the backup's last
+ * whole epoch. {@code disconnected} is called when a connection is lost, and again when the outcome of further attempts
+ * changes.
+ *
+ * <p>Beyond the port's contract: a sign-off that gets no answer within its limit, reconnections included, ends with
+ * {@code signOffUnanswered}. A sign-off and a dead guest's report overtake checkpoints that are still queued. After an end the
+ * channel ignores what it is given. Staged memory is not read any more once {@link #close} has returned.
+ */
+public final class PrimaryChannel implements BackupChannel {
+    private static final Logger LOG = LoggerFactory.getLogger(PrimaryChannel.class);
+
+    private static final long FIRST_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final long MAX_RETRY_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /** Attempts at the first pace, before the pauses between them grow. */
+    private static final int FAST_ATTEMPTS = 50;
+
+    /** A connection that lasted so long was a good one: the next loss is retried at the first pace again. */
+    private static final long GOOD_CONNECTION_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    /** Longest wait of {@link #close} for the thread; it never blocks, so it needs the time of one frame. */
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(1);
+
+    private final PrimaryChannelSettings settings;
+    private final Listener listener;
+    private final Time time;
+    private final OutgoingQueue queue = new OutgoingQueue();
+    private final CountDownLatch closing = new CountDownLatch(1);
+    private final Thread thread;
+    private final AtomicReference<@Nullable String> reconnectWanted = new AtomicReference<>();
+    private volatile @Nullable Transport transport;
+
+    // Only the channel's thread uses these.
+    private int attempts;
+    private String lastReport = "";
+
+    public PrimaryChannel(PrimaryChannelSettings settings, Listener listener, Time time) {
+        this.settings = settings;
+        this.listener = listener;
+        this.time = time;
+        thread = Thread.ofPlatform()
+                .daemon()
+                .name("remus-channel-" + settings.hello().vm())
+                .unstarted(this::run);
+    }
+
+    @Override
+    public void open() {
+        thread.start();
+    }
+
+    @Override
+    public void send(StagedCheckpoint checkpoint) {
+        queue.addCheckpoint(checkpoint);
+        wake();
+    }
+
+    @Override
+    public void sendPages(StagedPages chunk) {
+        queue.addChunk(chunk);
+        wake();
+    }
+
+    @Override
+    public void mirrorInbound(long sequence, MemorySegment frames, long offset, int length) {
+        queue.addInbound(sequence, frames, offset, length);
+        wake();
+    }
+
+    @Override
+    public void reportReleased(EpochId epoch) {
+        queue.setReleased(epoch);
+        wake();
+    }
+
+    @Override
+    public void heartbeat(EpochId sealed) {
+        queue.setHeartbeat(sealed);
+        wake();
+    }
+
+    @Override
+    public void reportGuestDead(String reason) {
+        queue.setGuestDead(reason);
+        wake();
+    }
+
+    @Override
+    public void reconnect(String reason) {
+        reconnectWanted.set(reason);
+        wake();
+    }
+
+    @Override
+    public void signOff(String reason) {
+        queue.setSignOff(reason, time.nanos() + settings.limits().signOff().toNanos());
+        wake();
+    }
+
+    /** Inbound frames that were not mirrored because the connection did not keep up. May be called by any thread. */
+    public long droppedInboundCount() {
+        return queue.droppedInboundCount();
+    }
+
+    @Override
+    public void close() {
+        closing.countDown();
+        wake();
+        if (thread.isAlive() && !Thread.currentThread().equals(thread)) {
+            try {
+                if (!thread.join(CLOSE_LIMIT)) {
+                    LOG.warn("the channel to {} did not end within {}", settings.backup(), CLOSE_LIMIT);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        queue.close();
+    }
+
+    private void wake() {
+        Transport current = transport;
+        if (current != null) {
+            current.wakeup();
+        }
+    }
+
+    private boolean isClosing() {
+        return closing.getCount() == 0;
+    }
+
+    private void run() {
+        try {
+            while (!isClosing()) {
+                Runnable ending = connectAndRun();
+                if (ending != null) {
+                    queue.close();
+                    ending.run();
+                    return;
+                }
+            }
+        } catch (InterruptedException e) {
+            LOG.warn("the channel to {} was interrupted and ends", settings.backup());
+        } catch (RuntimeException e) {
+            LOG.error("the channel to {} failed", settings.backup(), e);
+            queue.close();
+            if (!isClosing()) {
+                listener.backupLost("the channel to the backup failed: " + e);
+            }
+        }
+    }
+
+    /** One connection, and the pause after it; returns what ends the session, or null when it is to go on. */
+    private @Nullable Runnable connectAndRun() throws InterruptedException {
+        String cause;
+        boolean portRefused = false;
+        boolean wasReady = false;
+        boolean wasWelcomed = false;
+        long began = time.nanos();
+        try (PrimaryLink link = connect()) {
+            try {
+                return link.run(this::isClosing);
+            } finally {
+                wasReady = link.wasReady();
+                wasWelcomed = link.wasWelcomed();
+            }
+        } catch (ConnectException e) {
+            portRefused = true;
+            cause = String.valueOf(e.getMessage());
+        } catch (WireException e) {
+            cause = "the backup broke the protocol: " + e.getMessage();
+            if (e.category() == ErrorCategory.FATAL) {
+                return () -> listener.refused(cause);
+            }
+        } catch (IOException e) {
+            cause = String.valueOf(e.getMessage());
+        } finally {
+            transport = null;
+        }
+        if (isClosing()) {
+            return null;
+        }
+        if (wasReady && !queue.isResumable()) {
+            return () -> listener.backupLost("the connection was lost during synchronization (" + cause + ")");
+        }
+        if (queue.isSignOffOverdue(time.nanos())) {
+            return () -> listener.signOffUnanswered("the sign-off could not be delivered (" + cause + ")");
+        }
+        if (wasWelcomed && time.nanos() - began > GOOD_CONNECTION_NANOS) {
+            attempts = 0;
+        }
+        report(cause, portRefused, wasWelcomed);
+        pause();
+        return null;
+    }
+
+    private void report(String cause, boolean portRefused, boolean wasWelcomed) {
+        String report = portRefused + cause;
+        if (wasWelcomed || !report.equals(lastReport)) {
+            lastReport = report;
+            listener.disconnected(cause, portRefused);
+        }
+    }
+
+    private void pause() throws InterruptedException {
+        attempts++;
+        int doublings = Math.clamp(attempts - FAST_ATTEMPTS, 0, 7);
+        boolean closed = closing.await(Math.min(FIRST_RETRY_NANOS << doublings, MAX_RETRY_NANOS), TimeUnit.NANOSECONDS);
+        if (closed) {
+            LOG.debug("closing the channel to {}", settings.backup());
+        }
+    }
+
+    private PrimaryLink connect() throws IOException {
+        long limitNanos = settings.limits().connect().toNanos();
+        long deadline = time.nanos() + limitNanos;
+        Transport connecting = Transport.connecting(settings.backup());
+        transport = connecting;
+        try {
+            while (!connecting.awaitConnected(deadline - time.nanos())) {
+                if (isClosing() || time.nanos() - deadline >= 0) {
+                    throw new SocketTimeoutException(
+                            "no answer from " + settings.backup() + " within " + limitNanos / 1_000_000 + " ms");
+                }
+            }
+            // A wish for a new connection is fulfilled by this one.
+            reconnectWanted.set(null);
+            return new PrimaryLink(connecting, settings, queue, listener, reconnectWanted, time);
+        } catch (IOException | RuntimeException e) {
+            connecting.close();
+            throw e;
+        }
+    }
+}

@@ -1,0 +1,372 @@
+package remus.replication;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import remus.base.EpochId;
+import remus.base.Time;
+import remus.checkpoint.BackupChannel;
+import remus.wire.FrameEncoder;
+import remus.wire.FrameHeader;
+import remus.wire.FrameType;
+import remus.wire.Hello;
+import remus.wire.Payloads;
+import remus.wire.Refusal;
+import remus.wire.Welcome;
+import remus.wire.WireException;
+
+/**
+ * One connection of a {@link PrimaryChannel}, from the hello to its end, on the channel's thread. An exception from
+ * {@link #run} means that the connection is lost, not the session.
+ *
+ * <p>Stages and what leads out of them:
+ * <ul>
+ *   <li>GREETING: the hello is sent. WELCOME: FLOWING for a resumed session, else FILES, or PREPARING when the backup
+ *       lacks no file.
+ *   <li>FILES: the last frame of the last wanted file is made: PREPARING.
+ *   <li>PREPARING: READY: FLOWING.
+ *   <li>FLOWING: prompt and bulk frames go out, answers come in.
+ *   <li>OVER, from any stage: REFUSAL, SIGNED_OFF, STANDBY_LOST or ACTIVATED came, or a sign-off has got no answer.
+ * </ul>
+ */
+final class PrimaryLink implements AutoCloseable {
+    /** Prompt frames that may go out before bulk data gets its turn, so that a flood of input can't starve it. */
+    private static final int MAX_PROMPT_BURST = 16;
+
+    /** Longest wait without a look at the limits, in nanoseconds. */
+    private static final long MAX_WAIT_NANOS = 10_000_000;
+
+    private static final int RECEIVE_BUFFER_BYTES = 64 << 10;
+    private static final Set<FrameType> FROM_BACKUP = fromBackup();
+
+    private enum Stage {
+        GREETING,
+        FILES,
+        PREPARING,
+        FLOWING,
+        OVER
+    }
+
+    private final Transport transport;
+    private final PrimaryChannelSettings settings;
+    private final OutgoingQueue queue;
+    private final BackupChannel.Listener listener;
+    private final AtomicReference<@Nullable String> reconnectWanted;
+    private final Time time;
+    private final FrameReceiver receiver;
+    private final OutgoingFrame frame;
+    private final BulkFrames bulk;
+    private final Hello.Mode mode;
+    private Stage stage = Stage.GREETING;
+    private long lastReceivedNanos;
+    private long stageBeganNanos;
+    private int promptBurst;
+    private OutgoingQueue.@Nullable Item item;
+    private @Nullable FileSender files;
+    private @Nullable Runnable ending;
+
+    PrimaryLink(
+            Transport transport,
+            PrimaryChannelSettings settings,
+            OutgoingQueue queue,
+            BackupChannel.Listener listener,
+            AtomicReference<@Nullable String> reconnectWanted,
+            Time time) {
+        this.transport = transport;
+        this.settings = settings;
+        this.queue = queue;
+        this.listener = listener;
+        this.reconnectWanted = reconnectWanted;
+        this.time = time;
+        mode = queue.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
+        receiver = new FrameReceiver(transport, FROM_BACKUP, RECEIVE_BUFFER_BYTES);
+        frame = new OutgoingFrame(transport, new FrameEncoder(settings.term()));
+        bulk = new BulkFrames(frame, settings.hello().pageBytes());
+        lastReceivedNanos = time.nanos();
+    }
+
+    /** Whether the backup had taken the session on this connection. */
+    boolean wasWelcomed() {
+        return stage != Stage.GREETING;
+    }
+
+    /** Whether pages may have been sent on this connection. */
+    boolean wasReady() {
+        return stage == Stage.FLOWING || stage == Stage.OVER;
+    }
+
+    /**
+     * Runs the connection until the session is over, and returns what the listener is to be told then, or null when
+     * {@code closed} says that nobody wants to know.
+     */
+    @Nullable
+    Runnable run(BooleanSupplier closed) throws IOException, WireException {
+        enter(Stage.GREETING);
+        settings.hello().withMode(mode).encode(frame.begin());
+        frame.finish(FrameType.HELLO, queue.lastSealed());
+        while (ending == null && !closed.getAsBoolean()) {
+            readAnswers();
+            if (ending != null || (write() && makeFrame())) {
+                continue;
+            }
+            checkLimits();
+            String wanted = reconnectWanted.getAndSet(null);
+            if (wanted != null) {
+                throw new IOException(wanted);
+            }
+            transport.await(true, !frame.isSent(), MAX_WAIT_NANOS);
+        }
+        return ending;
+    }
+
+    private boolean write() throws IOException, WireException {
+        try {
+            return frame.write();
+        } catch (IOException e) {
+            // The backup's last word may have arrived before it closed.
+            readAnswers();
+            if (ending != null) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private void enter(Stage next) {
+        stage = next;
+        stageBeganNanos = time.nanos();
+    }
+
+    private void end(Runnable last) {
+        ending = last;
+        stage = Stage.OVER;
+    }
+
+    private void checkLimits() throws IOException {
+        long now = time.nanos();
+        PrimaryChannelSettings.Limits limits = settings.limits();
+        if (queue.isSignOffOverdue(now)) {
+            end(() -> listener.signOffUnanswered("the backup " + settings.backup()
+                    + " did not answer the sign-off within " + limits.signOff().toMillis() + " ms"));
+            return;
+        }
+        long sinceByte = now - lastReceivedNanos;
+        long sinceStage = now - stageBeganNanos;
+        boolean late = switch (stage) {
+            case GREETING -> sinceStage > limits.welcome().toNanos();
+            // What can't be resumed is not given up for a pause that costs nothing yet.
+            case FILES, PREPARING ->
+                Math.min(sinceByte, sinceStage) > limits.ready().toNanos();
+            case FLOWING -> sinceByte > (queue.isResumable() ? limits.silence() : limits.ready()).toNanos();
+            case OVER -> false;
+        };
+        if (late) {
+            throw new IOException("the backup is silent: nothing came for "
+                    + Math.min(sinceByte, sinceStage) / 1_000_000 + " ms in stage " + stage);
+        }
+    }
+
+    private boolean makeFrame() throws IOException {
+        if (stage == Stage.GREETING || stage == Stage.OVER) {
+            return false;
+        }
+        if (promptBurst < MAX_PROMPT_BURST && makePromptFrame()) {
+            promptBurst++;
+            return true;
+        }
+        if (stage == Stage.FILES ? makeFileFrame() : makeBulkFrame()) {
+            promptBurst = 0;
+            return true;
+        }
+        boolean burstEnded = promptBurst == MAX_PROMPT_BURST;
+        promptBurst = 0;
+        return burstEnded && makePromptFrame();
+    }
+
+    private boolean makePromptFrame() {
+        OutgoingQueue.Prompt prompt = queue.takePrompt(frame.begin(), stage == Stage.FLOWING);
+        if (prompt == null) {
+            return false;
+        }
+        frame.finish(prompt.type(), prompt.epoch());
+        return true;
+    }
+
+    private boolean makeFileFrame() throws IOException {
+        FileSender from = files;
+        if (from == null || queue.isSigningOff()) {
+            return false;
+        }
+        try {
+            from.next();
+        } catch (IOException e) {
+            // Not the connection's fault, and another one would not help.
+            end(() -> listener.refused("a file that the VM needs could not be sent: " + e.getMessage()));
+            return false;
+        }
+        if (from.isDone()) {
+            enter(Stage.PREPARING);
+        }
+        return true;
+    }
+
+    private boolean makeBulkFrame() {
+        if (stage != Stage.FLOWING) {
+            return false;
+        }
+        while (!queue.isSigningOff()) {
+            OutgoingQueue.Item sending = item;
+            if (sending == null) {
+                sending = queue.nextBulk();
+                if (sending == null) {
+                    return false;
+                }
+                item = sending;
+                bulk.start(sending);
+            }
+            if (bulk.next()) {
+                return true;
+            }
+            item = null;
+            queue.bulkSent(sending);
+            if (sending.chunk() != null) {
+                listener.chunkSent(sending.chunk());
+            }
+        }
+        return false;
+    }
+
+    private void readAnswers() throws IOException, WireException {
+        do {
+            FrameHeader header = receiver.next();
+            while (header != null && ending == null) {
+                lastReceivedNanos = time.nanos();
+                receive(header);
+                header = receiver.next();
+            }
+        } while (ending == null && receiver.fill());
+    }
+
+    private void receive(FrameHeader header) throws WireException {
+        if (!header.term().equals(settings.term())) {
+            throw WireException.corrupt(
+                    "a frame of type " + header.type() + " has term=" + header.term() + " expected=" + settings.term());
+        }
+        ByteBuffer payload = receiver.payload();
+        EpochId epoch = header.epoch();
+        switch (header.type()) {
+            case WELCOME -> welcomed(Welcome.decode(payload), epoch);
+            case READY -> {
+                require(stage == Stage.PREPARING, header);
+                Payloads.decodeEmpty(payload);
+                enter(Stage.FLOWING);
+                listener.backupReady();
+            }
+            case ACKNOWLEDGE -> {
+                require(stage == Stage.FLOWING, header);
+                Payloads.decodeEmpty(payload);
+                queue.acknowledge(epoch);
+                listener.acknowledged(epoch);
+            }
+            case HEARTBEAT -> {
+                require(stage != Stage.GREETING, header);
+                Payloads.decodeEmpty(payload);
+            }
+            case VERIFIED -> {
+                require(stage == Stage.FLOWING, header);
+                listener.verified(epoch, Payloads.decodeVerified(payload));
+            }
+            case REFUSAL -> {
+                Refusal refusal = Refusal.decode(payload);
+                end(() -> {
+                    if (refusal.code() == Refusal.Code.ACTIVATED) {
+                        listener.backupActivated(refusal.reason());
+                    } else {
+                        listener.refused(refusal.reason());
+                    }
+                });
+            }
+            case SIGNED_OFF -> endWith(payload, listener::signedOff);
+            case STANDBY_LOST -> endWith(payload, listener::backupLost);
+            case ACTIVATED -> endWith(payload, listener::backupActivated);
+            case HELLO,
+                    FILE_DATA,
+                    PAGES,
+                    ZERO_PAGES,
+                    CHECKPOINT_BEGIN,
+                    DEVICE_STATE,
+                    OUTPUT_FRAMES,
+                    CHECKPOINT_END,
+                    RELEASED,
+                    INBOUND_FRAMES,
+                    GUEST_DEAD,
+                    SIGN_OFF,
+                    OWNER_QUERY,
+                    OWNER_ANSWER,
+                    FENCE,
+                    FENCED -> require(false, header);
+        }
+    }
+
+    private void welcomed(Welcome welcome, EpochId lastWhole) throws WireException {
+        if (stage != Stage.GREETING) {
+            throw WireException.corrupt("a second WELCOME");
+        }
+        switch (mode) {
+            case NEW -> {
+                queue.rewind(EpochId.NONE);
+                files = new FileSender(frame, settings.files(), settings.hello(), welcome.wantedFiles());
+                enter(welcome.wantedFiles().isEmpty() ? Stage.PREPARING : Stage.FILES);
+            }
+            case RESUME -> {
+                if (queue.lastAcknowledged().isAfter(lastWhole)) {
+                    end(() -> listener.backupLost("the backup has lost its image: its last whole epoch is " + lastWhole
+                            + ", it had acknowledged more"));
+                    return;
+                }
+                if (lastWhole.equals(EpochId.NONE)) {
+                    end(() -> listener.backupLost("the connection was lost before the backup had a whole checkpoint"));
+                    return;
+                }
+                queue.rewind(lastWhole);
+                enter(Stage.FLOWING);
+                listener.reconnected(lastWhole);
+            }
+        }
+    }
+
+    private void endWith(ByteBuffer payload, Consumer<String> call) throws WireException {
+        String reason = Payloads.decodeReason(payload);
+        end(() -> call.accept(reason));
+    }
+
+    private void require(boolean fits, FrameHeader header) throws WireException {
+        if (!fits) {
+            throw WireException.corrupt("a frame of type " + header.type() + " came in stage " + stage);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        transport.close();
+        receiver.close();
+        if (files != null) {
+            files.close();
+        }
+    }
+
+    private static Set<FrameType> fromBackup() {
+        Set<FrameType> types = EnumSet.noneOf(FrameType.class);
+        for (FrameType type : FrameType.values()) {
+            if (type.sender() == FrameType.Sender.BACKUP || type.sender() == FrameType.Sender.BOTH) {
+                types.add(type);
+            }
+        }
+        return Set.copyOf(types);
+    }
+}

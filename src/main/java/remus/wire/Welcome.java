@@ -1,0 +1,46 @@
+package remus.wire;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The backup takes the session: the payload of WELCOME. The header's epoch is its last whole one.
+ *
+ * @param host the backup's name
+ * @param qemuVersion as its QEMU says it
+ * @param wantedFiles names of files from the hello that it lacks
+ */
+public record Welcome(String host, String qemuVersion, List<String> wantedFiles) {
+    public Welcome {
+        if (wantedFiles.size() > WireLimits.MAX_FILES) {
+            throw new IllegalArgumentException(wantedFiles.size() + " files are wanted");
+        }
+        wantedFiles = List.copyOf(wantedFiles);
+    }
+
+    public void encode(ByteBuffer target) {
+        WireText.putName(target, host);
+        WireText.putName(target, qemuVersion);
+        target.putShort((short) wantedFiles.size());
+        for (String name : wantedFiles) {
+            WireText.putName(target, name);
+        }
+    }
+
+    public static Welcome decode(ByteBuffer source) throws WireException {
+        String host = WireText.takeName(source, "host name");
+        String qemuVersion = WireText.takeName(source, "QEMU version");
+        WireText.need(source, Short.BYTES, "number of files");
+        int count = Short.toUnsignedInt(source.getShort());
+        if (count > WireLimits.MAX_FILES) {
+            throw WireException.corrupt("the backup wants files=" + count + " limit=" + WireLimits.MAX_FILES);
+        }
+        List<String> wantedFiles = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            wantedFiles.add(WireText.takeFileName(source));
+        }
+        WireText.end(source);
+        return new Welcome(host, qemuVersion, wantedFiles);
+    }
+}

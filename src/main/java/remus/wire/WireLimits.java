@@ -1,0 +1,75 @@
+package remus.wire;
+
+/**
+ * What a frame may hold. Every length that comes from the network is checked against one of these before anything is
+ * allocated or copied.
+ */
+public final class WireLimits {
+    /** Bytes of the header that precedes every payload. */
+    public static final int HEADER_BYTES = 32;
+
+    /** Longest name of a VM, in characters ({@code [a-z0-9-]}). */
+    public static final int MAX_VM_NAME_CHARS = 40;
+
+    /** Longest name, address or version, in bytes of UTF-8. */
+    public static final int MAX_TEXT_BYTES = 255;
+
+    /** Longest reason, in bytes of UTF-8; what is longer is cut off by the sender. */
+    public static final int MAX_REASON_BYTES = 1024;
+
+    /** Largest VM definition, in bytes. */
+    public static final int MAX_DEFINITION_BYTES = 64 << 10;
+
+    /** Most files that a definition may need. */
+    public static final int MAX_FILES = 16;
+
+    /** Bytes of a SHA-256. */
+    public static final int DIGEST_BYTES = 32;
+
+    /** Most file data, device state or page data in one frame, in bytes: how long a prompt frame may have to wait. */
+    public static final int MAX_BULK_BYTES = 1 << 20;
+
+    /** Smallest page size that a session may have, in bytes; with it {@link #MAX_PAGE_RUNS} pages fill a frame. */
+    public static final int MIN_PAGE_BYTES = 4096;
+
+    /** Largest page size that a session may have, in bytes. */
+    public static final int MAX_PAGE_BYTES = 64 << 10;
+
+    /** Most runs in a frame of pages: each has a page at least, so no more fit. */
+    public static final int MAX_PAGE_RUNS = MAX_BULK_BYTES / MIN_PAGE_BYTES;
+
+    /** Most runs in a frame of zero pages. */
+    public static final int MAX_ZERO_RUNS = 4096;
+
+    /** Bytes of one run in the table of a frame of pages. */
+    public static final int RUN_BYTES = 12;
+
+    /** Largest guest memory, in bytes. */
+    public static final long MAX_MEMORY_BYTES = 1L << 46;
+
+    /** Most device state of one checkpoint, in bytes. */
+    public static final long MAX_DEVICE_STATE_BYTES = 64L << 20;
+
+    /** Largest Ethernet frame, in bytes: one with segmentation offload, and its header. */
+    public static final int MAX_ETHERNET_FRAME_BYTES = 65536 + 64;
+
+    /** Most mirrored input in one frame, in bytes, lengths included. */
+    public static final int MAX_INBOUND_BYTES = 128 << 10;
+
+    /** Longest interval or detection time, in nanoseconds: an hour. */
+    public static final long MAX_DURATION_NANOS = 3_600_000_000_000L;
+
+    private static final int MAX_TEXT_FIELD_BYTES = 2 + MAX_TEXT_BYTES;
+
+    static final int MAX_REASON_FIELD_BYTES = 2 + MAX_REASON_BYTES;
+    static final int MAX_NAME_FIELD_BYTES = MAX_TEXT_FIELD_BYTES;
+    static final int MAX_FILE_FIELD_BYTES = MAX_TEXT_FIELD_BYTES + Long.BYTES + DIGEST_BYTES;
+    static final int MAX_HELLO_BYTES = 1
+            + 5 * MAX_TEXT_FIELD_BYTES
+            + (8 + 4 + 8 + 8 + 4)
+            + (4 + MAX_DEFINITION_BYTES)
+            + (2 + MAX_FILES * MAX_FILE_FIELD_BYTES);
+    static final int MAX_WELCOME_BYTES = 2 * MAX_TEXT_FIELD_BYTES + 2 + MAX_FILES * MAX_TEXT_FIELD_BYTES;
+
+    private WireLimits() {}
+}

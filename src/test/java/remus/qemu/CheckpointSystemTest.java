@@ -1,0 +1,79 @@
+package remus.qemu;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Objects;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import remus.checkpoint.StagedBytes;
+
+/** Checkpoints and activations of a real QEMU, on each machine type. */
+@Tag("system")
+class CheckpointSystemTest {
+    private Hosts hosts;
+
+    @BeforeEach
+    void open() throws Exception {
+        hosts = new Hosts();
+    }
+
+    @AfterEach
+    void close() {
+        hosts.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aGuestGoesOnAfterEachOfAHundredCheckpoints(MachineType machine) throws Exception {
+        RunningGuest guest = hosts.boot(machine, "a");
+        Hosts.Seen seen = new Hosts.Seen();
+        StagedBytes state = hosts.push(new StagedBytes(DeviceState.MAX_BYTES));
+        for (int checkpoint = 0; checkpoint < 100; checkpoint++) {
+            guest.suspendAndSave();
+            Hosts.pollUntil(guest, seen, "saved");
+            state.clear();
+            int length = Objects.requireNonNull(seen.state).readInto(state);
+            assertEquals(length, state.size());
+            guest.resume();
+            Hosts.pollUntil(guest, seen, "resumed");
+        }
+        assertEquals(300, seen.all.size(), "nothing but suspended, saved, resumed");
+        long counted = CountingGuest.lastPrinted(hosts.console("a"));
+        Hosts.await("it counts on", () -> CountingGuest.lastPrinted(hosts.console("a")) > counted + 10);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aStandbyGoesOnExactlyWhereTheCheckpointWasTaken(MachineType machine) throws Exception {
+        RunningGuest guest = hosts.boot(machine, "a");
+        StandbyQemu standby = hosts.standby(machine, "b", Hosts.LIMITS);
+        standby.prepare();
+        StagedBytes state = hosts.checkpoint(guest);
+        hosts.copyRam("a", "b");
+        Path ram = hosts.root.resolve("b").resolve("ram");
+        int counter = CountingGuest.counter(ram);
+        guest.close();
+
+        RunningGuest activated = hosts.push(standby.activate(state));
+        Hosts.await("it counts on", () -> CountingGuest.lastPrinted(hosts.console("b")) > counter + 10);
+        long first = CountingGuest.firstPrinted(hosts.console("b"));
+        assertTrue(first - counter <= 2, "first printed " + first + " after a checkpoint at " + counter);
+
+        // The activated guest is a guest like any other: it is checkpointed, and survives a reboot.
+        Hosts.Seen after = new Hosts.Seen();
+        activated.suspendAndSave();
+        Hosts.pollUntil(activated, after, "saved");
+        activated.resume();
+        Hosts.pollUntil(activated, after, "resumed");
+        CountingGuest.command(ram, CountingGuest.RESET);
+        Hosts.pollUntil(activated, after, "reset byGuest=true");
+        Hosts.await("it starts again", () -> CountingGuest.counter(ram) < counter);
+        int restarted = CountingGuest.counter(ram);
+        Hosts.await("it counts on", () -> CountingGuest.counter(ram) > restarted + 10);
+    }
+}
