@@ -21,11 +21,15 @@ import org.junit.jupiter.params.provider.EnumSource;
 import remus.base.ErrorCategory;
 import remus.base.Time;
 import remus.checkpoint.StagedBytes;
+import remus.linux.ProcessIdentity;
 
 /** What is seen of a real QEMU that ends, hangs, refuses or reports an event. */
 @Tag("system")
 class QemuFailureSystemTest {
     private static final Duration SHORT = Duration.ofMillis(300);
+    /** Generous, for a busy machine, and yet far below {@link Hosts#LIMIT}. */
+    private static final Duration BOUNDED = Duration.ofSeconds(5);
+
     private static final QemuLimits IMPATIENT = new QemuLimits(Hosts.LIMIT, SHORT, SHORT);
 
     private Hosts hosts;
@@ -112,7 +116,7 @@ class QemuFailureSystemTest {
         guest.suspendAndSave();
         Hosts.pollUntil(guest, seen, "failed");
         Duration took = Duration.ofNanos(System.nanoTime() - begin);
-        assertTrue(took.compareTo(SHORT) >= 0 && took.compareTo(SHORT.multipliedBy(3)) < 0, "took " + took);
+        assertTrue(took.compareTo(SHORT) >= 0 && took.compareTo(BOUNDED) < 0, "took " + took);
         assertTrue(seen.all.getFirst().contains("does not answer: phase=SUSPENDING, reply limit 300ms"));
         guest.poll(seen);
         guest.checkDeadline(Long.MAX_VALUE, seen);
@@ -158,7 +162,7 @@ class QemuFailureSystemTest {
         Hosts.pollUntil(guest, seen, "failed");
         long millis = (System.nanoTime() - begin) / 1_000_000;
         assertEquals(137, exit.get(5, TimeUnit.SECONDS).exitCode());
-        assertTrue(millis < 500, "took " + millis + "ms");
+        assertTrue(millis < BOUNDED.toMillis(), "took " + millis + "ms, where the reply limit is 20 s");
         assertTrue(seen.all.getFirst().startsWith("failed QEMU was killed by SIGKILL"), seen.all.getFirst());
         // What the engine still asks for, not having heard of it, comes to nothing.
         guest.suspendAndSave();
@@ -246,20 +250,26 @@ class QemuFailureSystemTest {
         long begin = System.nanoTime();
         assertThrows(ActivationException.class, () -> standby.activate(state));
         Duration took = Duration.ofNanos(System.nanoTime() - begin);
-        assertTrue(took.compareTo(SHORT) >= 0 && took.compareTo(SHORT.multipliedBy(3)) < 0, "took " + took);
+        assertTrue(took.compareTo(SHORT) >= 0 && took.compareTo(BOUNDED) < 0, "took " + took);
         assertFalse(standby.process().isAlive());
     }
 
     @Test
-    void onlyTheRecordedProcessIsKilled() throws Exception {
+    void aListenerMayCloseTheGuestInTheMiddleOfItsCall() throws Exception {
         RunningGuest guest = hosts.boot(MachineType.Q35, "a");
-        ProcessIdentity identity = guest.process().identity();
-        ProcessIdentity earlier = new ProcessIdentity(identity.pid(), identity.startTicks() - 1, identity.bootId());
-        assertFalse(earlier.isAlive());
-        earlier.kill(Hosts.LIMIT);
-        assertTrue(identity.isAlive());
-        assertTrue(guest.process().isAlive());
-        identity.kill(Hosts.LIMIT);
-        assertFalse(identity.isAlive());
+        Hosts.Seen seen = new Hosts.Seen() {
+            @Override
+            public void suspended() {
+                super.suspended();
+                guest.close();
+            }
+        };
+        guest.suspendAndSave();
+        Hosts.await(
+                "both replies are there",
+                () -> Files.size(hosts.root.resolve("a").resolve("state")) > 0);
+        Hosts.pollUntil(guest, seen, "suspended");
+        guest.checkDeadline(Hosts.TIME.nanos(), seen);
+        assertEquals(List.of("suspended"), seen.all);
     }
 }
