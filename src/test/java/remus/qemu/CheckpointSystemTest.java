@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,6 +64,8 @@ class CheckpointSystemTest {
         Hosts.await("it counts on", () -> CountingGuest.lastPrinted(hosts.console("b")) > counter + 10);
         long first = CountingGuest.firstPrinted(hosts.console("b"));
         assertTrue(first - counter <= 2, "first printed " + first + " after a checkpoint at " + counter);
+
+        assertEquals(List.of(), activated.process().errorTail(), "QEMU complains of nothing");
 
         // The activated guest is a guest like any other: it is checkpointed, and survives a reboot.
         Hosts.Seen after = new Hosts.Seen();
