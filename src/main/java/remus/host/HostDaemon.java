@@ -205,9 +205,9 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     }
 
     @Override
-    public VmStatus unprotect(String name) throws OperationException {
+    public VmStatus unprotect(String name, boolean force) throws OperationException {
         ActiveVm vm = findActive(name, "unprotect");
-        await(vm.unprotect(false));
+        await(vm.unprotect(force));
         return vm.status();
     }
 

@@ -3,6 +3,7 @@ package remus.host;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.bridge.SLF4JBridgeHandler;
 
 /** Starts the host daemon; the one way in from the command line. */
 public final class HostLauncher {
@@ -17,6 +18,8 @@ public final class HostLauncher {
      *     is missing
      */
     public static void run(HostConfiguration configuration) throws OperationException {
+        SLF4JBridgeHandler.removeHandlersForRootLogger();
+        SLF4JBridgeHandler.install();
         HostDaemon daemon = HostDaemon.open(configuration);
         CountDownLatch ended = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import remus.linux.LinuxException;
+import remus.linux.ProcessIdentity;
 
 /** Attaching to a QEMU that this JVM started leaves no trace in it. */
 @Tag("system")
@@ -26,6 +28,8 @@ import remus.linux.LinuxException;
 class AttachTest {
     private static final int ATTACHES = 50;
     private static final int SPIN = 100_000;
+    private static final int SIGCONT = 18;
+    private static final int SIGSTOP = 19;
 
     @TempDir
     Path directory;
@@ -73,6 +77,25 @@ class AttachTest {
                     assertEquals(-1, tracked.firstWrongPage(), "checkpoint " + i);
                     tracked.resume();
                 }
+            }
+        }
+    }
+
+    @Test
+    void aStoppedQemuIsRefusedAndStaysStoppedUntilItIsContinued() throws Exception {
+        try (TestVm vm = new TestVm(directory, TestGuest.WRITER, "tcg", TestGuest.MEMORY_BYTES, SPIN);
+                GuestMemory memory = GuestMemory.forReading(vm.ram())) {
+            vm.awaitLoops(memory, 1);
+            ProcessIdentity qemu = ProcessIdentity.of(vm.pid()).orElseThrow();
+            assertTrue(qemu.signal(SIGSTOP));
+            assertRefused("SIGCONT", vm.pid(), vm.ram());
+            int counter = TestVm.counter(memory);
+            LockSupport.parkNanos(50_000_000);
+            assertEquals(counter, TestVm.counter(memory));
+            assertTrue(qemu.signal(SIGCONT));
+            try (DirtyTracker tracker = attach(vm, DirtyTracking.Choice.AUTO)) {
+                tracker.arm();
+                vm.awaitLoops(memory, 2);
             }
         }
     }

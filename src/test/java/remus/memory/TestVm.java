@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.Writer;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -76,6 +78,33 @@ final class TestVm implements AutoCloseable {
                 ram.delete();
             }
         }
+    }
+
+    /** Whether QEMU can use KVM here: it is asked to start with nothing in it. */
+    static boolean kvmIsUsable() throws IOException, InterruptedException {
+        Process probe = new ProcessBuilder(
+                        "qemu-system-x86_64",
+                        "-M",
+                        "none",
+                        "-accel",
+                        "kvm",
+                        "-nodefaults",
+                        "-display",
+                        "none",
+                        "-S",
+                        "-monitor",
+                        "stdio")
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        try (Writer commands = probe.outputWriter()) {
+            commands.write("quit\n");
+        } catch (IOException e) {
+            // It has ended already, for want of KVM.
+        }
+        boolean ended = probe.waitFor(10, TimeUnit.SECONDS);
+        probe.destroyForcibly();
+        return ended && probe.exitValue() == 0;
     }
 
     private List<String> arguments(String accelerator, Path disk, Path socket) {

@@ -233,8 +233,8 @@ class QemuFailureSystemTest {
         StandbyQemu standby = hosts.standby(MachineType.Q35, "b", Hosts.LIMITS);
         standby.prepare();
         StagedBytes state = hosts.checkpoint(hosts.boot(MachineType.Q35, "a"));
-        ActivationException failed =
-                assertThrows(ActivationException.class, () -> standby.activate(state.segment(), state.size() - 100));
+        ActivationException failed = assertThrows(
+                ActivationException.class, () -> standby.activate(state.segment(), DeviceState.HEADER_BYTES));
         assertEquals(ErrorCategory.FATAL, failed.category());
         hosts.copyRam("a", "b");
         hosts.push(standby.activate(state));
