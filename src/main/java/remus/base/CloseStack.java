@@ -19,6 +19,11 @@ public final class CloseStack implements AutoCloseable {
         return resource;
     }
 
+    /** Lets go of all resources: from here on somebody else owns them. */
+    public void release() {
+        resources.clear();
+    }
+
     @Override
     public void close() {
         @Nullable Exception first = null;

@@ -35,6 +35,12 @@ public interface BackupChannel extends AutoCloseable {
     /** Reports that this VM's QEMU is dead or hangs: the backup takes over at once. */
     void reportGuestDead(String reason);
 
+    /**
+     * Drops the connection and makes it again: the backup's welcome then proves that it still stands by. Answers that
+     * were under way on the old connection are lost, which is the purpose.
+     */
+    void reconnect(String reason);
+
     /** Ends the session in good order: the backup drops its image, never activates, and says so. */
     void signOff(String reason);
 
@@ -69,6 +75,12 @@ public interface BackupChannel extends AutoCloseable {
 
         /** The backup answers that it has dropped its image and will not activate. */
         void signedOff(String reason);
+
+        /**
+         * The backup did not answer the sign-off within its limit, so it may have taken over or may still do so: nothing
+         * is decided, and nothing more comes of this channel.
+         */
+        void signOffUnanswered(String reason);
 
         /** The backup can't go on (its standby died, its disk is full): it has dropped its image. */
         void backupLost(String reason);

@@ -21,8 +21,11 @@ public interface HostOperations {
     /** Begins to protect a VM and returns before the backup is synchronized. */
     VmStatus protect(String vm, ProtectRequest request) throws OperationException;
 
-    /** Ends the protection of a VM, signed off by the backup when it is reachable. */
-    VmStatus unprotect(String vm) throws OperationException;
+    /**
+     * Ends the protection of a VM when its backup has signed off; with {@code force} at once, on the operator's word that
+     * the backup does not run the VM.
+     */
+    VmStatus unprotect(String vm, boolean force) throws OperationException;
 
     /** Ends a VM, after its protection. */
     VmStatus stop(String vm) throws OperationException;

@@ -155,7 +155,8 @@ public final class HttpApi implements AutoCloseable {
             case "failover" -> operations.failover(vm, body(request, FailoverRequest.class));
             case "unprotect" -> {
                 requireJson(request);
-                yield operations.unprotect(vm);
+                boolean force = request.query().first("force").orElse("false").equals("true");
+                yield operations.unprotect(vm, force);
             }
             case "stop" -> {
                 requireJson(request);

@@ -8,6 +8,7 @@ public final class Errno {
     public static final int EINTR = 4;
     public static final int EIO = 5;
     public static final int ENXIO = 6;
+    public static final int EBADF = 9;
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
@@ -35,6 +36,7 @@ public final class Errno {
             case EINTR -> "EINTR (interrupted)";
             case EIO -> "EIO (input/output error)";
             case ENXIO -> "ENXIO (no such device or address)";
+            case EBADF -> "EBADF (bad descriptor)";
             case EAGAIN -> "EAGAIN (would block)";
             case ENOMEM -> "ENOMEM (out of memory)";
             case EACCES -> "EACCES (permission denied)";

@@ -15,6 +15,8 @@ public final class PagemapScan implements AutoCloseable {
     /** Ranges that one system call may return; more take further calls. */
     static final int MAX_RANGES_PER_CALL = 65_536;
 
+    private static final int PAGE_BYTES = 4096;
+
     static final long PAGEMAP_SCAN = 0xc0606610L;
     static final int ARGUMENT_BYTES = 96;
     static final int REGION_BYTES = 24;
@@ -72,13 +74,15 @@ public final class PagemapScan implements AutoCloseable {
     private void scan(long start, long end, long flags, Ranges written) throws LinuxException {
         long from = start;
         while (from < end) {
+            // The kernel allocates by this number: asking for no more than can be keeps scans of short ranges cheap.
+            int maxRanges = (int) Math.min(maxRangesPerCall, Math.max(1, (end - from) / PAGE_BYTES));
             argument.fill((byte) 0);
             argument.set(JAVA_LONG, 0, ARGUMENT_BYTES);
             argument.set(JAVA_LONG, FLAGS, flags);
             argument.set(JAVA_LONG, START, from);
             argument.set(JAVA_LONG, END, end);
             argument.set(JAVA_LONG, VECTOR, regions.address());
-            argument.set(JAVA_LONG, VECTOR_LENGTH, maxRangesPerCall);
+            argument.set(JAVA_LONG, VECTOR_LENGTH, maxRanges);
             argument.set(JAVA_LONG, CATEGORY_MASK, PAGE_IS_WRITTEN);
             argument.set(JAVA_LONG, RETURN_MASK, PAGE_IS_WRITTEN);
             // SAFETY: struct pm_scan_arg has 96 bytes and points to maxRangesPerCall regions of 24; both segments live
@@ -90,7 +94,7 @@ public final class PagemapScan implements AutoCloseable {
                 long at = (long) i * REGION_BYTES;
                 written.add(regions.get(JAVA_LONG, at), regions.get(JAVA_LONG, at + 8));
             }
-            if (count < maxRangesPerCall) {
+            if (count < maxRanges) {
                 // Complete. The kernel's walk_end would not say so: after more than 512 ranges it may be stale.
                 return;
             }

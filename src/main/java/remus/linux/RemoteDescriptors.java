@@ -2,6 +2,7 @@ package remus.linux;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,13 +46,24 @@ public final class RemoteDescriptors {
     }
 
     private static FileDescriptor fetch(long pid, int flags) throws LinuxException {
-        try (Tracee tracee = Tracee.stop(pid, chooseThread(pid))) {
-            long remote =
-                    Syscalls.check("userfaultfd in process " + pid, tracee.call(SyscallNumbers.USERFAULTFD, flags));
-            try {
-                return bringHere(pid, remote);
-            } finally {
-                tracee.call(SyscallNumbers.CLOSE, remote);
+        @Nullable FileDescriptor here = null;
+        boolean complete = false;
+        try {
+            try (Tracee tracee = Tracee.stop(pid, chooseThread(pid))) {
+                long remote =
+                        Syscalls.check("userfaultfd in process " + pid, tracee.call(SyscallNumbers.USERFAULTFD, flags));
+                try {
+                    here = bringHere(pid, remote);
+                } finally {
+                    tracee.call(SyscallNumbers.CLOSE, remote);
+                }
+            }
+            complete = true;
+            return here;
+        } finally {
+            // The process may have died when all was done but to let it go on.
+            if (!complete && here != null) {
+                here.close();
             }
         }
     }
@@ -118,7 +130,7 @@ public final class RemoteDescriptors {
             String[] fields = Files.readString(task.resolve("syscall"), StandardCharsets.US_ASCII)
                     .split(" ", -1);
             return fields.length > 4 && fields[0].equals(FUTEX) && fields[4].equals("0x0");
-        } catch (java.nio.file.AccessDeniedException e) {
+        } catch (AccessDeniedException e) {
             throw new LinuxException(
                     "reading " + task + "/syscall", Errno.EPERM, "the process may not be traced: run as root");
         } catch (IOException e) {

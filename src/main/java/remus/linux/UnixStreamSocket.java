@@ -29,8 +29,7 @@ public final class UnixStreamSocket implements AutoCloseable {
     private static final int MSG_NOSIGNAL = 0x4000;
 
     private final FileDescriptor descriptor;
-    private final Arena arena = Arena.ofShared();
-    private final MemorySegment number = arena.allocate(JAVA_INT);
+    private final MemorySegment number = Arena.ofAuto().allocate(JAVA_INT);
 
     private UnixStreamSocket(FileDescriptor descriptor) {
         this.descriptor = descriptor;
@@ -133,6 +132,5 @@ public final class UnixStreamSocket implements AutoCloseable {
     @Override
     public void close() {
         descriptor.close();
-        arena.close();
     }
 }

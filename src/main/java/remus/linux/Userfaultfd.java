@@ -45,7 +45,7 @@ public final class Userfaultfd implements AutoCloseable {
     private final MemorySegment argument = arena.allocate(REGISTER_BYTES, 8);
     private final MemorySegment messages = arena.allocate((long) MAX_FAULTS * MESSAGE_BYTES, 8);
 
-    private Userfaultfd(FileDescriptor descriptor) {
+    Userfaultfd(FileDescriptor descriptor) {
         this.descriptor = descriptor;
     }
 
@@ -82,7 +82,7 @@ public final class Userfaultfd implements AutoCloseable {
         return choose(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
     }
 
-    private boolean choose(long features) throws LinuxException {
+    boolean choose(long features) throws LinuxException {
         argument.fill((byte) 0);
         argument.set(JAVA_LONG, 0, UFFD_API);
         argument.set(JAVA_LONG, 8, features);
@@ -108,6 +108,18 @@ public final class Userfaultfd implements AutoCloseable {
                     "ioctl(UFFDIO_REGISTER)", Errno.EBUSY, "somebody tracks the memory of this process already");
         }
         Syscalls.check("ioctl(UFFDIO_REGISTER)", result);
+    }
+
+    /**
+     * Makes sure that the process still had its memory when this was called; what was found out before then holds.
+     * Without it a {@link PagemapScan} of a process that has just ended finds no written pages and no error.
+     *
+     * @param start a range that is registered already, with {@code bytes}
+     * @throws LinuxException with ESRCH where the process has ended
+     */
+    public void checkProcessLives(long start, long bytes) throws LinuxException {
+        // Registering the same again changes nothing, and fails from the moment the process gives up its memory.
+        register(start, bytes);
     }
 
     /** Protects the pages of the range. */

@@ -10,6 +10,9 @@ import remus.linux.Userfaultfd;
  * Tracking by the kernel: guest RAM is write-protected asynchronously, so the first write of a page lifts its
  * protection, and the pages without protection are the written ones. Resets each page in the same step in which the
  * kernel reports it, so that no write falls in between.
+ *
+ * <p>A scan of a process that has ended finds nothing and succeeds. So each scan is followed by a check that the process
+ * still had its memory; without it, a QEMU killed at the wrong moment would pass for one that had written nothing.
  */
 final class AsyncDirtyTracker implements DirtyTracker {
     /** Above so many ranges, near ones are reset together: the system calls would cost more than the scan. */
@@ -41,6 +44,7 @@ final class AsyncDirtyTracker implements DirtyTracker {
     @Override
     public void arm() throws LinuxException {
         scan.findAndReset(start, end, (from, to) -> {});
+        protection.checkProcessLives(start, end - start);
     }
 
     @Override
@@ -50,6 +54,7 @@ final class AsyncDirtyTracker implements DirtyTracker {
                 scan.findAndReset(start, end, (from, to) -> into.add(page(from), pages(from, to)));
             case FIND_THEN_RESET -> findThenReset(into);
         }
+        protection.checkProcessLives(start, end - start);
     }
 
     private void findThenReset(DirtyPages into) throws LinuxException {

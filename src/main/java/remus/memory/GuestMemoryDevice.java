@@ -30,6 +30,7 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     // How far the round under way has got: all owed pages below have been copied.
     private long roundPosition;
     private boolean roundUnderWay;
+    private boolean ended;
 
     /**
      * @param tracker attached to the VM's QEMU, not yet armed; closed by {@link #abort}
@@ -148,7 +149,10 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
 
     @Override
     public void abort() {
-        tracker.close();
+        if (!ended) {
+            ended = true;
+            tracker.close();
+        }
     }
 
     private static CheckpointException trackingFailed(LinuxException cause) {

@@ -8,7 +8,8 @@ import remus.linux.LinuxException;
 import remus.linux.SparseFile;
 
 /**
- * Copies guest pages into staging, run by run. Confined to one thread at a time.
+ * Copies guest pages into staging, run by run, straight from the shared mapping. Works on a running guest too: what the
+ * guest writes beside it is the tracker's to report again. Confined to one thread at a time.
  */
 final class PageCopier {
     /** Longest run that one call hands over: staging counts pages in ints, and a chunk is bounded anyway. */

@@ -5,6 +5,7 @@ import remus.base.ErrorCategory;
 import remus.checkpoint.BackupMemory;
 import remus.checkpoint.CheckpointException;
 import remus.linux.LinuxException;
+import remus.linux.SparseFile;
 
 /**
  * The RAM of a standby that waits, written as checkpoints become whole. The standby's QEMU has the same file mapped and
@@ -42,6 +43,22 @@ public final class StandbyMemory implements BackupMemory, AutoCloseable {
         } catch (LinuxException e) {
             throw new CheckpointException(
                     ErrorCategory.DEGRADE, "the standby's memory can't be cleared: " + e.getMessage(), e);
+        }
+    }
+
+    /** Makes {@code target}, whose memory is still zero and of the same size, an equal copy of this. */
+    public void copyTo(StandbyMemory target) throws CheckpointException {
+        try {
+            SparseFile file = memory.file();
+            for (long data = file.nextData(0); data != SparseFile.NONE; ) {
+                long hole = file.nextHole(data);
+                long end = hole == SparseFile.NONE ? memory.bytes() : hole;
+                MemorySegment.copy(memory.segment(), data, target.memory.segment(), data, end - data);
+                data = file.nextData(end);
+            }
+        } catch (LinuxException e) {
+            throw new CheckpointException(
+                    ErrorCategory.DEGRADE, "the standby's memory can't be copied: " + e.getMessage(), e);
         }
     }
 

@@ -82,6 +82,7 @@ final class SyncDirtyTracker implements DirtyTracker {
                 page = nextWritten(behind, true);
             }
             Arrays.fill(written, 0);
+            protection.checkProcessLives(start, bytes);
         } finally {
             lock.unlock();
         }

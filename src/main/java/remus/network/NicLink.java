@@ -59,6 +59,11 @@ public final class NicLink implements AutoCloseable {
         this.tap = tap;
     }
 
+    /** Lets the TAP carry frames; until then the bridge does not see it. */
+    public void bringUp() throws LinuxException {
+        tap.bringUp();
+    }
+
     public FileDescriptor socketDescriptor() {
         return socket.descriptor();
     }
@@ -192,7 +197,7 @@ public final class NicLink implements AutoCloseable {
             if (replayed.isEmpty()) {
                 return true;
             }
-            replayed.take((tag, memory, offset, length) -> {
+            replayed.take((_, memory, offset, length) -> {
                 toGuest.set(LENGTH, 0, length);
                 MemorySegment.copy(memory, offset, toGuest, LENGTH_BYTES, length);
                 toGuestLength = LENGTH_BYTES + length;

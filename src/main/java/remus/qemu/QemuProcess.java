@@ -16,6 +16,7 @@ import java.util.regex.Pattern;
 import remus.base.ErrorCategory;
 import remus.linux.Errno;
 import remus.linux.LinuxException;
+import remus.linux.ProcessIdentity;
 
 /**
  * A running QEMU that answers on QMP. Owns the process: {@link #close} kills it.

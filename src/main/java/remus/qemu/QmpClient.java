@@ -9,8 +9,10 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Predicate;
 import remus.linux.FileDescriptor;
 import remus.linux.LinuxException;
 import remus.linux.Poller;
@@ -173,24 +175,54 @@ public final class QmpClient implements AutoCloseable {
      * @throws QmpException when QEMU refuses the command (RETRY), does not answer in time or is gone (FATAL)
      */
     public JsonNode execute(String command, Map<String, ?> arguments, Duration limit) throws QmpException {
+        return awaitReply(send(command, arguments), command, limit);
+    }
+
+    /** Waits for the reply to a command sent before, as {@link #execute} does. */
+    public JsonNode awaitReply(long id, String command, Duration limit) throws QmpException {
+        JsonNode reply = awaitFirst(
+                "the reply to " + command, message -> message.path("id").asLong(-1) == id, limit);
+        JsonNode error = reply.get("error");
+        if (error != null) {
+            throw QmpException.refused(
+                    command,
+                    error.path("class").asString(""),
+                    error.path("desc").asString(""));
+        }
+        return reply.path("return");
+    }
+
+    /**
+     * Waits for an event, at most {@code limit}; one that has come and was not handed over yet counts.
+     *
+     * @return the event's data, possibly missing
+     */
+    public JsonNode awaitEvent(String name, Duration limit) throws QmpException {
+        return awaitFirst(
+                        "the event " + name,
+                        message -> message.path("event").asString("").equals(name),
+                        limit)
+                .path("data");
+    }
+
+    /** The first message that is {@code wanted}; the others are left for {@link #poll}. */
+    private JsonNode awaitFirst(String what, Predicate<JsonNode> wanted, Duration limit) throws QmpException {
+        for (Iterator<JsonNode> earlier = queued.iterator(); earlier.hasNext(); ) {
+            JsonNode message = earlier.next();
+            if (wanted.test(message)) {
+                earlier.remove();
+                return message;
+            }
+        }
         long deadline = System.nanoTime() + limit.toNanos();
-        long id = send(command, arguments);
         while (true) {
-            JsonNode message = awaitMessage("the reply to " + command, deadline, limit);
-            if (message.path("id").asLong(-1) == id) {
-                JsonNode error = message.get("error");
-                if (error != null) {
-                    throw QmpException.refused(
-                            command,
-                            error.path("class").asString(""),
-                            error.path("desc").asString(""));
-                }
-                return message.path("return");
+            JsonNode message = awaitMessage(what, deadline, limit);
+            if (wanted.test(message)) {
+                return message;
             }
             if (queued.size() == MAX_QUEUED_MESSAGES) {
                 throw QmpException.unusable(
-                        "QEMU sent more than " + MAX_QUEUED_MESSAGES + " messages before the reply to " + command,
-                        null);
+                        "QEMU sent more than " + MAX_QUEUED_MESSAGES + " messages before " + what, null);
             }
             queued.addLast(message);
         }

@@ -40,6 +40,7 @@ public final class StandbyQemu implements AutoCloseable {
     private final QemuLimits limits;
     private final Time time;
     private @Nullable UnixStreamSocket incoming;
+    private @Nullable RunningGuest guest;
     private Phase phase = Phase.STARTED;
 
     private StandbyQemu(QemuProcess process, VmDefinition vm, QemuPaths paths, QemuLimits limits, Time time) {
@@ -90,8 +91,9 @@ public final class StandbyQemu implements AutoCloseable {
                         preamble.byteSize(),
                         System.nanoTime() + limits.reply().toNanos());
             }
+            guest = new RunningGuest(process, paths, limits.reply(), time);
             phase = Phase.PREPARED;
-        } catch (QmpException | LinuxException | StalledException e) {
+        } catch (QmpException | LinuxException | StalledException | IOException e) {
             throw failed("the standby could not be prepared", e);
         }
     }
@@ -116,35 +118,26 @@ public final class StandbyQemu implements AutoCloseable {
             throw new ActivationException(ErrorCategory.FATAL, "the checkpoint can't be loaded: " + e.getMessage(), e);
         }
         phase = Phase.SPENT;
-        UnixStreamSocket way = Objects.requireNonNull(incoming);
-        long deadline = System.nanoTime() + limits.load().toNanos();
+        RunningGuest activated = Objects.requireNonNull(guest);
         boolean running = false;
-        try {
-            RunningGuest guest = new RunningGuest(process, paths, limits.reply(), time);
+        try (UnixStreamSocket way = Objects.requireNonNull(incoming)) {
+            long deadline = System.nanoTime() + limits.load().toNanos();
+            // Asked for while it still waits, QEMU lets the guest run by itself as soon as all is loaded; asked later
+            // it
+            // does so at once. Either way it need not be asked first whether it has loaded.
+            long cont = process.qmp().send("cont", Map.of());
             write(way, deviceState, DeviceState.HEADER_BYTES, length, deadline);
             way.shutdownOutput();
-            awaitLoaded(deadline);
-            process.qmp().execute("cont", Map.of(), remaining(deadline));
+            process.qmp().awaitReply(cont, "cont", remaining(deadline));
+            process.qmp().awaitEvent("RESUME", remaining(deadline));
             running = true;
-            return guest;
-        } catch (QmpException | LinuxException | StalledException | IOException e) {
+            return activated;
+        } catch (QmpException | LinuxException | StalledException e) {
             throw failed("the standby could not be activated", e);
         } finally {
-            way.close();
             if (!running) {
-                process.close();
+                activated.close();
             }
-        }
-    }
-
-    /** Asks until QEMU has left the state {@code inmigrate}; it answers only when the load lets it, so this is no spin. */
-    private void awaitLoaded(long deadline) throws QmpException, StalledException {
-        while (process.qmp()
-                .execute("query-status", Map.of(), remaining(deadline))
-                .path("status")
-                .asString("")
-                .equals("inmigrate")) {
-            Thread.onSpinWait();
         }
     }
 
@@ -198,7 +191,11 @@ public final class StandbyQemu implements AutoCloseable {
         if (phase != Phase.SPENT) {
             phase = Phase.SPENT;
             try {
-                process.close();
+                if (guest != null) {
+                    guest.close();
+                } else {
+                    process.close();
+                }
             } finally {
                 if (incoming != null) {
                     incoming.close();

@@ -83,7 +83,7 @@ public final class BackupConnection implements AutoCloseable {
         term = header.term();
         outbox = new Outbox(transport, term);
         runs = new PageRuns(hello.pageCount(), hello.pageBytes());
-        receiver.expect(FROM_PRIMARY, RECEIVE_BUFFER_BYTES);
+        receiver.expect(FROM_PRIMARY, 0);
     }
 
     public Hello hello() {
@@ -279,6 +279,10 @@ public final class BackupConnection implements AutoCloseable {
                     .orElseThrow(() -> new IllegalArgumentException("the hello has no file '" + name + "'")));
         }
         order.welcomed(hello.mode(), lastWhole, wanted);
+        if (end == null) {
+            // Only now, for who is refused must cost next to nothing.
+            receiver.expect(FROM_PRIMARY, RECEIVE_BUFFER_BYTES);
+        }
         lastAcknowledged = lastWhole;
         send(FrameType.WELCOME, lastWhole, welcome::encode);
     }

@@ -36,12 +36,13 @@ final class FileSender implements AutoCloseable {
         }
     }
 
-    /** Makes the next frame, or returns false when all files have been sent. */
-    boolean next() throws IOException {
-        HelloFile file = files.peek();
-        if (file == null) {
-            return false;
-        }
+    boolean isDone() {
+        return files.isEmpty();
+    }
+
+    /** Makes the next frame; there must be one. */
+    void next() throws IOException {
+        HelloFile file = files.getFirst();
         ReadableByteChannel from = current;
         if (from == null) {
             from = source.open(file.name());
@@ -64,7 +65,6 @@ final class FileSender implements AutoCloseable {
             close();
             files.remove();
         }
-        return true;
     }
 
     @Override

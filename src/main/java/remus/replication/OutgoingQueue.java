@@ -141,7 +141,7 @@ final class OutgoingQueue implements AutoCloseable {
             mirror.rewind();
         }
         releasedPending = released.isAfter(EpochId.NONE);
-        heartbeatPending = true;
+        // Not the heartbeat: it asserts progress now, and only the engine knows of that.
         guestDeadPending = guestDead != null;
         signOffPending = signOff != null;
     }

@@ -7,6 +7,7 @@ import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,7 +30,7 @@ import remus.wire.WireException;
  * changes.
  *
  * <p>Beyond the port's contract: a sign-off that gets no answer within its limit, reconnections included, ends with
- * {@code refused}. A sign-off and a dead guest's report overtake checkpoints that are still queued. After an end the
+ * {@code signOffUnanswered}. A sign-off and a dead guest's report overtake checkpoints that are still queued. After an end the
  * channel ignores what it is given. Staged memory is not read any more once {@link #close} has returned.
  */
 public final class PrimaryChannel implements BackupChannel {
@@ -53,6 +54,7 @@ public final class PrimaryChannel implements BackupChannel {
     private final OutgoingQueue queue = new OutgoingQueue();
     private final CountDownLatch closing = new CountDownLatch(1);
     private final Thread thread;
+    private final AtomicReference<@Nullable String> reconnectWanted = new AtomicReference<>();
     private volatile @Nullable Transport transport;
 
     // Only the channel's thread uses these.
@@ -107,6 +109,12 @@ public final class PrimaryChannel implements BackupChannel {
     @Override
     public void reportGuestDead(String reason) {
         queue.setGuestDead(reason);
+        wake();
+    }
+
+    @Override
+    public void reconnect(String reason) {
+        reconnectWanted.set(reason);
         wake();
     }
 
@@ -203,7 +211,7 @@ public final class PrimaryChannel implements BackupChannel {
             return () -> listener.backupLost("the connection was lost during synchronization (" + cause + ")");
         }
         if (queue.isSignOffOverdue(time.nanos())) {
-            return () -> listener.refused("the sign-off could not be delivered (" + cause + ")");
+            return () -> listener.signOffUnanswered("the sign-off could not be delivered (" + cause + ")");
         }
         if (wasWelcomed && time.nanos() - began > GOOD_CONNECTION_NANOS) {
             attempts = 0;
@@ -242,7 +250,9 @@ public final class PrimaryChannel implements BackupChannel {
                             "no answer from " + settings.backup() + " within " + limitNanos / 1_000_000 + " ms");
                 }
             }
-            return new PrimaryLink(connecting, settings, queue, listener, time);
+            // A wish for a new connection is fulfilled by this one.
+            reconnectWanted.set(null);
+            return new PrimaryLink(connecting, settings, queue, listener, reconnectWanted, time);
         } catch (IOException | RuntimeException e) {
             connecting.close();
             throw e;

@@ -21,18 +21,23 @@ public record PrimaryChannelSettings(HostAddress backup, Hello hello, Term term,
      * @param connect for one attempt to connect; short, because the system itself repeats a lost connection request
      *     only after a second
      * @param welcome from the hello to its answer
-     * @param ready from the answer until the backup has its files and its standby
-     * @param silence without a byte from the backup, once it is ready, after which the connection counts as lost
+     * @param ready without a byte from the backup, from the answer until its first checkpoint is sent
+     * @param silence without a byte from the backup, later on, after which the connection counts as lost and is made
+     *     again; not a sign of anything else
      * @param signOff from the sign-off to its answer, reconnections included
      */
     public record Limits(Duration connect, Duration welcome, Duration ready, Duration silence, Duration signOff) {
+        // A backup that compares digests of much memory says nothing meanwhile.
+        private static final Duration MIN_SILENCE = Duration.ofSeconds(1);
+
         /** Limits for a session that detects failures within {@code detect}. */
         public static Limits forDetection(Duration detect) {
+            Duration twice = detect.multipliedBy(2);
             return new Limits(
                     Duration.ofMillis(200),
                     Duration.ofSeconds(5),
                     Duration.ofSeconds(60),
-                    detect,
+                    twice.compareTo(MIN_SILENCE) > 0 ? twice : MIN_SILENCE,
                     Duration.ofSeconds(3));
         }
     }

@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Time;
@@ -26,7 +28,7 @@ import remus.wire.WireException;
  * <ul>
  *   <li>GREETING: the hello is sent. WELCOME: FLOWING for a resumed session, else FILES, or PREPARING when the backup
  *       lacks no file.
- *   <li>FILES: the last byte of the last wanted file is sent: PREPARING.
+ *   <li>FILES: the last frame of the last wanted file is made: PREPARING.
  *   <li>PREPARING: READY: FLOWING.
  *   <li>FLOWING: prompt and bulk frames go out, answers come in.
  *   <li>OVER, from any stage: REFUSAL, SIGNED_OFF, STANDBY_LOST or ACTIVATED came, or a sign-off has got no answer.
@@ -54,6 +56,7 @@ final class PrimaryLink implements AutoCloseable {
     private final PrimaryChannelSettings settings;
     private final OutgoingQueue queue;
     private final BackupChannel.Listener listener;
+    private final AtomicReference<@Nullable String> reconnectWanted;
     private final Time time;
     private final FrameReceiver receiver;
     private final OutgoingFrame frame;
@@ -72,11 +75,13 @@ final class PrimaryLink implements AutoCloseable {
             PrimaryChannelSettings settings,
             OutgoingQueue queue,
             BackupChannel.Listener listener,
+            AtomicReference<@Nullable String> reconnectWanted,
             Time time) {
         this.transport = transport;
         this.settings = settings;
         this.queue = queue;
         this.listener = listener;
+        this.reconnectWanted = reconnectWanted;
         this.time = time;
         mode = queue.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
         receiver = new FrameReceiver(transport, FROM_BACKUP, RECEIVE_BUFFER_BYTES);
@@ -110,6 +115,10 @@ final class PrimaryLink implements AutoCloseable {
                 continue;
             }
             checkLimits();
+            String wanted = reconnectWanted.getAndSet(null);
+            if (wanted != null) {
+                throw new IOException(wanted);
+            }
             transport.await(true, !frame.isSent(), MAX_WAIT_NANOS);
         }
         return ending;
@@ -142,24 +151,23 @@ final class PrimaryLink implements AutoCloseable {
         long now = time.nanos();
         PrimaryChannelSettings.Limits limits = settings.limits();
         if (queue.isSignOffOverdue(now)) {
-            end(() -> listener.refused("the backup " + settings.backup() + " did not answer the sign-off within "
-                    + limits.signOff().toMillis() + " ms"));
+            end(() -> listener.signOffUnanswered("the backup " + settings.backup()
+                    + " did not answer the sign-off within " + limits.signOff().toMillis() + " ms"));
             return;
         }
+        long sinceByte = now - lastReceivedNanos;
+        long sinceStage = now - stageBeganNanos;
         boolean late = switch (stage) {
-            case GREETING -> now - stageBeganNanos > limits.welcome().toNanos();
-            case PREPARING -> now - stageBeganNanos > limits.ready().toNanos();
-            // A session that can't be resumed is not given up for a pause that one can afford later.
-            case FILES ->
-                now - lastReceivedNanos > limits.ready().toNanos()
-                        && now - stageBeganNanos > limits.ready().toNanos();
-            case FLOWING ->
-                now - lastReceivedNanos > (queue.isResumable() ? limits.silence() : limits.ready()).toNanos();
+            case GREETING -> sinceStage > limits.welcome().toNanos();
+            // What can't be resumed is not given up for a pause that costs nothing yet.
+            case FILES, PREPARING ->
+                Math.min(sinceByte, sinceStage) > limits.ready().toNanos();
+            case FLOWING -> sinceByte > (queue.isResumable() ? limits.silence() : limits.ready()).toNanos();
             case OVER -> false;
         };
         if (late) {
             throw new IOException("the backup is silent: nothing came for "
-                    + (now - Math.max(lastReceivedNanos, stageBeganNanos)) / 1_000_000 + " ms in stage " + stage);
+                    + Math.min(sinceByte, sinceStage) / 1_000_000 + " ms in stage " + stage);
         }
     }
 
@@ -195,16 +203,16 @@ final class PrimaryLink implements AutoCloseable {
             return false;
         }
         try {
-            if (from.next()) {
-                return true;
-            }
+            from.next();
         } catch (IOException e) {
             // Not the connection's fault, and another one would not help.
             end(() -> listener.refused("a file that the VM needs could not be sent: " + e.getMessage()));
             return false;
         }
-        enter(Stage.PREPARING);
-        return false;
+        if (from.isDone()) {
+            enter(Stage.PREPARING);
+        }
+        return true;
     }
 
     private boolean makeBulkFrame() {
@@ -275,7 +283,13 @@ final class PrimaryLink implements AutoCloseable {
             }
             case REFUSAL -> {
                 Refusal refusal = Refusal.decode(payload);
-                end(() -> listener.refused(refusal.reason()));
+                end(() -> {
+                    if (refusal.code() == Refusal.Code.ACTIVATED) {
+                        listener.backupActivated(refusal.reason());
+                    } else {
+                        listener.refused(refusal.reason());
+                    }
+                });
             }
             case SIGNED_OFF -> endWith(payload, listener::signedOff);
             case STANDBY_LOST -> endWith(payload, listener::backupLost);
@@ -307,7 +321,7 @@ final class PrimaryLink implements AutoCloseable {
             case NEW -> {
                 queue.rewind(EpochId.NONE);
                 files = new FileSender(frame, settings.files(), settings.hello(), welcome.wantedFiles());
-                enter(Stage.FILES);
+                enter(welcome.wantedFiles().isEmpty() ? Stage.PREPARING : Stage.FILES);
             }
             case RESUME -> {
                 if (queue.lastAcknowledged().isAfter(lastWhole)) {
@@ -326,7 +340,7 @@ final class PrimaryLink implements AutoCloseable {
         }
     }
 
-    private void endWith(ByteBuffer payload, java.util.function.Consumer<String> call) throws WireException {
+    private void endWith(ByteBuffer payload, Consumer<String> call) throws WireException {
         String reason = Payloads.decodeReason(payload);
         end(() -> call.accept(reason));
     }

@@ -19,6 +19,7 @@ import org.slf4j.LoggerFactory;
 import remus.base.EpochId;
 import remus.base.ErrorCategory;
 import remus.base.HostAddress;
+import remus.base.Term;
 import remus.base.Time;
 import remus.wire.FrameHeader;
 import remus.wire.FrameType;
@@ -198,9 +199,10 @@ public final class ReplicationServer implements AutoCloseable {
             FrameHeader header = firstFrame(transport, receiver);
             if (header.type() == FrameType.HELLO) {
                 Hello hello = Hello.decode(receiver.payload());
+                BackupConnection connection = new BackupConnection(transport, receiver, header, hello);
                 halfOpen.remove(transport);
                 handedOver = true;
-                beginSession(hello, new BackupConnection(transport, receiver, header, hello));
+                beginSession(hello, connection);
             } else {
                 answer(transport, receiver, header);
             }
@@ -212,12 +214,12 @@ public final class ReplicationServer implements AutoCloseable {
         } catch (RuntimeException e) {
             LOG.error("a connection from {} failed", transport.peer(), e);
         } finally {
+            places.release();
             if (!handedOver) {
                 halfOpen.remove(transport);
                 receiver.close();
                 transport.close();
             }
-            places.release();
         }
     }
 
@@ -226,6 +228,9 @@ public final class ReplicationServer implements AutoCloseable {
         while (true) {
             FrameHeader header = receiver.next();
             if (header != null) {
+                if (header.term().equals(Term.NONE) && header.type() != FrameType.OWNER_QUERY) {
+                    throw WireException.corrupt("a frame of type " + header.type() + " without a term");
+                }
                 return header;
             }
             if (!receiver.fill()) {
@@ -270,7 +275,7 @@ public final class ReplicationServer implements AutoCloseable {
             return;
         }
         try {
-            new Outbox(transport, remus.base.Term.NONE)
+            new Outbox(transport, Term.NONE)
                     .send(
                             FrameType.REFUSAL,
                             EpochId.NONE,

@@ -21,7 +21,9 @@ public record Refusal(Code code, String reason) {
         /** The session that should go on is not known here, or has no whole checkpoint. */
         UNKNOWN_SESSION(4),
         /** The session's term is over: a later one is known. */
-        STALE_TERM(5);
+        STALE_TERM(5),
+        /** This host has taken the VM over: the session's primary has lost it. */
+        ACTIVATED(6);
 
         private final int number;
 

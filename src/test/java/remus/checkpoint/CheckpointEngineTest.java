@@ -574,6 +574,9 @@ class CheckpointEngineTest {
         public void reportGuestDead(String reason) {}
 
         @Override
+        public void reconnect(String reason) {}
+
+        @Override
         public void signOff(String reason) {}
 
         @Override

@@ -84,7 +84,7 @@ public final class FakeHost implements HostOperations {
     }
 
     @Override
-    public synchronized VmStatus unprotect(String vm) throws OperationException {
+    public synchronized VmStatus unprotect(String vm, boolean force) throws OperationException {
         asked.add("unprotect " + vm);
         return change(vm, VmState.UNPROTECTED);
     }

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.Assumptions;
@@ -46,7 +45,7 @@ class ExactnessTest {
     @ParameterizedTest
     @CsvSource({"ASYNC", "SYNC"})
     void everyCheckpointEqualsTheWholeMemoryUnderKvm(DirtyTracking.Choice choice) throws Exception {
-        Assumptions.assumeTrue(Files.isWritable(Path.of("/dev/kvm")), "no usable /dev/kvm: KVM not tested");
+        Assumptions.assumeTrue(TestVm.kvmIsUsable(), "no usable /dev/kvm: KVM not tested");
         try (TestVm vm = new TestVm(directory, TestGuest.RING3, "kvm", TestGuest.MEMORY_BYTES, KVM_SPIN);
                 TrackedVm tracked =
                         new TrackedVm(vm, choice, ResetStrategy.FIND_THEN_RESET, GuestMemoryDevice.NO_DIGESTS)) {

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.Writer;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -11,8 +12,10 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -29,16 +32,35 @@ final class TestVm implements AutoCloseable {
 
     /** @param accelerator {@code tcg} or {@code kvm} */
     TestVm(Path directory, TestGuest guest, String accelerator, long memoryBytes, int spin) throws Exception {
+        this(directory, guest, accelerator, memoryBytes, spin, List.of());
+    }
+
+    /** A VM whose QEMU belongs to nobody and has no privilege. */
+    static TestVm unprivileged(Path directory, TestGuest guest, int spin) throws Exception {
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+        List<String> wrapper = List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--");
+        return new TestVm(directory, guest, "tcg", TestGuest.MEMORY_BYTES, spin, wrapper);
+    }
+
+    private TestVm(
+            Path directory, TestGuest guest, String accelerator, long memoryBytes, int spin, List<String> wrapper)
+            throws Exception {
         this.directory = directory;
         Path disk = guest.disk(directory, spin);
         ram = SharedRamFile.create(
                 Path.of("/dev/shm/remus-test-" + ProcessHandle.current().pid() + "-" + System.nanoTime()), memoryBytes);
+        if (!wrapper.isEmpty()) {
+            Files.setPosixFilePermissions(ram.path(), PosixFilePermissions.fromString("rw-rw-rw-"));
+            Files.setPosixFilePermissions(disk, PosixFilePermissions.fromString("rw-rw-rw-"));
+        }
         Path socket = directory.resolve("qmp");
         Files.deleteIfExists(socket);
         @Nullable Process started = null;
         boolean ready = false;
         try {
-            started = new ProcessBuilder(arguments(accelerator, disk, socket))
+            List<String> command = new ArrayList<>(wrapper);
+            command.addAll(arguments(accelerator, disk, socket));
+            started = new ProcessBuilder(command)
                     .redirectErrorStream(true)
                     .redirectOutput(directory.resolve("qemu.log").toFile())
                     .redirectInput(new File("/dev/null"))
@@ -56,6 +78,33 @@ final class TestVm implements AutoCloseable {
                 ram.delete();
             }
         }
+    }
+
+    /** Whether QEMU can use KVM here: it is asked to start with nothing in it. */
+    static boolean kvmIsUsable() throws IOException, InterruptedException {
+        Process probe = new ProcessBuilder(
+                        "qemu-system-x86_64",
+                        "-M",
+                        "none",
+                        "-accel",
+                        "kvm",
+                        "-nodefaults",
+                        "-display",
+                        "none",
+                        "-S",
+                        "-monitor",
+                        "stdio")
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        try (Writer commands = probe.outputWriter()) {
+            commands.write("quit\n");
+        } catch (IOException e) {
+            // It has ended already, for want of KVM.
+        }
+        boolean ended = probe.waitFor(10, TimeUnit.SECONDS);
+        probe.destroyForcibly();
+        return ended && probe.exitValue() == 0;
     }
 
     private List<String> arguments(String accelerator, Path disk, Path socket) {

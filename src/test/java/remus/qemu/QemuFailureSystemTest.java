@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import remus.base.ErrorCategory;
 import remus.base.Time;
 import remus.checkpoint.StagedBytes;
+import remus.linux.ProcessIdentity;
 
 /** What is seen of a real QEMU that ends, hangs, refuses or reports an event. */
 @Tag("system")
@@ -248,18 +249,5 @@ class QemuFailureSystemTest {
         Duration took = Duration.ofNanos(System.nanoTime() - begin);
         assertTrue(took.compareTo(SHORT) >= 0 && took.compareTo(SHORT.multipliedBy(3)) < 0, "took " + took);
         assertFalse(standby.process().isAlive());
-    }
-
-    @Test
-    void onlyTheRecordedProcessIsKilled() throws Exception {
-        RunningGuest guest = hosts.boot(MachineType.Q35, "a");
-        ProcessIdentity identity = guest.process().identity();
-        ProcessIdentity earlier = new ProcessIdentity(identity.pid(), identity.startTicks() - 1, identity.bootId());
-        assertFalse(earlier.isAlive());
-        earlier.kill(Hosts.LIMIT);
-        assertTrue(identity.isAlive());
-        assertTrue(guest.process().isAlive());
-        identity.kill(Hosts.LIMIT);
-        assertFalse(identity.isAlive());
     }
 }

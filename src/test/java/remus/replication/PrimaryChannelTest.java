@@ -104,4 +104,118 @@ class PrimaryChannelTest {
         primary.channel.signOff("unprotect");
         primary.await("signed off dropped: unprotect");
     }
+
+    @Test
+    void promptFramesOvertakeBulkData() throws Exception {
+        primary.channel.open();
+        primary.await("ready");
+        backup.stall();
+        // Far more than the socket buffers hold, so that most of it waits here when the prompt frames come.
+        for (int chunk = 0; chunk < 8; chunk++) {
+            primary.channel.sendPages(primary.pages(0, 8000, chunk));
+        }
+        primary.mirror(5, 60, 1);
+        primary.channel.heartbeat(new EpochId(0));
+        backup.goOn();
+        TestPrimary.await(
+                "all chunks",
+                () -> primary.heard.stream().filter("chunk 8000"::equals).count() == 8);
+        TestPrimary.await("mirrored input", () -> backup.log.contains("inbound 5"));
+        long pagesBefore = backup.log.subList(0, backup.log.indexOf("inbound 5")).stream()
+                .filter(line -> line.startsWith("pages"))
+                .count();
+        assertTrue(pagesBefore < 8 * 8000 / 256 - 32, "prompt frames came after " + pagesBefore + " bulk frames");
+    }
+
+    @Test
+    void aFullMirrorDropsAndCounts() throws Exception {
+        primary.synchronize();
+        backup.stall();
+        for (int i = 0; i < 40_000; i++) {
+            primary.mirror(100 + i, 1500, 1);
+        }
+        assertTrue(primary.channel.droppedInboundCount() > 0);
+        backup.goOn();
+        TestPrimary.await("mirrored input", () -> !backup.inbound.isEmpty());
+        assertEquals("100:1500:1", backup.inbound.getFirst());
+        primary.channel.send(primary.checkpoint(2, 10));
+        primary.await("acknowledged 2");
+    }
+
+    @Test
+    void aBackupThatDoesNotReadStopsThePrimaryAndCostsNoMemory() throws Exception {
+        primary.synchronize();
+        backup.stall();
+        primary.channel.send(primary.checkpoint(2, 12_000));
+        primary.channel.send(primary.checkpoint(3, 12_000));
+        long before = NativeUse.residentBytes();
+        for (int i = 0; i < 200_000; i++) {
+            primary.channel.heartbeat(new EpochId(3));
+            primary.channel.reportReleased(new EpochId(1));
+        }
+        assertTrue(NativeUse.residentBytes() - before < 64 << 20, "memory grew");
+        assertFalse(primary.heard.contains("acknowledged 2"));
+        backup.goOn();
+        primary.await("acknowledged 3");
+    }
+
+    @Test
+    void releasesAndHeartbeatsAreDelivered() throws Exception {
+        primary.synchronize();
+        primary.channel.reportReleased(new EpochId(1));
+        primary.channel.heartbeat(new EpochId(1));
+        TestPrimary.await(
+                "release and heartbeat", () -> backup.log.contains("released 1") && backup.log.contains("heartbeat 1"));
+    }
+
+    @Test
+    void theBackupsWordsAreHeardEvenWhileItIsBeingFlooded() throws Exception {
+        primary.synchronize();
+        backup.stall();
+        primary.channel.send(primary.checkpoint(2, 12_000));
+        backup.orders.add(connection -> {
+            connection.activated("the primary was silent");
+            connection.close();
+        });
+        primary.await("activated the primary was silent");
+    }
+
+    @Test
+    void verificationAndALostStandbyAreReported() throws Exception {
+        primary.synchronize();
+        backup.orders.add(connection -> connection.verified(new EpochId(1), false));
+        primary.await("verified 1 false");
+        backup.orders.add(connection -> {
+            connection.standbyLost("QEMU died");
+            connection.close();
+        });
+        primary.await("reason: QEMU died");
+    }
+
+    @Test
+    void aSignOffThatNobodyAnswersEndsWithinItsLimit() throws Exception {
+        primary.synchronize();
+        backup.stall();
+        primary.channel.signOff("unprotect");
+        primary.await("refused");
+    }
+
+    @Test
+    void afterAnEndNothingIsTakenAndNothingFails() throws Exception {
+        primary.synchronize();
+        primary.channel.signOff("unprotect");
+        primary.await("signed off dropped: unprotect");
+        primary.channel.send(primary.checkpoint(2, 10));
+        primary.mirror(1, 60, 1);
+        primary.channel.heartbeat(new EpochId(2));
+        primary.channel.close();
+        primary.channel.close();
+    }
+
+    @Test
+    void aGuestsDeathIsReportedAtOnce() throws Exception {
+        primary.synchronize();
+        primary.channel.reportGuestDead("signal 9");
+        TestPrimary.await("death", () -> backup.log.contains("guest dead signal 9"));
+    }
 }

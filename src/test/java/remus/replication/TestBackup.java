@@ -49,8 +49,8 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     private final List<Thread> agents = new CopyOnWriteArrayList<>();
     private volatile boolean closed;
 
-    /** Set to make the agent stand still before its next poll. */
-    volatile boolean stalled;
+    private volatile boolean stalled;
+    private volatile boolean stands;
 
     volatile boolean acknowledges = true;
     volatile List<String> wanted = List.of();
@@ -74,6 +74,16 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
 
     TestBackup() throws ReplicationException {
         server = ReplicationServer.open(new HostAddress("127.0.0.1", 0), this, TIME);
+    }
+
+    /** Makes the agents stand still before their next poll; returns when the present one does. */
+    void stall() {
+        stalled = true;
+        TestPrimary.await("the backup stands", () -> stands);
+    }
+
+    void goOn() {
+        stalled = false;
     }
 
     HostAddress address() {
@@ -100,8 +110,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
         return new OwnerAnswer(vm, OwnerState.FENCED, term, "fenced");
     }
 
-    private synchronized void run(Hello hello, BackupConnection connection) {
-        current = connection;
+    private void run(Hello hello, BackupConnection connection) {
         try (connection) {
             log.add("session " + hello.mode() + " sealed=" + connection.sealedAtHello());
             connection.welcome(lastWhole, new Welcome("beta", "7.2", wanted));
@@ -115,21 +124,23 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
                 if (order != null) {
                     order.accept(connection);
                 }
+                stands = stalled;
                 if (stalled) {
-                    wait(5);
+                    java.util.concurrent.locks.LockSupport.parkNanos(2_000_000);
                     continue;
                 }
                 connection.heartbeat(lastWhole);
                 if (connection.await(TimeUnit.MILLISECONDS.toNanos(20))) {
-                    connection.poll(this);
+                    synchronized (this) {
+                        current = connection;
+                        connection.poll(this);
+                    }
                 }
             }
             ends.add(java.util.Objects.requireNonNull(
                     connection.end() == null
                             ? new BackupConnection.End(BackupConnection.EndKind.CLOSED, "test over")
                             : connection.end()));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
         }
     }
 

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
@@ -132,14 +133,18 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     }
 
     void await(String event) {
-        await("'" + event + "' among " + heard, () -> heard.contains(event));
+        await(() -> "'" + event + "' among " + heard, () -> heard.contains(event));
     }
 
     static void await(String what, BooleanSupplier condition) {
+        await(() -> what, condition);
+    }
+
+    static void await(Supplier<String> what, BooleanSupplier condition) {
         long deadline = System.nanoTime() + LIMIT.toNanos();
         while (!condition.getAsBoolean()) {
             if (System.nanoTime() - deadline > 0) {
-                throw new AssertionError("did not come within " + LIMIT + ": " + what);
+                throw new AssertionError("did not come within " + LIMIT + ": " + what.get());
             }
             java.util.concurrent.locks.LockSupport.parkNanos(1_000_000);
         }
@@ -175,6 +180,11 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     public void refused(String reason) {
         heard.add("refused");
         heard.add("reason: " + reason);
+    }
+
+    @Override
+    public void signOffUnanswered(String reason) {
+        heard.add("sign-off unanswered " + reason);
     }
 
     @Override

@@ -1,0 +1,164 @@
+package remus.host;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.base.ByteSize;
+import remus.base.Term;
+import remus.memory.GuestMemory;
+import remus.qemu.Accelerator;
+import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
+import remus.replication.BackupConnection;
+import remus.replication.SessionHandler;
+import remus.wire.Hello;
+import remus.wire.OwnerAnswer;
+import remus.wire.OwnerState;
+import remus.wire.Refusal;
+
+/**
+ * What this host does for others: takes protection sessions of their VMs, unless it can't back them up, and answers who
+ * owns a VM. Thread-safe.
+ */
+final class BackupService implements SessionHandler {
+    private static final Logger LOG = LoggerFactory.getLogger(BackupService.class);
+
+    private final HostServices services;
+    private final HostFacts facts;
+
+    BackupService(HostServices services, HostFacts facts) {
+        this.services = services;
+        this.facts = facts;
+    }
+
+    @Override
+    public void session(Hello hello, BackupConnection connection) {
+        HostedVm present = services.registry().find(hello.vm());
+        if (present instanceof StandbyVm standby && hello.mode() == Hello.Mode.RESUME) {
+            standby.resume(connection);
+            return;
+        }
+        Refusal refusal = hello.mode() == Hello.Mode.RESUME
+                ? refusalToResume(hello, connection.term(), present)
+                : refusalToBegin(hello, connection.term(), present);
+        if (refusal != null) {
+            LOG.info("VM {}: session of {} refused: {}", hello.vm(), hello.host(), refusal.reason());
+            connection.refuse(refusal);
+            connection.close();
+            return;
+        }
+        StandbyVm standby = new StandbyVm(services, connection);
+        HostedVm other = services.registry().addUnlessInUse(standby);
+        if (other != null) {
+            connection.refuse(inUse(hello));
+            connection.close();
+            return;
+        }
+        Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
+    }
+
+    private Refusal refusalToResume(Hello hello, Term term, @Nullable HostedVm present) {
+        StateDirectory.Ownership known = services.state().ownership(hello.vm());
+        if (present instanceof ActiveVm || (known.activated() && known.term() > term.value())) {
+            return new Refusal(
+                    Refusal.Code.ACTIVATED, "host %s has taken over VM %s".formatted(services.hostName(), hello.vm()));
+        }
+        return new Refusal(
+                Refusal.Code.UNKNOWN_SESSION,
+                "host %s has no checkpoint of VM %s".formatted(services.hostName(), hello.vm()));
+    }
+
+    private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {
+        if (present != null && !present.yieldsToNewSession()) {
+            return inUse(hello);
+        }
+        if (term.value() <= services.state().ownership(hello.vm()).term()) {
+            return new Refusal(
+                    Refusal.Code.STALE_TERM,
+                    "term %s of VM %s is over: host %s knows of term %d"
+                            .formatted(
+                                    term,
+                                    hello.vm(),
+                                    services.hostName(),
+                                    services.state().ownership(hello.vm()).term()));
+        }
+        String version = services.installation().features().version();
+        if (!version.equals(hello.qemuVersion())) {
+            return incompatible("QEMU %s here, %s on the primary".formatted(version, hello.qemuVersion()));
+        }
+        if (hello.pageBytes() != GuestMemory.PAGE_BYTES) {
+            return incompatible("pages of %d bytes".formatted(hello.pageBytes()));
+        }
+        return refusalOfDefinition(hello);
+    }
+
+    private @Nullable Refusal refusalOfDefinition(Hello hello) {
+        SharedDefinition definition;
+        try {
+            definition = SharedDefinition.decode(hello.definition());
+        } catch (RuntimeException e) {
+            return incompatible("its definition can't be read: " + e.getMessage());
+        }
+        if (!definition.name().equals(hello.vm()) || definition.memoryBytes() != hello.memoryBytes()) {
+            return incompatible("its definition contradicts its hello");
+        }
+        MachineType machine = definition.machine();
+        if (!machine.versionedName().equals(hello.machine())
+                || !services.installation().features().offers(machine)) {
+            return incompatible("QEMU %s here has no machine type %s"
+                    .formatted(services.installation().features().version(), hello.machine()));
+        }
+        if (definition.accelerator() == Accelerator.KVM && facts.automaticAccelerator() != Accelerator.KVM) {
+            return incompatible("it runs under KVM, which this host does not have");
+        }
+        for (VmDefinition.Nic nic : definition.nics()) {
+            if (!facts.hasBridge(nic.bridge())) {
+                return incompatible("host %s has no bridge %s".formatted(services.hostName(), nic.bridge()));
+            }
+        }
+        return refusalOfRoom(hello);
+    }
+
+    private @Nullable Refusal refusalOfRoom(Hello hello) {
+        try {
+            services.runtime()
+                    .admit(
+                            "the standby of VM " + hello.vm(),
+                            new ByteSize(hello.memoryBytes()),
+                            services.registry().memoryBytes());
+            return null;
+        } catch (OperationException e) {
+            return new Refusal(Refusal.Code.NO_ROOM, "host " + services.hostName() + ": " + e.getMessage());
+        }
+    }
+
+    private Refusal inUse(Hello hello) {
+        return new Refusal(
+                Refusal.Code.NAME_IN_USE,
+                "host %s has a VM named %s already".formatted(services.hostName(), hello.vm()));
+    }
+
+    private static Refusal incompatible(String why) {
+        return new Refusal(Refusal.Code.INCOMPATIBLE, "this host can't be its backup: " + why);
+    }
+
+    @Override
+    public OwnerAnswer answer(String vm) {
+        HostedVm present = services.registry().find(vm);
+        if (present != null) {
+            return present.ownerAnswer();
+        }
+        StateDirectory.Ownership known = services.state().ownership(vm);
+        return new OwnerAnswer(
+                vm,
+                OwnerState.UNKNOWN,
+                new Term(known.term()),
+                known.activated() ? "taken over here once, and gone since" : "no such VM here");
+    }
+
+    @Override
+    public OwnerAnswer fence(String vm, Term term) {
+        HostedVm present = services.registry().find(vm);
+        return present == null ? answer(vm) : present.fence(term);
+    }
+}

@@ -1,0 +1,275 @@
+package remus.host;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.api.FailoverRequest;
+import remus.api.HostStatus;
+import remus.api.ProtectRequest;
+import remus.api.StartRequest;
+import remus.api.VmStatus;
+import remus.base.CloseStack;
+import remus.base.HostAddress;
+import remus.host.OperationException.Kind;
+import remus.linux.BootTime;
+import remus.qemu.QemuException;
+import remus.qemu.QemuInstallation;
+import remus.qemu.QemuLimits;
+import remus.replication.PeerQuery;
+import remus.replication.ReplicationException;
+import remus.replication.ReplicationServer;
+
+/**
+ * The host daemon: runs VMs, protects them onto other hosts, and is the backup of others' VMs, any number of each.
+ *
+ * <p>Opened in this order: state directory (locked), what a former daemon has left (cleared away), event log,
+ * replication port, HTTP API; closed in reverse, after its VMs have ended in good order. Thread-safe.
+ */
+final class HostDaemon implements HostOperations, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HostDaemon.class);
+
+    /** How long an operation may take that waits for a VM's agent. */
+    private static final Duration OPERATION_LIMIT = Duration.ofSeconds(10);
+
+    /** How long all VMs together may take to end in good order. */
+    private static final Duration SHUTDOWN_LIMIT = Duration.ofSeconds(15);
+
+    private static final QemuLimits QEMU_LIMITS =
+            new QemuLimits(Duration.ofSeconds(10), Duration.ofSeconds(2), Duration.ofSeconds(10));
+
+    private final HostConfiguration configuration;
+    private final HostServices services;
+    private final HostFacts facts;
+    private final CloseStack resources;
+    private final int replicationPort;
+    private final int apiPort;
+
+    private HostDaemon(HostConfiguration configuration, HostServices services, HostFacts facts, CloseStack resources)
+            throws OperationException {
+        this.configuration = configuration;
+        this.services = services;
+        this.facts = facts;
+        this.resources = resources;
+        try {
+            ReplicationServer server = resources.push(ReplicationServer.open(
+                    configuration.listen(), new BackupService(services, facts), services.time()));
+            replicationPort = server.address().port();
+        } catch (ReplicationException e) {
+            throw new OperationException(Kind.FAILED, String.valueOf(e.getMessage()), "", e);
+        }
+        HttpApi http = resources.push(HttpApi.start(configuration.api(), this, services.events()));
+        apiPort = http.port();
+    }
+
+    /** Opens the daemon; when it can't, nothing of it is left. */
+    static HostDaemon open(HostConfiguration configuration) throws OperationException {
+        CloseStack resources = new CloseStack();
+        boolean opened = false;
+        try {
+            QemuInstallation installation = QemuInstallation.probe();
+            HostFacts facts = new LinuxHostFacts();
+            StateDirectory state = StateDirectory.open(configuration.state());
+            resources.push(() -> closeQuietly(state));
+            RuntimeDirectory runtime = RuntimeDirectory.open(configuration.state());
+            resources.push(() -> closeQuietly(runtime));
+            BootTime time = new BootTime();
+            EventLog events = resources.push(new EventLog(configuration.state(), time));
+            HostServices services = new HostServices(
+                    configuration.name(),
+                    configuration.listen(),
+                    time,
+                    events,
+                    state,
+                    runtime,
+                    installation,
+                    QEMU_LIMITS,
+                    new AtomicLong(),
+                    new VmRegistry(),
+                    new PeerQuery(time));
+            HostDaemon daemon = new HostDaemon(configuration, services, facts, resources);
+            opened = true;
+            return daemon;
+        } catch (QemuException e) {
+            throw new OperationException(Kind.FAILED, String.valueOf(e.getMessage()), "", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new OperationException(Kind.FAILED, "the daemon was interrupted as it started", "", e);
+        } finally {
+            if (!opened) {
+                resources.close();
+            }
+        }
+    }
+
+    private static void closeQuietly(AutoCloseable resource) {
+        try {
+            resource.close();
+        } catch (Exception e) {
+            LOG.warn("{} was not closed cleanly: {}", resource.getClass().getSimpleName(), e.toString());
+        }
+    }
+
+    int replicationPort() {
+        return replicationPort;
+    }
+
+    int apiPort() {
+        return apiPort;
+    }
+
+    @Override
+    public HostStatus status() {
+        List<VmStatus> vms = new ArrayList<>();
+        for (HostedVm vm : services.registry().all()) {
+            vms.add(vm.status());
+        }
+        vms.sort(Comparator.comparing(VmStatus::name));
+        return new HostStatus(configuration.name(), vms);
+    }
+
+    @Override
+    public VmStatus status(String vm) throws OperationException {
+        return find(vm).status();
+    }
+
+    private HostedVm find(String name) throws OperationException {
+        HostedVm vm = services.registry().find(name);
+        if (vm == null) {
+            throw new OperationException(
+                    Kind.NOT_FOUND,
+                    "host %s has no VM named %s".formatted(configuration.name(), StrictYaml.shown(name)),
+                    "see remus status");
+        }
+        return vm;
+    }
+
+    private ActiveVm findActive(String name, String verb) throws OperationException {
+        if (find(name) instanceof ActiveVm active) {
+            return active;
+        }
+        throw new OperationException(
+                Kind.CONFLICT,
+                "%s: host %s is the backup of VM %s, not its primary".formatted(verb, configuration.name(), name),
+                "ask its primary");
+    }
+
+    @Override
+    public VmStatus start(StartRequest request) throws OperationException {
+        Path base = Path.of(request.baseDirectory());
+        if (!base.isAbsolute()) {
+            throw new OperationException(
+                    Kind.REFUSED, "baseDirectory: %s is not absolute".formatted(StrictYaml.shown(base.toString())), "");
+        }
+        VmDefinitionFile file = VmDefinitionFile.parse(request.definition(), base, facts);
+        ActiveVm vm = new VmStarter(services).start(file.definition(), file.protection());
+        ProtectionSettings protection = file.protection();
+        if (protection != null && !protection.backups().isEmpty()) {
+            beginProtection(vm, protection);
+        }
+        return vm.status();
+    }
+
+    @Override
+    public VmStatus protect(String name, ProtectRequest request) throws OperationException {
+        ActiveVm vm = findActive(name, "protect");
+        ProtectionSettings defined = vm.definedProtection();
+        beginProtection(vm, (defined == null ? ProtectionSettings.DEFAULTS : defined).with(request));
+        return vm.status();
+    }
+
+    private void beginProtection(ActiveVm vm, ProtectionSettings settings) throws OperationException {
+        if (settings.backups().isEmpty()) {
+            throw new OperationException(
+                    Kind.REFUSED,
+                    "protect: no backup is named, neither by the command nor by the definition of " + vm.name(),
+                    "use --backup ADDR:PORT");
+        }
+        HostAddress backup = configuration.peerAddress(settings.backups().getFirst());
+        if (backup.port() == replicationPort
+                && backup.host().equals(configuration.listen().host())) {
+            throw new OperationException(
+                    Kind.REFUSED, "protect: the backup " + backup + " is this host itself", "name another host");
+        }
+        SessionStarter starter = new SessionStarter(services, settings, backup, replicationPort);
+        starter.checkReachable();
+        await(vm.protect(settings, starter));
+    }
+
+    @Override
+    public VmStatus unprotect(String name, boolean force) throws OperationException {
+        ActiveVm vm = findActive(name, "unprotect");
+        await(vm.unprotect(force));
+        return vm.status();
+    }
+
+    @Override
+    public VmStatus stop(String name) throws OperationException {
+        HostedVm vm = find(name);
+        if (vm instanceof StandbyVm) {
+            findActive(name, "stop");
+        }
+        await(vm.shutdown("stopped by command"));
+        VmStatus last = vm.status();
+        services.registry().remove(vm);
+        return last;
+    }
+
+    @Override
+    public VmStatus failover(String name, FailoverRequest request) throws OperationException {
+        if (!(find(name) instanceof StandbyVm standby)) {
+            throw new OperationException(
+                    Kind.CONFLICT,
+                    "failover: VM %s runs on host %s already".formatted(name, configuration.name()),
+                    "ask its backup");
+        }
+        await(standby.failover(request.force()));
+        return find(name).status();
+    }
+
+    private static void await(CompletableFuture<Void> operation) throws OperationException {
+        try {
+            operation.get(OPERATION_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);
+        } catch (TimeoutException e) {
+            throw new OperationException(
+                    Kind.FAILED,
+                    "not done within %d s".formatted(OPERATION_LIMIT.toSeconds()),
+                    "it goes on by itself: watch remus events --follow",
+                    e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof OperationException refused) {
+                throw refused;
+            }
+            throw new OperationException(Kind.FAILED, String.valueOf(e.getCause()), "see the daemon's log", e);
+        }
+    }
+
+    /** Ends all VMs in good order, each signed off by its other side, then everything else. */
+    @Override
+    public void close() {
+        List<CompletableFuture<Void>> ending = new ArrayList<>();
+        for (HostedVm vm : services.registry().all()) {
+            ending.add(vm.shutdown("the daemon of host " + configuration.name() + " ends"));
+        }
+        try {
+            CompletableFuture.allOf(ending.toArray(CompletableFuture[]::new))
+                    .get(SHUTDOWN_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.warn("not all VMs ended in good order: {}", e.toString());
+        }
+        resources.close();
+    }
+}

@@ -1,0 +1,34 @@
+package remus.host;
+
+import java.util.concurrent.atomic.AtomicLong;
+import remus.base.HostAddress;
+import remus.base.Time;
+import remus.qemu.QemuInstallation;
+import remus.qemu.QemuLimits;
+import remus.replication.PeerQuery;
+
+/**
+ * What every VM of a daemon works with. Thread-safe.
+ *
+ * @param advertised the replication address that other hosts are told
+ */
+record HostServices(
+        String hostName,
+        HostAddress advertised,
+        Time time,
+        EventLog events,
+        StateDirectory state,
+        RuntimeDirectory runtime,
+        QemuInstallation installation,
+        QemuLimits qemuLimits,
+        AtomicLong generations,
+        VmRegistry registry,
+        PeerQuery peers) {
+    /** Buffers asked for between QEMU's NIC and us, in bytes; the system may give less. */
+    static final int NIC_SOCKET_BUFFER_BYTES = 4 << 20;
+
+    /** A number that no QEMU of this daemon has had yet. */
+    long nextGeneration() {
+        return generations.incrementAndGet();
+    }
+}

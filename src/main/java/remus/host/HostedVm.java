@@ -1,0 +1,32 @@
+package remus.host;
+
+import java.util.concurrent.CompletableFuture;
+import remus.api.VmStatus;
+import remus.base.Term;
+import remus.wire.OwnerAnswer;
+
+/**
+ * A VM as the daemon knows it: one that runs here ({@link ActiveVm}) or one that this host backs up
+ * ({@link StandbyVm}). Each has an agent thread of its own; what is asked here is handed to it.
+ */
+sealed interface HostedVm permits ActiveVm, StandbyVm {
+    String name();
+
+    /** As the agent last said, or says now if it answers at once. */
+    VmStatus status();
+
+    /** What other hosts are told that ask who owns the VM. */
+    OwnerAnswer ownerAnswer();
+
+    /** Another host takes over in {@code term}: stop the VM, release nothing any more, then answer. */
+    OwnerAnswer fence(Term term);
+
+    /** Whether a protection session for this name may begin here: nothing of the VM is held that could run. */
+    boolean yieldsToNewSession();
+
+    /** Guest RAM that it needs on this host, in bytes; 0 when it has ended. */
+    long memoryBytes();
+
+    /** Ends it in good order, telling the other side; completes when nothing of it is left. */
+    CompletableFuture<Void> shutdown(String reason);
+}

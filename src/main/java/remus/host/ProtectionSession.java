@@ -1,0 +1,408 @@
+package remus.host;
+
+import java.time.Duration;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.api.CheckpointStatus;
+import remus.availability.PrimaryRole;
+import remus.availability.WakeGuard;
+import remus.availability.WhenAlone;
+import remus.base.EpochId;
+import remus.base.HostAddress;
+import remus.base.Term;
+import remus.base.Time;
+import remus.checkpoint.BackupChannel;
+import remus.checkpoint.CheckpointDevice;
+import remus.checkpoint.CheckpointEngine;
+import remus.checkpoint.CheckpointException;
+import remus.checkpoint.GuestControl;
+import remus.checkpoint.PreCopySource;
+import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
+
+/**
+ * The primary's side of one protection session: joins the engine that takes checkpoints, the channel to the backup and
+ * the role that decides what may be released, and tells the owner what follows for the VM.
+ *
+ * <p>All methods are called on the VM's agent thread, except those of the channel's listener, which post to it. The
+ * session ends once, by one of the owner's final calls; then {@link #end} has been called already.
+ */
+final class ProtectionSession implements CheckpointEngine.Observer {
+    private static final Logger LOG = LoggerFactory.getLogger(ProtectionSession.class);
+
+    /** Unacknowledged for so many detection times, a checkpoint means that the backup is lost; not below the minimum. */
+    private static final int ACKNOWLEDGEMENT_DETECTION_TIMES = 4;
+
+    private static final Duration MIN_ACKNOWLEDGEMENT_DEADLINE = Duration.ofSeconds(1);
+
+    /** What the session means for its VM. The last four end it. */
+    interface Owner {
+        /** Synchronizing goes on; {@code text} says how far. */
+        void progress(String text);
+
+        /** From the pause that is going on, output is held. */
+        void outputIsHeldFrom(EpochId epoch);
+
+        /** The backup has the first full checkpoint: the VM is protected. */
+        void isProtected();
+
+        /** No contact with the backup: output is held until it returns or something else is decided. */
+        void severed(String reason);
+
+        /** Contact again, nothing was lost. */
+        void reconnected(EpochId lastWhole);
+
+        /** Digests of both sides were compared. */
+        void verified(EpochId epoch, boolean equal);
+
+        /** The backup did not answer the sign-off: what it does is unknown, so output stays held. */
+        void signOffUnanswered(String reason);
+
+        /** The backup never will activate: it has signed off as asked. */
+        void signedOff(String reason);
+
+        /** This host goes on alone. */
+        void alone(String reason);
+
+        /** Another host owns the VM now. */
+        void lost(String reason);
+
+        /** It can't go on, for a reason on this host; the backup has yet to be told. */
+        void failed(String reason);
+    }
+
+    /**
+     * What the session works with.
+     *
+     * @param release called once after the end, on a thread of its own, when nothing is used any more
+     */
+    record Parts(
+            GuestControl guest,
+            PreCopySource memory,
+            List<CheckpointDevice> devices,
+            BackupChannelFactory channel,
+            Runnable release) {}
+
+    /** Opens the channel of a session. */
+    @FunctionalInterface
+    interface BackupChannelFactory {
+        BackupChannel create(BackupChannel.Listener listener);
+    }
+
+    private final ProtectionSettings settings;
+    private final HostAddress backup;
+    private final Term term;
+    private final Owner owner;
+    private final Agent agent;
+    private final Time time;
+    private final BackupChannel channel;
+    private final Runnable release;
+    private final CheckpointEngine engine;
+    private final PrimaryRole role;
+    private final WakeGuard wakeGuard;
+    private final CheckpointStatistics statistics = new CheckpointStatistics();
+    private final long detectNanos;
+    private final long acknowledgementDeadlineNanos;
+    private boolean firstCommitted;
+    private boolean signingOff;
+    private boolean ended;
+    private long lastHeartbeatNanos;
+
+    ProtectionSession(
+            ProtectionSettings settings,
+            HostAddress backup,
+            Term term,
+            CheckpointEngine.Settings engineSettings,
+            Parts parts,
+            Owner owner,
+            Agent agent,
+            Time time) {
+        this.settings = settings;
+        this.backup = backup;
+        this.term = term;
+        this.owner = owner;
+        this.agent = agent;
+        this.time = time;
+        detectNanos = settings.detect().toNanos();
+        acknowledgementDeadlineNanos =
+                Math.max(ACKNOWLEDGEMENT_DETECTION_TIMES * detectNanos, MIN_ACKNOWLEDGEMENT_DEADLINE.toNanos());
+        role = new PrimaryRole(
+                detectNanos,
+                settings.whenAlone() == remus.api.WhenAlone.CONTINUE ? WhenAlone.CONTINUE : WhenAlone.HOLD);
+        wakeGuard = new WakeGuard(detectNanos, time.nanos());
+        release = parts.release();
+        channel = parts.channel().create(new PostedListener());
+        engine = new CheckpointEngine(engineSettings, parts.guest(), parts.memory(), parts.devices(), channel, this);
+    }
+
+    void begin() {
+        role.sessionOpened();
+        engine.begin();
+    }
+
+    /**
+     * Does what is due.
+     *
+     * @return nanoseconds until it wants to be called again
+     */
+    long tick(long nowNanos) {
+        boolean late = wakeGuard.wokeLate(nowNanos);
+        if (late && role.state() == PrimaryRole.State.PROTECTED) {
+            sever("this host was not running for longer than the detection time: asking the backup", nowNanos);
+        }
+        if (role.state() == PrimaryRole.State.PROTECTED
+                && engine.oldestInFlightNanos() != Long.MAX_VALUE
+                && nowNanos - engine.oldestInFlightNanos() > acknowledgementDeadlineNanos) {
+            sever(
+                    "the backup has not acknowledged epoch "
+                            + engine.committed().next() + " within " + acknowledgementDeadlineNanos / 1_000_000 + " ms",
+                    nowNanos);
+        }
+        if (role.tick(nowNanos)) {
+            String reason = "no contact with the backup " + backup + " for " + PrimaryRole.ALONE_AFTER_DETECTION_TIMES
+                    + " detection times (whenAlone: continue)";
+            end();
+            owner.alone(reason);
+            return Long.MAX_VALUE;
+        }
+        beat(nowNanos);
+        long next = engine.tick(nowNanos);
+        return Math.min(Math.min(next, role.nanosUntilAlone(nowNanos)), detectNanos / 4);
+    }
+
+    private void sever(String reason, long nowNanos) {
+        if (role.severed(nowNanos)) {
+            engine.disconnected();
+            channel.reconnect(reason);
+            owner.severed(reason);
+        }
+    }
+
+    /** Tells the backup that checkpoints make progress; while QEMU owes an answer they do not. */
+    private void beat(long nowNanos) {
+        if (!engine.isPausing() && nowNanos - lastHeartbeatNanos >= detectNanos / 4) {
+            lastHeartbeatNanos = nowNanos;
+            channel.heartbeat(engine.sealed());
+        }
+    }
+
+    CheckpointEngine engine() {
+        return engine;
+    }
+
+    BackupChannel channel() {
+        return channel;
+    }
+
+    Term term() {
+        return term;
+    }
+
+    HostAddress backup() {
+        return backup;
+    }
+
+    ProtectionSettings settings() {
+        return settings;
+    }
+
+    PrimaryRole.State roleState() {
+        return role.state();
+    }
+
+    boolean isSynchronized() {
+        return firstCommitted;
+    }
+
+    CheckpointStatus statistics() {
+        return statistics.status();
+    }
+
+    long pausedNanos() {
+        return statistics.pausedNanos();
+    }
+
+    /** Asks the backup to drop its image; the answer ends the session. */
+    void signOff(String reason) {
+        if (!signingOff) {
+            signingOff = true;
+            channel.signOff(reason);
+        }
+    }
+
+    /** An operator vouches that the backup does not run the VM: it goes on here. */
+    void goAlone(String reason) {
+        backupGone(reason);
+    }
+
+    /** Tells the backup that the VM is dead here; it takes over, and its word of that ends the session. */
+    void reportGuestDead(String reason) {
+        channel.reportGuestDead(reason);
+    }
+
+    /** Ends all parts; staging memory is freed when the channel's threads have let go of it. Idempotent. */
+    void end() {
+        if (ended) {
+            return;
+        }
+        ended = true;
+        engine.end();
+        Thread.ofVirtual().name("session-end").start(() -> {
+            channel.close();
+            engine.close();
+            release.run();
+        });
+    }
+
+    boolean hasEnded() {
+        return ended;
+    }
+
+    @Override
+    public void preCopyProgress(int round, long pagesCopied, long pagesInRound) {
+        long percent = pagesInRound == 0 ? 100 : 100 * pagesCopied / pagesInRound;
+        owner.progress("round " + round + ": " + percent + "% of " + pagesInRound + " pages");
+    }
+
+    @Override
+    public void firstCheckpointBegins(EpochId epoch) {
+        role.firstCheckpointBegins();
+        owner.outputIsHeldFrom(epoch);
+    }
+
+    @Override
+    public void checkpointTaken(StagedCheckpoint checkpoint, long pauseNanos) {
+        statistics.taken(
+                pauseNanos,
+                checkpoint.pages().pageCount(),
+                checkpoint.pages().dataBytes() + checkpoint.deviceState().size(),
+                time.nanos());
+    }
+
+    @Override
+    public void committed(EpochId epoch, long commitNanos) {
+        statistics.committed(commitNanos);
+        if (!firstCommitted) {
+            firstCommitted = true;
+            owner.isProtected();
+        }
+    }
+
+    @Override
+    public void deviceFailed(CheckpointException cause) {
+        LOG.error("a checkpoint could not be taken", cause);
+        agent.post(() -> {
+            if (!ended) {
+                owner.failed(String.valueOf(cause.getMessage()));
+            }
+        });
+    }
+
+    private void backupGone(String reason) {
+        if (role.backupGone()) {
+            end();
+            if (signingOff) {
+                owner.signedOff(reason);
+            } else {
+                owner.alone(reason);
+            }
+        }
+    }
+
+    /** Brings what the channel's threads say to the agent's thread. */
+    private final class PostedListener implements BackupChannel.Listener {
+        private void post(Runnable task) {
+            agent.post(() -> {
+                if (!ended) {
+                    task.run();
+                }
+            });
+        }
+
+        @Override
+        public void backupReady() {
+            post(engine::backupReady);
+        }
+
+        @Override
+        public void chunkSent(StagedPages chunk) {
+            post(() -> engine.chunkSent(chunk));
+        }
+
+        @Override
+        public void acknowledged(EpochId epoch) {
+            post(() -> {
+                // A host that woke late must ask first, whatever lies in its socket buffers.
+                if (wakeGuard.wokeLate(time.nanos())) {
+                    sever("this host was not running for longer than the detection time", time.nanos());
+                }
+                if (role.mayRelease()) {
+                    FaultPoint.ACKNOWLEDGED.reached(epoch.value());
+                    engine.acknowledged(epoch, time.nanos());
+                }
+            });
+        }
+
+        @Override
+        public void disconnected(String cause, boolean portRefused) {
+            post(() -> {
+                engine.disconnected();
+                if (role.severed(time.nanos())) {
+                    owner.severed(cause);
+                }
+            });
+        }
+
+        @Override
+        public void reconnected(EpochId lastWhole) {
+            post(() -> {
+                if (role.reconnected()) {
+                    engine.reconnected(lastWhole, time.nanos());
+                    owner.reconnected(lastWhole);
+                }
+            });
+        }
+
+        @Override
+        public void refused(String reason) {
+            post(() -> backupGone(reason));
+        }
+
+        @Override
+        public void signedOff(String reason) {
+            post(() -> backupGone(reason));
+        }
+
+        @Override
+        public void signOffUnanswered(String reason) {
+            post(() -> {
+                signingOff = false;
+                if (role.severed(time.nanos())) {
+                    engine.disconnected();
+                }
+                owner.signOffUnanswered(reason);
+            });
+        }
+
+        @Override
+        public void backupLost(String reason) {
+            post(() -> backupGone(reason));
+        }
+
+        @Override
+        public void backupActivated(String reason) {
+            post(() -> {
+                if (role.backupActivated()) {
+                    end();
+                    owner.lost(reason);
+                }
+            });
+        }
+
+        @Override
+        public void verified(EpochId epoch, boolean equal) {
+            post(() -> owner.verified(epoch, equal));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+package remus.host;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import remus.api.Json;
+import remus.base.ByteSize;
+import remus.qemu.Accelerator;
+import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
+import remus.wire.Digest;
+import remus.wire.HelloFile;
+
+/**
+ * A VM definition as it travels to the backup: all that both sides have in common, and no path of either. The kernel
+ * and the initrd go beside it as files named {@link #KERNEL} and {@link #INITRD}.
+ *
+ * @param bootCmdline null for a VM that boots from disk
+ * @param hasConsole whether the serial console is written to a file
+ */
+record SharedDefinition(
+        String name,
+        MachineType machine,
+        int cpus,
+        long memoryBytes,
+        Accelerator accelerator,
+        String cpu,
+        @Nullable String bootCmdline,
+        List<VmDefinition.Nic> nics,
+        boolean hasConsole) {
+    static final String KERNEL = "kernel";
+    static final String INITRD = "initrd";
+
+    static SharedDefinition of(VmDefinition definition) {
+        VmDefinition.Boot boot = definition.boot();
+        return new SharedDefinition(
+                definition.name(),
+                definition.machine(),
+                definition.cpus(),
+                definition.memory().bytes(),
+                definition.accelerator(),
+                definition.cpu(),
+                boot == null ? null : boot.cmdline(),
+                definition.nics(),
+                definition.console() != null);
+    }
+
+    byte[] encode() {
+        return Json.write(this).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** @throws IllegalArgumentException when the bytes are no such definition */
+    static SharedDefinition decode(byte[] bytes) {
+        return Json.readStrictly(new String(bytes, StandardCharsets.UTF_8), SharedDefinition.class);
+    }
+
+    /** The files that a definition needs, by the names they travel under. */
+    static Map<String, Path> files(VmDefinition definition) {
+        VmDefinition.Boot boot = definition.boot();
+        if (boot == null) {
+            return Map.of();
+        }
+        Path initrd = boot.initrd();
+        return initrd == null ? Map.of(KERNEL, boot.kernel()) : Map.of(KERNEL, boot.kernel(), INITRD, initrd);
+    }
+
+    /** Size and digest of each of those files. */
+    static List<HelloFile> describe(Map<String, Path> files) throws IOException {
+        List<HelloFile> described = new ArrayList<>();
+        for (Map.Entry<String, Path> file : files.entrySet()) {
+            described.add(new HelloFile(file.getKey(), Files.size(file.getValue()), sha256(file.getValue())));
+        }
+        return described;
+    }
+
+    static Digest sha256(Path file) throws IOException {
+        try (DigestInputStream in =
+                new DigestInputStream(Files.newInputStream(file), MessageDigest.getInstance("SHA-256"))) {
+            in.transferTo(OutputStream.nullOutputStream());
+            return Digest.of(in.getMessageDigest().digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+
+    /** The definition on this host, with its own paths. */
+    VmDefinition at(@Nullable Path kernel, @Nullable Path initrd, Path console) {
+        VmDefinition.Boot boot =
+                bootCmdline == null || kernel == null ? null : new VmDefinition.Boot(kernel, initrd, bootCmdline);
+        return new VmDefinition(
+                name,
+                machine,
+                cpus,
+                new ByteSize(memoryBytes),
+                accelerator,
+                cpu,
+                boot,
+                List.of(),
+                nics,
+                hasConsole ? console : null);
+    }
+}

@@ -1,0 +1,115 @@
+package remus.host;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import org.jspecify.annotations.Nullable;
+import remus.api.EventType;
+import remus.base.EpochId;
+import remus.base.Term;
+import remus.host.OperationException.Kind;
+import remus.linux.LinuxException;
+import remus.memory.GuestMemoryException;
+import remus.memory.SharedRamFile;
+import remus.network.GuestNetwork;
+import remus.network.NicLink;
+import remus.qemu.QemuException;
+import remus.qemu.QemuPaths;
+import remus.qemu.RunningGuest;
+import remus.qemu.VmDefinition;
+
+/** Boots a VM on this host, with everything around it, on the thread that becomes its agent. */
+final class VmStarter {
+    private final HostServices services;
+
+    VmStarter(HostServices services) {
+        this.services = services;
+    }
+
+    /** Boots the VM; when this returns its guest runs, when it throws nothing is left. */
+    ActiveVm start(VmDefinition definition, @Nullable ProtectionSettings protection) throws OperationException {
+        HostedVm present = services.registry().find(definition.name());
+        if (present != null && !present.yieldsToNewSession()) {
+            throw inUse(present);
+        }
+        services.runtime()
+                .admit(
+                        "VM " + definition.name(),
+                        definition.memory(),
+                        services.registry().memoryBytes());
+        CompletableFuture<ActiveVm> started = new CompletableFuture<>();
+        Thread.ofPlatform().name("vm-" + definition.name()).start(() -> {
+            ActiveVm vm;
+            try {
+                vm = boot(definition, protection);
+                HostedVm other = services.registry().addUnlessInUse(vm);
+                if (other != null) {
+                    vm.abandon();
+                    throw inUse(other);
+                }
+            } catch (OperationException | RuntimeException e) {
+                started.completeExceptionally(e);
+                return;
+            }
+            services.events().publish(vm.name(), EventType.STARTED, "runs, unprotected", vm.term(), EpochId.NONE);
+            started.complete(vm);
+            vm.run();
+        });
+        try {
+            return started.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof OperationException refused) {
+                throw refused;
+            }
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    private static OperationException inUse(HostedVm present) {
+        return new OperationException(
+                Kind.CONFLICT,
+                "name: '%s' is in use on this host".formatted(present.name()),
+                "choose another name, or end that VM: remus stop " + present.name());
+    }
+
+    private ActiveVm boot(VmDefinition definition, @Nullable ProtectionSettings protection) throws OperationException {
+        Path directory = services.runtime().of(definition.name(), services.nextGeneration());
+        @Nullable RunningGuest guest = null;
+        boolean complete = false;
+        try {
+            QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
+            paths.create();
+            SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
+            guest = RunningGuest.start(
+                    services.installation(), definition, paths, services.qemuLimits(), services.time());
+            RuntimeDirectory.noteProcess(directory, guest.process().identity().pid());
+            GuestNetwork network = StandbyParts.network(definition, paths);
+            for (NicLink nic : network.nics()) {
+                nic.bringUp();
+            }
+            Term term = new Term(services.state().ownership(definition.name()).term() + 1);
+            services.state().note(definition.name(), term, false);
+            ActiveVm vm = new ActiveVm(
+                    services, new VmHandle(definition, paths, directory), guest, network, term, protection);
+            complete = true;
+            return vm;
+        } catch (IOException | GuestMemoryException | QemuException | LinuxException e) {
+            throw new OperationException(
+                    Kind.FAILED, "VM %s can't be started: %s".formatted(definition.name(), e.getMessage()), "", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);
+        } finally {
+            if (!complete) {
+                if (guest != null) {
+                    guest.close();
+                }
+                new VmHandle(definition, new QemuPaths(directory, directory), directory).close();
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+package remus.memory;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
+import java.util.TreeSet;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import remus.base.CloseStack;
+import remus.base.EpochId;
+import remus.base.ErrorCategory;
+import remus.checkpoint.CheckpointException;
+import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
+import remus.linux.Errno;
+import remus.linux.LinuxException;
+import remus.linux.SparseFile;
+
+class GuestMemoryDeviceTest {
+    private static final int PAGE_BYTES = GuestMemory.PAGE_BYTES;
+    private static final int PAGES = 4_096;
+    private static final long PLENTY_BYTES = 64L << 20;
+
+    private final CloseStack resources = new CloseStack();
+    private final ListedWrites tracker = new ListedWrites();
+    private GuestMemory memory = memory();
+    private GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, GuestMemoryDevice.NO_DIGESTS);
+
+    @BeforeEach
+    void setUp() throws Exception {
+        device.setup();
+    }
+
+    @AfterEach
+    void close() {
+        resources.close();
+    }
+
+    @Test
+    void theFirstRoundHasAllPagesAndNotesHolesAndZerosWithoutData() throws Exception {
+        write(10, 1);
+        write(11, 1);
+        write(12, 0);
+        try (StagedPages chunk = chunk()) {
+            assertEquals(PAGES, device.beginRound());
+            assertFalse(device.copyChunk(chunk, PAGES));
+            assertEquals(PAGES, chunk.pageCount());
+            assertEquals(2L * PAGE_BYTES, chunk.dataBytes());
+            assertEquals(all(), pagesIn(chunk));
+        }
+        assertEquals(13L * PAGE_BYTES, memory.file().nextHole(10L * PAGE_BYTES));
+        assertEquals(SparseFile.NONE, memory.file().nextData(13L * PAGE_BYTES), "copying gives holes no memory");
+    }
+
+    @Test
+    void chunksHoldNoMoreThanAskedForAndTogetherTheWholeRound() throws Exception {
+        for (int page = 0; page < 1_000; page++) {
+            write(page, 1 + page % 3);
+        }
+        BitSet copied = new BitSet();
+        device.beginRound();
+        try (StagedPages chunk = chunk()) {
+            boolean more = true;
+            while (more) {
+                chunk.clear();
+                more = device.copyChunk(chunk, 64);
+                assertTrue(chunk.dataBytes() <= 64L * PAGE_BYTES);
+                copied.or(pagesIn(chunk));
+            }
+        }
+        assertEquals(all(), copied);
+    }
+
+    @Test
+    void whatABrokenOffRoundHasNotCopiedComesInTheNextOne() throws Exception {
+        for (int page = 0; page < 200; page++) {
+            write(page, 7);
+        }
+        BitSet copied = new BitSet();
+        try (StagedPages chunk = chunk()) {
+            device.beginRound();
+            assertTrue(device.copyChunk(chunk, 50));
+            copied.or(pagesIn(chunk));
+            tracker.written.add(3L);
+            long rest = device.beginRound();
+            assertEquals(PAGES - copied.cardinality() + 1L, rest);
+            chunk.clear();
+            assertFalse(device.copyChunk(chunk, PAGES));
+            assertTrue(pagesIn(chunk).get(3), "written again after it was copied");
+            copied.or(pagesIn(chunk));
+        }
+        assertEquals(all(), copied);
+    }
+
+    @Test
+    void whatABrokenOffRoundHasNotCopiedComesInTheCheckpoint() throws Exception {
+        for (int page = 0; page < 200; page++) {
+            write(page, 7);
+        }
+        try (StagedPages chunk = chunk();
+                StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            device.beginRound();
+            assertTrue(device.copyChunk(chunk, 50));
+            checkpoint.begin(new EpochId(1), true);
+            device.suspended(checkpoint);
+            device.saved(checkpoint);
+            BitSet copied = pagesIn(chunk);
+            copied.or(pagesIn(checkpoint.pages()));
+            assertEquals(all(), copied);
+        }
+    }
+
+    @Test
+    void aCheckpointHasTheWrittenPagesAndThoseWrittenWhileDevicesWereSaved() throws Exception {
+        copyEverything();
+        try (StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            checkpoint.begin(new EpochId(1), true);
+            write(5, 1);
+            write(6, 2);
+            device.suspended(checkpoint);
+            write(6, 3);
+            write(9, 4);
+            device.saved(checkpoint);
+            BitSet expected = new BitSet();
+            expected.set(5, 7);
+            expected.set(9);
+            assertEquals(expected, pagesIn(checkpoint.pages()));
+            assertEquals(4, checkpoint.pages().pageCount(), "page 6 twice, and the later copy counts");
+            checkpoint.begin(new EpochId(2), false);
+            device.suspended(checkpoint);
+            device.saved(checkpoint);
+            assertEquals(0, checkpoint.pages().pageCount());
+        }
+    }
+
+    @Test
+    void pagesThatFoundNoRoomInStagingAreNotLost() throws Exception {
+        copyEverything();
+        try (StagedCheckpoint small = checkpoint(StagedPages.BLOCK_BYTES);
+                StagedCheckpoint large = checkpoint(PLENTY_BYTES)) {
+            for (int page = 0; page < PAGES; page++) {
+                write(page, 1);
+            }
+            small.begin(new EpochId(1), true);
+            assertThrows(CheckpointException.class, () -> device.suspended(small));
+            large.begin(new EpochId(1), true);
+            device.suspended(large);
+            assertEquals(all(), pagesIn(large.pages()));
+        }
+    }
+
+    @Test
+    void failedTrackingIsReportedAsSuchAndDegrades() {
+        tracker.broken = true;
+        CheckpointException failure = assertThrows(CheckpointException.class, device::beginRound);
+        assertEquals(ErrorCategory.DEGRADE, failure.category());
+        assertTrue(failure.toString().contains("can't be tracked"), failure.toString());
+    }
+
+    @Test
+    void endingProtectionEndsTracking() {
+        device.abort();
+        assertTrue(tracker.closed);
+    }
+
+    @Test
+    void theStandbyRefusesPagesOutsideItsMemory() throws Exception {
+        try (Arena arena = Arena.ofConfined()) {
+            StandbyMemory standby = new StandbyMemory(memory);
+            MemorySegment page = arena.allocate(PAGE_BYTES);
+            standby.write(PAGES - 1, 1, page, 0);
+            assertThrows(CheckpointException.class, () -> standby.write(PAGES, 1, page, 0));
+            assertThrows(CheckpointException.class, () -> standby.write(-1, 1, page, 0));
+            assertThrows(CheckpointException.class, () -> standby.zero(PAGES - 1, 2));
+            assertThrows(CheckpointException.class, () -> standby.zero(0, -1));
+            assertThrows(CheckpointException.class, () -> standby.zero(Long.MAX_VALUE, 1));
+        }
+    }
+
+    private GuestMemory memory() {
+        try {
+            SharedRamFile file = RamFiles.create(PAGES);
+            resources.push(file::delete);
+            return resources.push(GuestMemory.forWriting(file));
+        } catch (GuestMemoryException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void copyEverything() throws CheckpointException {
+        try (StagedPages chunk = chunk()) {
+            device.beginRound();
+            assertFalse(device.copyChunk(chunk, PAGES));
+        }
+    }
+
+    private void write(int page, int value) {
+        memory.segment().asSlice((long) page * PAGE_BYTES, PAGE_BYTES).fill((byte) value);
+        tracker.written.add((long) page);
+    }
+
+    private static StagedPages chunk() {
+        return new StagedPages(PAGE_BYTES, PLENTY_BYTES);
+    }
+
+    private static StagedCheckpoint checkpoint(long limitBytes) {
+        return new StagedCheckpoint(new StagedPages(PAGE_BYTES, limitBytes), PLENTY_BYTES);
+    }
+
+    private static BitSet all() {
+        BitSet pages = new BitSet();
+        pages.set(0, PAGES);
+        return pages;
+    }
+
+    private static BitSet pagesIn(StagedPages staged) {
+        BitSet pages = new BitSet();
+        for (int run = 0; run < staged.runCount(); run++) {
+            int first = (int) staged.firstPage(run);
+            pages.set(first, first + staged.pageCount(run));
+        }
+        return pages;
+    }
+
+    /** Reports what the test says was written. */
+    private static final class ListedWrites implements DirtyTracker {
+        private final TreeSet<Long> written = new TreeSet<>();
+        private boolean broken;
+        private boolean closed;
+
+        @Override
+        public void arm() {
+            written.clear();
+        }
+
+        @Override
+        public void collect(DirtyPages into) throws LinuxException {
+            if (broken) {
+                throw new LinuxException("collect", Errno.ESRCH);
+            }
+            written.forEach(page -> into.add(page, 1));
+            written.clear();
+        }
+
+        @Override
+        public TrackingMode mode() {
+            return TrackingMode.ASYNC;
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+    }
+}
