@@ -1,0 +1,283 @@
+package remus.checkpoint;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Random;
+import remus.base.EpochId;
+
+/**
+ * A channel as its contract allows it, in one thread: parts of a checkpoint arrive one by one, small messages overtake
+ * them, answers take their time, and a lost connection loses all that is on its way in both directions; a new one goes
+ * on after the backup's last whole epoch. A pre-copy chunk has "left" while all of it is still on its way; a checkpoint
+ * is read only when its parts arrive, so that one changed too early is seen.
+ */
+final class ModelChannel implements BackupChannel {
+    /** One message on its way to the backup. */
+    @FunctionalInterface
+    private interface Part {
+        void arrive() throws CheckpointException;
+    }
+
+    private record Sent(StagedCheckpoint checkpoint, EpochId epoch) {}
+
+    private record Mirrored(long sequence, String frame) {}
+
+    private final Random random;
+    private final CheckpointReceiver receiver;
+    private final Listener listener;
+    private final boolean acknowledgesTooEarly;
+
+    private final Deque<StagedPages> chunks = new ArrayDeque<>();
+    private final List<Sent> unacknowledged = new ArrayList<>();
+    private int begunCount;
+    private final Deque<Mirrored> mirrored = new ArrayDeque<>();
+    private EpochId lastSent = EpochId.NONE;
+    private EpochId released = EpochId.NONE;
+
+    private final Deque<Part> prompt = new ArrayDeque<>();
+    private final Deque<Part> bulk = new ArrayDeque<>();
+    private final Deque<EpochId> acknowledgements = new ArrayDeque<>();
+    private boolean connected;
+    private boolean firstWasSent;
+    private boolean over;
+
+    ModelChannel(Random random, CheckpointReceiver receiver, Listener listener, boolean acknowledgesTooEarly) {
+        this.random = random;
+        this.receiver = receiver;
+        this.listener = listener;
+        this.acknowledgesTooEarly = acknowledgesTooEarly;
+    }
+
+    boolean isConnected() {
+        return connected;
+    }
+
+    /** All that was sent and not acknowledged lies unchanged where the engine put it. */
+    void checkStaging() {
+        assertTrue(unacknowledged.size() <= CheckpointEngine.MAX_IN_FLIGHT, "at most two checkpoints are in flight");
+        for (Sent sent : unacknowledged) {
+            assertEquals(sent.epoch(), sent.checkpoint().epoch(), "a buffer is used again before its acknowledgement");
+        }
+        assertEquals(
+                unacknowledged.size(),
+                unacknowledged.stream().map(Sent::checkpoint).distinct().count(),
+                "a buffer is used twice");
+    }
+
+    // ---- the network
+
+    /** Something arrives, at either end: of little one message, of much a good deal. */
+    void deliver() {
+        int count = 1 + (bulk.size() + prompt.size()) / 8;
+        for (int i = 0; i < count && connected; i++) {
+            deliverOne();
+        }
+    }
+
+    private void deliverOne() {
+        if (bulk.isEmpty()) {
+            putBulkOnItsWay();
+        }
+        boolean answers = !acknowledgements.isEmpty() && random.nextBoolean();
+        if (answers) {
+            EpochId epoch = acknowledgements.remove();
+            dropThrough(epoch);
+            listener.acknowledged(epoch);
+            return;
+        }
+        Deque<Part> way = !prompt.isEmpty() && (bulk.isEmpty() || random.nextInt(3) > 0) ? prompt : bulk;
+        Part part = way.poll();
+        if (part == null) {
+            return;
+        }
+        try {
+            part.arrive();
+        } catch (CheckpointException e) {
+            if (!String.valueOf(e.getMessage()).contains("could not be written")) {
+                throw new AssertionError("the backup refuses what the channel sent", e);
+            }
+            disconnect();
+        }
+    }
+
+    void disconnect() {
+        if (!connected || over) {
+            return;
+        }
+        connected = false;
+        prompt.clear();
+        bulk.clear();
+        acknowledgements.clear();
+        begunCount = 0;
+        receiver.dropPartial();
+        listener.disconnected("the model cut it", false);
+        if (!firstWasSent) {
+            over = true;
+            listener.backupLost("not resumable");
+        }
+    }
+
+    void reconnect() {
+        if (connected || over) {
+            return;
+        }
+        EpochId lastWhole = receiver.lastWhole();
+        if (lastWhole.equals(EpochId.NONE)) {
+            over = true;
+            listener.backupLost("nothing is whole");
+            return;
+        }
+        connected = true;
+        dropThrough(lastWhole);
+        for (Mirrored frame : mirrored) {
+            prompt.add(() -> arrive(frame));
+        }
+        if (released.isAfter(EpochId.NONE)) {
+            EpochId again = released;
+            prompt.add(() -> receiver.releasedUpTo(again));
+        }
+        listener.reconnected(lastWhole);
+    }
+
+    /** The backup says that it holds {@code epoch}; comes to the primary later. */
+    void acknowledge(EpochId epoch) {
+        acknowledgements.add(epoch);
+    }
+
+    private void dropThrough(EpochId epoch) {
+        while (!unacknowledged.isEmpty() && !unacknowledged.getFirst().epoch().isAfter(epoch)) {
+            long mark = unacknowledged.removeFirst().checkpoint().inboundMark();
+            begunCount = Math.max(0, begunCount - 1);
+            while (!mirrored.isEmpty() && mirrored.element().sequence() < mark) {
+                mirrored.remove();
+            }
+        }
+    }
+
+    private void putBulkOnItsWay() {
+        StagedPages chunk = chunks.poll();
+        if (chunk != null) {
+            for (int run = 0; run < chunk.runCount(); run++) {
+                long first = chunk.firstPage(run);
+                int count = chunk.pageCount(run);
+                if (chunk.isZero(run)) {
+                    bulk.add(() -> receiver.preCopyZeroPages(first, count));
+                } else {
+                    byte[] data = new byte[count * ArrayMemory.PAGE_BYTES];
+                    MemorySegment.copy(chunk.data(run), JAVA_BYTE, chunk.dataOffset(run), data, 0, data.length);
+                    bulk.add(() -> receiver.preCopyPages(first, count, MemorySegment.ofArray(data), 0));
+                }
+            }
+            listener.chunkSent(chunk);
+        } else if (begunCount < unacknowledged.size()) {
+            putOnItsWay(unacknowledged.get(begunCount++).checkpoint());
+            firstWasSent = true;
+        }
+    }
+
+    private void putOnItsWay(StagedCheckpoint checkpoint) {
+        EpochId epoch = checkpoint.epoch();
+        StagedPages pages = checkpoint.pages();
+        bulk.add(() -> receiver.begin(epoch, checkpoint.first(), checkpoint.inboundMark()));
+        if (acknowledgesTooEarly) {
+            bulk.add(() -> acknowledge(epoch));
+        }
+        for (int i = 0; i < pages.runCount(); i++) {
+            int run = i;
+            if (pages.isZero(run)) {
+                bulk.add(() -> receiver.zeroPages(epoch, pages.firstPage(run), pages.pageCount(run)));
+            } else {
+                bulk.add(() -> receiver.pages(
+                        epoch, pages.firstPage(run), pages.pageCount(run), pages.data(run), pages.dataOffset(run)));
+            }
+        }
+        StagedBytes state = checkpoint.deviceState();
+        int half = (int) state.size() / 2;
+        bulk.add(() -> receiver.deviceState(epoch, 0, state.segment(), 0, half));
+        bulk.add(() -> receiver.deviceState(epoch, half, state.segment(), half, (int) state.size() - half));
+        StagedBytes frames = checkpoint.outputFrames();
+        long at = 0;
+        while (at < frames.size()) {
+            int length = frames.segment().get(JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN), at);
+            long from = at + Integer.BYTES;
+            bulk.add(() -> receiver.outputFrame(epoch, frames.segment(), from, length));
+            at = from + length;
+        }
+        bulk.add(() -> receiver.end(epoch, pages.pageCount(), state.size(), checkpoint.outputFrameCount(), null));
+    }
+
+    private void arrive(Mirrored frame) throws CheckpointException {
+        receiver.inboundFrame(
+                frame.sequence(),
+                Frames.segment(frame.frame()),
+                0,
+                frame.frame().length());
+    }
+
+    // ---- what the engine and the guest's network ask
+
+    @Override
+    public void open() {
+        connected = true;
+        listener.backupReady();
+    }
+
+    @Override
+    public void send(StagedCheckpoint checkpoint) {
+        assertEquals(lastSent.next(), checkpoint.epoch(), "epochs are sent without a gap");
+        lastSent = checkpoint.epoch();
+        unacknowledged.add(new Sent(checkpoint, checkpoint.epoch()));
+        checkStaging();
+    }
+
+    @Override
+    public void sendPages(StagedPages chunk) {
+        assertEquals(EpochId.NONE, lastSent, "pre-copy is over");
+        chunks.add(chunk);
+    }
+
+    @Override
+    public void mirrorInbound(long sequence, MemorySegment frames, long offset, int length) {
+        Mirrored kept = new Mirrored(sequence, Frames.text(frames, offset, length));
+        mirrored.add(kept);
+        if (connected) {
+            prompt.add(() -> arrive(kept));
+        }
+    }
+
+    @Override
+    public void reportReleased(EpochId epoch) {
+        released = epoch;
+        if (connected) {
+            prompt.add(() -> receiver.releasedUpTo(epoch));
+        }
+    }
+
+    @Override
+    public void heartbeat(EpochId sealed) {}
+
+    @Override
+    public void reportGuestDead(String reason) {}
+
+    @Override
+    public void signOff(String reason) {
+        connected = false;
+        over = true;
+        listener.signedOff(reason);
+    }
+
+    @Override
+    public void close() {
+        connected = false;
+        over = true;
+    }
+}
