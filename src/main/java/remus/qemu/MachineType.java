@@ -1,6 +1,9 @@
 package remus.qemu;
 
-/** The machines that QEMU offers and we protect; each with the versioned name that both hosts must have. */
+/**
+ * The machines that QEMU offers and we protect; each with the versioned name that both hosts must have. QEMU has no
+ * versions of microvm, so that there both hosts need the same QEMU.
+ */
 public enum MachineType {
     Q35("q35", "pc-q35-7.2"),
     PC("pc", "pc-i440fx-7.2"),

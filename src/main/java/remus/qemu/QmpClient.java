@@ -51,7 +51,7 @@ public final class QmpClient implements AutoCloseable {
     private boolean ended;
     private boolean closed;
 
-    /** Receives what QEMU sends, during {@link #poll}; may send commands, and must not poll, execute or close. */
+    /** Receives what QEMU sends, during {@link #poll}; may send commands or close the client, and must not poll or execute. */
     public interface Handler {
         /** The command with this id succeeded. */
         void returned(long id, JsonNode value);
@@ -120,6 +120,11 @@ public final class QmpClient implements AutoCloseable {
         return unsentBytes > 0;
     }
 
+    /** Whether messages wait that came during {@link #execute}: then {@link #poll} without waiting. */
+    public boolean hasQueued() {
+        return !queued.isEmpty();
+    }
+
     /** Sends a command and returns the id that its reply will carry. */
     public long send(String command, Map<String, ?> arguments) throws QmpException {
         long id = nextId++;
@@ -152,25 +157,24 @@ public final class QmpClient implements AutoCloseable {
      */
     public void poll(Handler handler) throws QmpException {
         flush();
-        while (!queued.isEmpty()) {
+        while (!queued.isEmpty() && !closed) {
             dispatch(queued.removeFirst(), handler);
         }
         boolean more = true;
-        for (int reads = 0; more && reads < MAX_READS_PER_POLL; reads++) {
+        for (int reads = 0; more && !closed && reads < MAX_READS_PER_POLL; reads++) {
             more = receive();
-            for (JsonNode message = input.next(); message != null; message = input.next()) {
+            for (JsonNode message = input.next(); message != null && !closed; message = input.next()) {
                 dispatch(message, handler);
             }
         }
-        if (ended) {
+        if (ended && !closed) {
             throw connectionEnded();
         }
     }
 
     /**
      * Sends a command and waits for its reply, at most {@code limit}; for set-up, not for the way of a checkpoint. What
-     * else comes meanwhile is kept for the next {@link #poll}, which has to be called without waiting for the
-     * descriptor.
+     * else comes meanwhile is kept for the next {@link #poll} (see {@link #hasQueued}).
      *
      * @throws QmpException when QEMU refuses the command (RETRY), does not answer in time or is gone (FATAL)
      */

@@ -34,8 +34,8 @@ import tools.jackson.databind.JsonNode;
  * <p>A guest that has ended ({@link #hasShutDown}) can still be saved once more; {@code resume} then does nothing, and
  * nothing more is to be asked for.
  *
- * <p>Used by one thread at a time, from which {@link #poll} is to be called once in the beginning and then whenever the
- * descriptor is readable; nothing here blocks but {@link #start}, {@link #quit} and {@link #close}.
+ * <p>Used by one thread at a time, which calls {@link #poll} when the descriptor is readable and {@link #checkDeadline}
+ * now and then. The listener may call anything here but those two, {@link #close} included. Nothing here blocks but {@link #start}, {@link #quit} and {@link #close}.
  */
 public final class RunningGuest implements GuestControl, AutoCloseable {
     private static final long STOP_ID = 1;
@@ -183,6 +183,10 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     public void checkDeadline(long nowNanos, GuestListener listener) {
         long gapNanos = nowNanos - lastCheckNanos;
         lastCheckNanos = nowNanos;
+        if (phase != Phase.FAILED && qmp.hasQueued()) {
+            // Came while the standby was activated; the descriptor does not tell.
+            poll(listener);
+        }
         if (!awaitsReply() || nowNanos - deadlineNanos < 0) {
             return;
         }

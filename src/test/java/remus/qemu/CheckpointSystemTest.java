@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -64,6 +65,8 @@ class CheckpointSystemTest {
         long first = CountingGuest.firstPrinted(hosts.console("b"));
         assertTrue(first - counter <= 2, "first printed " + first + " after a checkpoint at " + counter);
 
+        assertEquals(List.of(), activated.process().errorTail(), "QEMU complains of nothing");
+
         // The activated guest is a guest like any other: it is checkpointed, and survives a reboot.
         Hosts.Seen after = new Hosts.Seen();
         activated.suspendAndSave();
@@ -72,8 +75,6 @@ class CheckpointSystemTest {
         Hosts.pollUntil(activated, after, "resumed");
         CountingGuest.command(ram, CountingGuest.RESET);
         Hosts.pollUntil(activated, after, "reset byGuest=true");
-        Hosts.await("it starts again", () -> CountingGuest.counter(ram) < counter);
-        int restarted = CountingGuest.counter(ram);
-        Hosts.await("it counts on", () -> CountingGuest.counter(ram) > restarted + 10);
+        Hosts.await("it starts again", () -> CountingGuest.hasPrinted(hosts.console("b"), 1));
     }
 }

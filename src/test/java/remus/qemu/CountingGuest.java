@@ -73,6 +73,12 @@ final class CountingGuest {
                 .orElse(0L);
     }
 
+    static boolean hasPrinted(Path console, long number) throws IOException {
+        return Files.readString(console)
+                .lines()
+                .anyMatch(line -> line.matches("[A-P]{" + LINE_LENGTH + "}") && number(line) == number);
+    }
+
     static long firstPrinted(Path console) throws IOException {
         // The first line may be the rest of one that the other host's guest began.
         return Files.readString(console)

@@ -140,7 +140,7 @@ final class Hosts implements AutoCloseable {
     }
 
     /** Everything that a guest reported, in order. */
-    static final class Seen implements GuestListener {
+    static class Seen implements GuestListener {
         final List<String> all = new ArrayList<>();
         private final Deque<String> fresh = new ArrayDeque<>();
 

@@ -1,0 +1,224 @@
+package remus.cli;
+
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import remus.api.CheckpointStatus;
+import remus.api.Percentiles;
+
+/**
+ * What a person sees of a demo while it runs: the steps of its set-up, a line that lives, a row for each kill, and the
+ * verdict. On a terminal the living line is written over and colours tell good from bad; elsewhere there are plain
+ * lines only, and the living line is left out. Confined to one thread.
+ */
+final class DemoDisplay {
+    /** Answers that the living line draws. */
+    static final int DRAWN_ANSWERS = 30;
+
+    private static final int LINE_COLUMNS = 79;
+    private static final String ERASE_LINE = "\r\u001b[2K";
+    private static final String ROW = "%5s  %-7s %10s %11s %13s %9s %13s %5s %7s";
+
+    private enum Colour {
+        GREEN("32"),
+        RED("31;1"),
+        YELLOW("33"),
+        FAINT("2"),
+        BOLD("1");
+
+        private final String code;
+
+        Colour(String code) {
+            this.code = code;
+        }
+    }
+
+    private final PrintWriter out;
+    private final boolean terminal;
+    private final boolean unicode;
+    private @Nullable String step;
+    private long stepBegan;
+    private boolean headed;
+    private boolean lineIsOpen;
+
+    /** @param terminal whether a person's terminal shows it */
+    DemoDisplay(PrintWriter out, boolean terminal) {
+        this(out, terminal, isUtf8(System.getenv()));
+    }
+
+    DemoDisplay(PrintWriter out, boolean terminal, boolean unicode) {
+        this.out = out;
+        this.terminal = terminal;
+        this.unicode = unicode;
+    }
+
+    private static boolean isUtf8(Map<String, String> environment) {
+        String locale = environment.getOrDefault(
+                "LC_ALL", environment.getOrDefault("LC_CTYPE", environment.getOrDefault("LANG", "")));
+        return locale.toUpperCase(Locale.ROOT).replace("-", "").endsWith("UTF8");
+    }
+
+    /** The first lines: what is about to happen. */
+    void title(String title, String explanation) {
+        line(coloured(Colour.BOLD, title));
+        line(coloured(Colour.FAINT, explanation));
+        line("");
+    }
+
+    /** A step of the set-up begins. */
+    void begin(String name) {
+        step = name;
+        stepBegan = System.nanoTime();
+        live("%s %-12s".formatted(unicode ? "…" : ".", name));
+    }
+
+    /** The step is done. */
+    void done(String result) {
+        String name = step == null ? "" : step;
+        double seconds = (System.nanoTime() - stepBegan) / 1e9;
+        String tick = coloured(Colour.GREEN, unicode ? "✔" : "+");
+        line(tick + String.format(Locale.ROOT, " %-12s %-52s %6.1f s", name, result, seconds));
+        step = null;
+    }
+
+    /** What goes on in a round, for the living line. */
+    void round(int number, int rounds, String phase, RedisClientLoad load) {
+        if (!terminal) {
+            return;
+        }
+        String picture = sparkline(load.answers().recentMicros(DRAWN_ANSWERS));
+        Optional<Moment> last = load.answers().last();
+        long agoMillis = last.isEmpty() ? 0 : (System.nanoTime() - last.get().nanos()) / 1_000_000;
+        live("%d/%d  %-24s %,7d acknowledged  %4d ms %s"
+                .formatted(number, rounds, phase, load.figures().acknowledged(), agoMillis, picture));
+    }
+
+    /** A row of the table of kills; the client's figures are those up to now. */
+    void row(DemoRound round, RedisClientLoad.Figures client) {
+        if (!headed) {
+            headed = true;
+            line("");
+            line(coloured(
+                    Colour.FAINT,
+                    ROW.formatted(
+                            "round",
+                            "kill",
+                            "detection",
+                            "activation",
+                            "first answer",
+                            "= stall",
+                            "acknowledged",
+                            "lost",
+                            "resets")));
+        }
+        boolean good = round.activated() && client.lost() == 0 && client.resets() == 0;
+        String row = ROW.formatted(
+                round.number(),
+                round.kill(),
+                millis(round, round.detectionMillis()),
+                millis(round, round.activationMillis()),
+                millis(round, round.firstAnswerMillis()),
+                millis(round, round.stallMillis()),
+                "%,d".formatted(client.acknowledged()),
+                client.lost(),
+                client.resets());
+        line(good ? row : coloured(Colour.RED, row));
+    }
+
+    private static String millis(DemoRound round, long millis) {
+        return round.activated() ? millis + " ms" : "-";
+    }
+
+    /** Something that a person should know, between the rows. */
+    void note(String text) {
+        line(coloured(Colour.YELLOW, text));
+    }
+
+    /** The last lines. */
+    void verdict(DemoReport report, @Nullable String problem) {
+        line("");
+        if (report.passed()) {
+            line(coloured(
+                    Colour.GREEN,
+                    "%d of %d kills survived: one TCP connection, %,d acknowledged writes, none lost."
+                            .formatted(report.activations(), report.rounds(), report.acknowledged())));
+        } else {
+            line(coloured(
+                    Colour.RED,
+                    "FAILED: %d of %d kills survived, %,d acknowledged writes, %d lost, %d connections reset%s"
+                            .formatted(
+                                    report.activations(),
+                                    report.rounds(),
+                                    report.acknowledged(),
+                                    report.lost(),
+                                    report.resets(),
+                                    problem == null ? "" : ": " + problem)));
+        }
+        line("");
+        fact("client stall", millis(report.stallMillis()));
+        fact("  detection", millis(report.detectionMillis()));
+        fact("  activation", millis(report.activationMillis()));
+        fact("checkpoints", "%,d".formatted(report.checkpoints()));
+        fact(
+                "  pause",
+                "p50 %s ms   p99 %s ms   max %s ms"
+                        .formatted(
+                                StatusText.millis(report.pauseMicros().p50()),
+                                StatusText.millis(report.pauseMicros().p99()),
+                                StatusText.millis(report.pauseMicros().max())));
+        fact("  dirty pages", figures(report.dirtyPages(), ""));
+    }
+
+    /** A protected VM before its kill. */
+    static String protectedText(CheckpointStatus checkpoint) {
+        return "protected, %d checkpoints".formatted(checkpoint.count());
+    }
+
+    private static String millis(Percentiles percentiles) {
+        return figures(percentiles, " ms");
+    }
+
+    private static String figures(Percentiles percentiles, String unit) {
+        return "p50 %d%s   p99 %d%s   max %d%s"
+                .formatted(percentiles.p50(), unit, percentiles.p99(), unit, percentiles.max(), unit);
+    }
+
+    private void fact(String name, String value) {
+        line("  %-14s %s".formatted(name, value));
+    }
+
+    /** How long each answer took, as a picture: from a few milliseconds to a quarter of a second. */
+    String sparkline(long[] micros) {
+        String levels = unicode ? "▁▂▃▄▅▆▇█" : ".:-=+*#@";
+        StringBuilder picture = new StringBuilder();
+        for (long value : micros) {
+            // Each level is twice as long as the one before; the first one ends at 2 ms.
+            int level = 64 - Long.numberOfLeadingZeros(Math.max(0, value) / 2_000);
+            picture.append(levels.charAt(Math.min(level, levels.length() - 1)));
+        }
+        return picture.toString();
+    }
+
+    private void live(String text) {
+        if (terminal) {
+            out.print(ERASE_LINE + (text.length() <= LINE_COLUMNS ? text : text.substring(0, LINE_COLUMNS)));
+            out.flush();
+            lineIsOpen = true;
+        }
+    }
+
+    private void line(String text) {
+        if (lineIsOpen) {
+            out.print(ERASE_LINE);
+            lineIsOpen = false;
+        }
+        out.println(text);
+        out.flush();
+    }
+
+    private String coloured(Colour colour, String text) {
+        return terminal && !text.isEmpty() ? "\u001b[" + colour.code + "m" + text + "\u001b[0m" : text;
+    }
+}

@@ -1,0 +1,283 @@
+package remus.cli;
+
+import java.io.IOException;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import redis.clients.jedis.ClientSetInfoConfig;
+import redis.clients.jedis.DefaultJedisClientConfig;
+import redis.clients.jedis.Jedis;
+import redis.clients.jedis.JedisSocketFactory;
+import redis.clients.jedis.exceptions.JedisConnectionException;
+import redis.clients.jedis.exceptions.JedisException;
+
+/**
+ * A Redis client that remembers every write that the server acknowledged and checks that the server does too.
+ *
+ * <p>It repeats INCR of one counter, SET of a random value under a random key, and GET of a key that it has written;
+ * at the end it reads everything again. Invariants: one TCP connection from beginning to end, a broken one is never
+ * replaced; one request at a time; an answer that contradicts an acknowledged write counts as lost once. Runs in a
+ * thread of its own and ends at {@link #finish}, at the first error of the connection, or when an answer takes longer
+ * than {@link #ANSWER_TIMEOUT}. Limits: {@link #KEYS} keys of at most {@link #MAX_VALUE_CHARS} characters.
+ */
+final class RedisClientLoad implements AutoCloseable {
+    /** Keys that are written again and again. */
+    static final int KEYS = 1_000;
+
+    static final int MAX_VALUE_CHARS = 256;
+
+    /** A client of flesh and blood would have given up. */
+    static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(60);
+
+    /** Keeps a server that answers at once from being asked without end. */
+    private static final Duration REQUEST_EVERY = Duration.ofMillis(1);
+
+    private static final Duration END_TIMEOUT = ANSWER_TIMEOUT.plusSeconds(10);
+
+    private static final Logger LOG = LoggerFactory.getLogger(RedisClientLoad.class);
+
+    /** Makes the one connection. */
+    @FunctionalInterface
+    interface Connector {
+        Socket connect() throws IOException;
+    }
+
+    /**
+     * What came of it so far.
+     *
+     * @param acknowledged writes that the server acknowledged
+     * @param lost acknowledged writes that the server did not know any more
+     * @param resets 1 when the connection broke or the server answered with an error
+     * @param problem the first thing that was wrong, or null
+     */
+    record Figures(
+            long acknowledged,
+            long lost,
+            long resets,
+            @Nullable String problem) {}
+
+    private final AnswerTimes answers = new AnswerTimes();
+    private final Socket socket;
+    private final Jedis jedis;
+    private final String prefix;
+    private final SplittableRandom random;
+    private final Thread thread;
+
+    // Confined to the thread.
+    private final Map<Integer, String> values = new HashMap<>();
+    private long counter;
+
+    private volatile boolean finishing;
+    private volatile Figures figures = new Figures(0, 0, 0, null);
+
+    /**
+     * Connects and begins.
+     *
+     * @param seed decides keys and values
+     * @throws IOException when the connection can't be made
+     */
+    static RedisClientLoad start(Connector connector, long seed) throws IOException {
+        Socket socket = connector.connect();
+        try {
+            socket.setTcpNoDelay(true);
+            socket.setSoTimeout((int) ANSWER_TIMEOUT.toMillis());
+            RedisClientLoad load = new RedisClientLoad(socket, seed);
+            load.thread.start();
+            return load;
+        } catch (IOException | JedisException e) {
+            socket.close();
+            throw new IOException("the server can't be asked: " + e.getMessage(), e);
+        }
+    }
+
+    private RedisClientLoad(Socket socket, long seed) {
+        this.socket = socket;
+        this.random = new SplittableRandom(seed);
+        this.prefix = "remus-%016x:".formatted(random.nextLong());
+        DefaultJedisClientConfig config = DefaultJedisClientConfig.builder()
+                // Asks nothing of the server before our own requests.
+                .serverDefaultProtocol()
+                .clientSetInfoConfig(ClientSetInfoConfig.DISABLED)
+                .socketTimeoutMillis((int) ANSWER_TIMEOUT.toMillis())
+                .build();
+        this.jedis = new Jedis(new OneSocket(socket), config);
+        this.thread = Thread.ofPlatform().name("redis-client").daemon().unstarted(this::run);
+    }
+
+    /** Hands out one socket, once: Jedis would replace a broken connection silently. */
+    private static final class OneSocket implements JedisSocketFactory {
+        private @Nullable Socket socket;
+
+        private OneSocket(Socket socket) {
+            this.socket = socket;
+        }
+
+        @Override
+        public synchronized Socket createSocket() {
+            Socket one = socket;
+            if (one == null) {
+                throw new JedisConnectionException("the one connection is broken");
+            }
+            socket = null;
+            return one;
+        }
+    }
+
+    Figures figures() {
+        return figures;
+    }
+
+    AnswerTimes answers() {
+        return answers;
+    }
+
+    /** True while it sends requests: not finished, and the connection stands. */
+    boolean isRunning() {
+        return thread.isAlive();
+    }
+
+    /** Reads everything that was ever acknowledged once more, ends the connection, and tells what came of it all. */
+    Figures finish() throws InterruptedException {
+        finishing = true;
+        if (!thread.join(END_TIMEOUT)) {
+            fail("the client did not end within " + END_TIMEOUT.toSeconds() + " s");
+        }
+        Figures result = figures;
+        close();
+        return result;
+    }
+
+    /** Ends the connection at once; Jedis itself would first try to send what a broken one can't take. */
+    @Override
+    public void close() {
+        finishing = true;
+        try {
+            socket.close();
+        } catch (IOException e) {
+            LOG.debug("the client's connection did not close: {}", e.toString());
+        }
+    }
+
+    private void run() {
+        try {
+            while (!finishing) {
+                increment();
+                set();
+                check(randomWrittenKey());
+            }
+            checkEverything();
+        } catch (JedisConnectionException e) {
+            fail("the connection broke: " + rootMessage(e));
+        } catch (JedisException e) {
+            fail("the server refused: " + e.getMessage());
+        }
+    }
+
+    private void increment() {
+        long sent = begin();
+        long answer = jedis.incr(prefix + "counter");
+        end(sent);
+        acknowledge();
+        long expected = counter + 1;
+        if (answer != expected) {
+            lose(Math.max(1, expected - answer), "INCR answered %d instead of %d".formatted(answer, expected));
+        }
+        counter = answer;
+    }
+
+    private void set() {
+        int key = random.nextInt(KEYS);
+        String value = randomValue();
+        long sent = begin();
+        jedis.set(prefix + key, value);
+        end(sent);
+        acknowledge();
+        values.put(key, value);
+    }
+
+    private void check(int key) {
+        long sent = begin();
+        String value = jedis.get(prefix + key);
+        end(sent);
+        if (!Optional.ofNullable(value).equals(Optional.ofNullable(values.get(key)))) {
+            lose(1, "GET of key %d answered %s".formatted(key, value == null ? "nothing" : "another value"));
+            // What is lost once is not counted again.
+            values.remove(key);
+        }
+    }
+
+    private void checkEverything() {
+        for (int key : values.keySet().toArray(Integer[]::new)) {
+            check(key);
+        }
+        String answer = jedis.get(prefix + "counter");
+        long counted = answer == null ? 0 : Long.parseLong(answer);
+        if (counted != counter) {
+            lose(Math.max(1, counter - counted), "the counter is %d instead of %d".formatted(counted, counter));
+        }
+    }
+
+    /** Any key that was written, which there is from the first SET on. */
+    private int randomWrittenKey() {
+        int key = random.nextInt(KEYS);
+        while (!values.containsKey(key)) {
+            key = (key + 1) % KEYS;
+        }
+        return key;
+    }
+
+    private String randomValue() {
+        int length = random.nextInt(16, MAX_VALUE_CHARS + 1);
+        StringBuilder value = new StringBuilder(length);
+        while (value.length() < length) {
+            value.append(Long.toString(random.nextLong() & Long.MAX_VALUE, Character.MAX_RADIX));
+        }
+        return value.substring(0, length);
+    }
+
+    private long begin() {
+        answers.last().ifPresent(last -> {
+            long wait = REQUEST_EVERY.toNanos() - (System.nanoTime() - last.nanos());
+            if (wait > 0) {
+                LockSupport.parkNanos(wait);
+            }
+        });
+        return System.nanoTime();
+    }
+
+    private void end(long sent) {
+        answers.add(sent, Moment.now());
+    }
+
+    private synchronized void acknowledge() {
+        figures = new Figures(figures.acknowledged() + 1, figures.lost(), figures.resets(), figures.problem());
+    }
+
+    private synchronized void lose(long writes, String problem) {
+        figures = new Figures(figures.acknowledged(), figures.lost() + writes, figures.resets(), first(problem));
+    }
+
+    private synchronized void fail(String problem) {
+        figures = new Figures(figures.acknowledged(), figures.lost(), 1, first(problem));
+    }
+
+    private String first(String problem) {
+        String earlier = figures.problem();
+        return earlier == null ? problem : earlier;
+    }
+
+    private static String rootMessage(Throwable e) {
+        Throwable root = e;
+        for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+            root = cause;
+        }
+        return root.toString();
+    }
+}
