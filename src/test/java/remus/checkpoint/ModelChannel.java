@@ -269,6 +269,11 @@ final class ModelChannel implements BackupChannel {
     public void reportGuestDead(String reason) {}
 
     @Override
+    public void reconnect(String reason) {
+        disconnect();
+    }
+
+    @Override
     public void signOff(String reason) {
         connected = false;
         over = true;

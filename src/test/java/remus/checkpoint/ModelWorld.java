@@ -432,6 +432,11 @@ final class ModelWorld implements AutoCloseable {
         }
 
         @Override
+        public void signOffUnanswered(String reason) {
+            throw new AssertionError(reason);
+        }
+
+        @Override
         public void backupLost(String reason) {
             agent.add(this::finish);
         }
