@@ -61,7 +61,8 @@ public final class Remus {
                 new StatusCommand(terminal),
                 new EventsCommand(terminal),
                 new FailoverCommand(terminal),
-                new StopCommand(terminal));
+                new StopCommand(terminal),
+                new DemoCommand(terminal));
         commands.forEach(root::addSubcommand);
         return root.setOut(terminal.out())
                 .setErr(terminal.err())

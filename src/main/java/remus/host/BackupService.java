@@ -69,18 +69,16 @@ final class BackupService implements SessionHandler {
     }
 
     private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {
-        if (present != null && !present.yieldsToNewSession()) {
+        if (present != null && !present.yieldsToNewSession() && !isSuperseded(present, hello, term)) {
             return inUse(hello);
         }
-        if (term.value() <= services.state().ownership(hello.vm()).term()) {
+        StateDirectory.Ownership known = services.state().ownership(hello.vm());
+        // A primary whose connection broke before READY begins again in the same term.
+        if (term.value() < known.term() || (term.value() == known.term() && known.activated())) {
             return new Refusal(
                     Refusal.Code.STALE_TERM,
                     "term %s of VM %s is over: host %s knows of term %d"
-                            .formatted(
-                                    term,
-                                    hello.vm(),
-                                    services.hostName(),
-                                    services.state().ownership(hello.vm()).term()));
+                            .formatted(term, hello.vm(), services.hostName(), known.term()));
         }
         String version = services.installation().features().version();
         if (!version.equals(hello.qemuVersion())) {
@@ -90,6 +88,18 @@ final class BackupService implements SessionHandler {
             return incompatible("pages of %d bytes".formatted(hello.pageBytes()));
         }
         return refusalOfDefinition(hello);
+    }
+
+    /** A session that never had a whole checkpoint gives way to the next one of the same VM and an equal or later term. */
+    private boolean isSuperseded(HostedVm present, Hello hello, Term term) {
+        if (!(present instanceof StandbyVm standby) || standby.term().isAfter(term)) {
+            return false;
+        }
+        boolean ended = standby.supersede("a new session of " + hello.host() + " takes its place");
+        if (!ended) {
+            LOG.info("VM {}: the session in term {} goes on, a new one is refused", hello.vm(), standby.term());
+        }
+        return ended;
     }
 
     private @Nullable Refusal refusalOfDefinition(Hello hello) {

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -92,7 +93,8 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     private long heardBytes;
     private long lastBeatNanos;
     private long checkpointCount;
-    private boolean finished;
+    private volatile boolean finished;
+    private final CountDownLatch ended = new CountDownLatch(1);
     private volatile VmStatus published;
 
     /** Takes over {@code connection}, whose hello has been found acceptable; {@link #run} welcomes it. */
@@ -187,6 +189,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         }
         agent.close();
         failFailover("the VM is not backed up here any more");
+        ended.countDown();
     }
 
     private void welcome() throws CheckpointException, StandbyException {
@@ -638,12 +641,39 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         }
     }
 
+    /** Ends the session if it has no whole checkpoint yet; returns whether it has ended. */
+    boolean supersede(String why) {
+        CompletableFuture<Boolean> answer = agent.ask(() -> {
+            if (lastWhole().isAfter(EpochId.NONE)) {
+                return false;
+            }
+            drop(why);
+            return true;
+        });
+        try {
+            return answer.get(QUERY_LIMIT.toMillis(), TimeUnit.MILLISECONDS)
+                    && ended.await(QUERY_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (ExecutionException | TimeoutException e) {
+            return finished;
+        }
+    }
+
     @Override
     public CompletableFuture<Void> shutdown(String why) {
-        return agent.ask(() -> {
-            loseStandby(why);
-            return null;
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        agent.post(() -> loseStandby(why));
+        Thread.ofVirtual().name("standby-shutdown").start(() -> {
+            try {
+                ended.await();
+                result.complete(null);
+            } catch (InterruptedException e) {
+                result.completeExceptionally(e);
+            }
         });
+        return result;
     }
 
     @Override

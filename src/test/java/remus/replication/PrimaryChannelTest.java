@@ -197,7 +197,7 @@ class PrimaryChannelTest {
         primary.synchronize();
         backup.stall();
         primary.channel.signOff("unprotect");
-        primary.await("refused");
+        primary.await("sign-off unanswered");
     }
 
     @Test

@@ -184,7 +184,7 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
 
     @Override
     public void signOffUnanswered(String reason) {
-        heard.add("sign-off unanswered " + reason);
+        heard.add("sign-off unanswered");
     }
 
     @Override

@@ -1,0 +1,378 @@
+package remus.cli;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import remus.api.CheckpointStatus;
+import remus.api.Event;
+import remus.api.EventType;
+import remus.api.ProtectRequest;
+import remus.api.StartRequest;
+import remus.api.VmState;
+import remus.api.VmStatus;
+import remus.base.DurationText;
+import remus.base.RemusException;
+
+/**
+ * Two hosts, one protected VM, one client on one TCP connection, and kills: the host that runs the VM dies at a random
+ * moment, the other one takes over, the dead one is started again and becomes the backup, and so on.
+ *
+ * <p>Everything is real: daemons are processes in network namespaces of their own, the guest is Debian's kernel and
+ * redis-server under QEMU. Whatever was made is gone after {@link #close}, which may be called from another thread while
+ * {@link #run} goes on and then ends it.
+ */
+final class Demo implements AutoCloseable {
+    private static final String VM = "shop";
+    private static final String VM_ADDRESS = "10.77.0.2";
+    private static final int REDIS_PORT = 6379;
+    private static final Duration INTERVAL = Duration.ofMillis(25);
+
+    /** From "runs" to "answers": the guest boots under software emulation. */
+    private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
+
+    private static final Duration PROTECT_LIMIT = Duration.ofMinutes(1);
+
+    /** A backup that has not taken over by then never will. */
+    private static final Duration TAKEOVER_LIMIT = Duration.ofSeconds(30);
+
+    private static final Duration ANSWER_LIMIT = Duration.ofMinutes(1);
+    private static final Duration REFRESH = Duration.ofMillis(50);
+
+    /** The kill comes at a random moment between these, after the VM is protected. */
+    private static final long MIN_LIFE_MILLIS = 700;
+
+    private static final long MAX_LIFE_MILLIS = 2_200;
+
+    /**
+     * What the demo is asked to do.
+     *
+     * @param rounds kills, at least 1
+     * @param kills the kind of each kill in turn
+     * @param seed of the random moments and values
+     */
+    record Plan(int rounds, List<KillKind> kills, Duration detect, boolean keep, long seed) {}
+
+    private final Plan plan;
+    private final DemoDisplay display;
+    private final Terminal terminal;
+    private final SplittableRandom random;
+    private final List<AutoCloseable> open = new ArrayList<>();
+    private final List<DemoRound> rounds = new ArrayList<>();
+    private final Path directory;
+    private volatile boolean closing;
+
+    Demo(Plan plan, DemoDisplay display, Terminal terminal) throws CommandException {
+        this.plan = plan;
+        this.display = display;
+        this.terminal = terminal;
+        this.random = new SplittableRandom(plan.seed());
+        try {
+            directory = Files.createTempDirectory("remus-demo");
+        } catch (IOException e) {
+            throw new CommandException("no temporary directory can be made: " + e.getMessage(), e);
+        }
+    }
+
+    /** Runs it all; the report says what came of it. */
+    DemoReport run() throws RemusException, InterruptedException {
+        display.title(
+                "Remus: a VM that survives its host",
+                "two hosts in network namespaces, checkpoints every %s, detection time %s"
+                        .formatted(DurationText.format(INTERVAL), DurationText.format(plan.detect())));
+        Path image = makeGuestImage();
+        display.begin("network");
+        DemoTopology topology = DemoTopology.create();
+        own(topology);
+        NamespaceThread inside = new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT));
+        own(inside);
+        display.done("client, alpha and beta on one bridge, nothing outside");
+
+        DemoHost alpha = startHost(topology, DemoTopology.Place.ALPHA, inside);
+        DemoHost beta = startHost(topology, DemoTopology.Place.BETA, inside);
+        display.begin("hosts");
+        alpha.awaitUp();
+        beta.awaitUp();
+        display.done("two daemons, alpha (pid %d) and beta (pid %d)".formatted(alpha.pid(), beta.pid()));
+
+        display.begin("guest");
+        alpha.post("/api/v1/vms", new StartRequest(definition(image), directory.toString()));
+        awaitRedis(inside);
+        display.done("Debian's kernel and redis-server, unmodified, on alpha");
+
+        RedisClientLoad load = connectLoad(inside);
+        own(load);
+        return runRounds(topology, alpha, beta, load);
+    }
+
+    private DemoReport runRounds(DemoTopology topology, DemoHost alpha, DemoHost beta, RedisClientLoad load)
+            throws RemusException, InterruptedException {
+        DemoHost primary = alpha;
+        DemoHost backup = beta;
+        for (int number = 1; number <= plan.rounds() && load.isRunning(); number++) {
+            while (!liveProtected(primary, backup, number, load)) {
+                // The backup took over although the primary lived: harmless, but not the kill that was planned.
+                display.note("  false alarm: %s took over from a living %s; going on from there"
+                        .formatted(backup.name(), primary.name()));
+                primary.post(VmPath.verb(VM, "stop"));
+                DemoHost survivor = backup;
+                backup = primary;
+                primary = survivor;
+            }
+            KillKind kind = plan.kills().get((number - 1) % plan.kills().size());
+            DemoRound round = killAndWatch(topology, primary, backup, kind, number, load);
+            rounds.add(round);
+            display.row(round, load.figures());
+            if (!round.activated()) {
+                break;
+            }
+            if (number < plan.rounds()) {
+                restart(topology, primary, kind);
+            }
+            DemoHost survivor = backup;
+            backup = primary;
+            primary = survivor;
+        }
+        RedisClientLoad.Figures figures = load.finish();
+        DemoReport report = DemoReport.of(rounds, figures);
+        display.verdict(report, figures.problem());
+        if (plan.keep()) {
+            hint(topology, primary);
+        }
+        return report;
+    }
+
+    private Path makeGuestImage() throws CommandException, InterruptedException {
+        display.begin("guest image");
+        try {
+            Process script = new ProcessBuilder(
+                            Installation.script("guest-image").toString())
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            String printed;
+            try (BufferedReader reader =
+                    new BufferedReader(new InputStreamReader(script.getInputStream(), StandardCharsets.UTF_8))) {
+                printed = reader.lines().reduce("", (first, second) -> second);
+            }
+            if (script.waitFor() != 0 || printed.isEmpty()) {
+                throw new CommandException(
+                        "the guest image could not be made, see above; scripts/guest-image makes it");
+            }
+            display.done("from Debian packages, kept in " + printed);
+            return Path.of(printed);
+        } catch (IOException e) {
+            throw new CommandException("the guest image can't be made: " + e.getMessage(), e);
+        }
+    }
+
+    private DemoHost startHost(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside)
+            throws CommandException {
+        DemoHost host = new DemoHost(topology, place, inside, directory, List.of("-XX:+UseSerialGC", "-Xmx512m"));
+        own(host);
+        host.start();
+        return host;
+    }
+
+    private String definition(Path image) throws CommandException {
+        try {
+            String cmdline = "%s remus.ip=%s/%d remus.run=redis"
+                    .formatted(
+                            Files.readString(image.resolve("cmdline")).strip(), VM_ADDRESS, DemoTopology.PREFIX_LENGTH);
+            return """
+                    name: %s
+                    machine: q35
+                    memory: 256MiB
+                    accelerator: tcg
+                    boot: {kernel: %s/vmlinuz, initrd: %s/initrd.img, cmdline: "%s"}
+                    nics: [{mac: "52:54:00:12:34:56", bridge: %s}]
+                    console: console.log
+                    """.formatted(VM, image, image, cmdline, DemoTopology.HOST_BRIDGE);
+        } catch (IOException e) {
+            throw new CommandException("the guest image is incomplete: " + e.getMessage(), e);
+        }
+    }
+
+    private void awaitRedis(NamespaceThread inside) throws RemusException, InterruptedException {
+        long deadline = System.nanoTime() + BOOT_LIMIT.toNanos();
+        while (true) {
+            try {
+                inside.connect(VM_ADDRESS, REDIS_PORT).close();
+                return;
+            } catch (RemusException | IOException e) {
+                if (System.nanoTime() - deadline > 0 || closing) {
+                    throw new CommandException(
+                            "the guest does not answer within %d s; its console is %s"
+                                    .formatted(BOOT_LIMIT.toSeconds(), directory.resolve("console.log")),
+                            e);
+                }
+                TimeUnit.NANOSECONDS.sleep(REFRESH.toNanos());
+            }
+        }
+    }
+
+    private RedisClientLoad connectLoad(NamespaceThread inside) throws CommandException {
+        try {
+            return RedisClientLoad.start(
+                    () -> {
+                        try {
+                            return inside.connect(VM_ADDRESS, REDIS_PORT);
+                        } catch (RemusException e) {
+                            throw new IOException(e.getMessage(), e);
+                        }
+                    },
+                    random.nextLong());
+        } catch (IOException e) {
+            throw new CommandException("the client can't connect: " + e.getMessage(), e);
+        }
+    }
+
+    private void protect(DemoHost primary, DemoHost backup, int number, RedisClientLoad load)
+            throws RemusException, InterruptedException {
+        ProtectRequest request = new ProtectRequest(
+                backup.replicationAddress().toString(),
+                DurationText.format(INTERVAL),
+                DurationText.format(plan.detect()),
+                null,
+                null,
+                null);
+        primary.post(VmPath.verb(VM, "protect"), request);
+        long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();
+        while (true) {
+            VmStatus status = primary.status(VM);
+            if (status.state() == VmState.PROTECTED) {
+                return;
+            }
+            if (status.state() != VmState.SYNCHRONIZING || System.nanoTime() - deadline > 0) {
+                throw new CommandException("VM %s is not protected on %s but %s: %s"
+                        .formatted(VM, primary.name(), status.state(), status.reason()));
+            }
+            display.round(number, plan.rounds(), "synchronizing to " + backup.name(), load);
+            TimeUnit.NANOSECONDS.sleep(REFRESH.toNanos());
+        }
+    }
+
+    /** Protects the VM and lets it live for a random time; false when it was taken over meanwhile. */
+    private boolean liveProtected(DemoHost primary, DemoHost backup, int number, RedisClientLoad load)
+            throws RemusException, InterruptedException {
+        protect(primary, backup, number, load);
+        long life = TimeUnit.MILLISECONDS.toNanos(random.nextLong(MIN_LIFE_MILLIS, MAX_LIFE_MILLIS));
+        long end = System.nanoTime() + life;
+        while (System.nanoTime() - end < 0) {
+            display.round(number, plan.rounds(), "protected on " + primary.name(), load);
+            TimeUnit.NANOSECONDS.sleep(Math.clamp(end - System.nanoTime(), 1, REFRESH.toNanos()));
+        }
+        return primary.status(VM).state() != VmState.FENCED;
+    }
+
+    private DemoRound killAndWatch(
+            DemoTopology topology, DemoHost primary, DemoHost backup, KillKind kind, int number, RedisClientLoad load)
+            throws RemusException, InterruptedException {
+        VmStatus last = primary.status(VM);
+        int eventsBefore = backup.events().size();
+        // Between the question and the kill lies a random part of an epoch, so that kills hit every phase of it.
+        TimeUnit.NANOSECONDS.sleep(random.nextLong(2 * INTERVAL.toNanos()));
+        Moment killed = kind == KillKind.POWER ? topology.pullCable(primary.place()) : Moment.now();
+        primary.kill(last.qemuPid());
+        return watch(backup, number, kind, killed, eventsBefore, last.checkpoint(), load);
+    }
+
+    private DemoRound watch(
+            DemoHost backup,
+            int number,
+            KillKind kind,
+            Moment killed,
+            int eventsBefore,
+            CheckpointStatus checkpoints,
+            RedisClientLoad load)
+            throws RemusException, InterruptedException {
+        long deadline = System.nanoTime() + TAKEOVER_LIMIT.toNanos();
+        Optional<Instant> running = Optional.empty();
+        Optional<Instant> activating = Optional.empty();
+        while (running.isEmpty()) {
+            if (System.nanoTime() - deadline > 0) {
+                return DemoRound.withoutFailover(number, kind, checkpoints);
+            }
+            display.round(number, plan.rounds(), backup.name() + " takes over", load);
+            TimeUnit.NANOSECONDS.sleep(REFRESH.toNanos());
+            List<Event> events = backup.events();
+            List<Event> since = events.subList(Math.min(eventsBefore, events.size()), events.size());
+            activating = time(since, EventType.ACTIVATING);
+            running = time(since, EventType.ACTIVATED);
+        }
+        deadline = System.nanoTime() + ANSWER_LIMIT.toNanos();
+        while (!load.answers().isAnsweredSince(killed.nanos()) && load.isRunning()) {
+            if (System.nanoTime() - deadline > 0) {
+                break;
+            }
+            TimeUnit.NANOSECONDS.sleep(REFRESH.toNanos());
+        }
+        Optional<AnswerTimes.Stall> stall = load.answers().longestStallAfter(killed.nanos());
+        if (stall.isEmpty()) {
+            return DemoRound.withoutFailover(number, kind, checkpoints);
+        }
+        return DemoRound.failedOver(
+                number, kind, killed, activating.orElse(running.get()), running.get(), stall.get(), checkpoints);
+    }
+
+    private static Optional<Instant> time(List<Event> events, EventType type) {
+        return events.stream()
+                .filter(event -> event.event() == type && event.vm().equals(VM))
+                .map(Event::time)
+                .findFirst();
+    }
+
+    private void restart(DemoTopology topology, DemoHost dead, KillKind kind)
+            throws RemusException, InterruptedException {
+        if (kind == KillKind.POWER) {
+            topology.plugCable(dead.place());
+        }
+        dead.start();
+        dead.awaitUp();
+    }
+
+    private void hint(DemoTopology topology, DemoHost primary) {
+        display.note(
+                "kept running, as asked; Ctrl-C ends it. The VM is on %s. Look around with:".formatted(primary.name()));
+        display.note("  ./remus status --api %s   (in %s)"
+                .formatted(primary.apiAddress(), topology.shellHint(DemoTopology.Place.CLIENT)));
+        display.note("  logs and consoles: " + directory);
+    }
+
+    private synchronized void own(AutoCloseable resource) {
+        open.add(resource);
+    }
+
+    /** Ends everything in reverse order and removes all files. Idempotent. */
+    @Override
+    public synchronized void close() {
+        closing = true;
+        for (int i = open.size() - 1; i >= 0; i--) {
+            try {
+                open.get(i).close();
+            } catch (Exception e) {
+                terminal.err().println("remus: demo: not cleaned up: " + e.getMessage());
+            }
+        }
+        open.clear();
+        if (Files.isDirectory(directory)) {
+            try (Stream<Path> files = Files.walk(directory)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.deleteIfExists(file);
+                }
+            } catch (IOException e) {
+                terminal.err().println("remus: demo: " + directory + " can't be removed: " + e.getMessage());
+            }
+        }
+    }
+}

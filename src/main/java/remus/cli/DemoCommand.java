@@ -1,0 +1,129 @@
+package remus.cli;
+
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+import remus.api.Json;
+import remus.base.DurationText;
+import remus.base.RemusException;
+
+@CommandLine.Command(
+        name = "demo",
+        header = "Show it: two hosts, a protected VM, kills, and a client that goes on.",
+        description = {
+            "",
+            "Sets everything up by itself: network namespaces, two daemons and a VM with Debian's kernel and "
+                    + "redis-server. A client on one TCP connection writes and checks what it wrote, while the host under "
+                    + "the VM is killed at random moments. Ends with 0 only if no acknowledged write was lost and the "
+                    + "connection never broke. Leaves nothing behind.",
+            ""
+        },
+        footer = {"", "Example:", "  remus demo --rounds 20 --kill power"})
+final class DemoCommand extends Command {
+    @Option(
+            names = "--rounds",
+            paramLabel = "N",
+            converter = RoundsOption.class,
+            description = "How many kills; default: 6.")
+    private int rounds = 6;
+
+    @Option(
+            names = "--kill",
+            paramLabel = "mixed|process|power",
+            converter = KillsOption.class,
+            description =
+                    "How the host dies. process: daemon and QEMU are killed; power: its link goes down at the same "
+                            + "instant; mixed (default): in turn.")
+    private Kills kills = Kills.MIXED;
+
+    @Option(
+            names = "--detect",
+            paramLabel = "DURATION",
+            converter = DurationOption.class,
+            description = "Silence after which the backup takes over; default: 100ms.")
+    private String detect = "100ms";
+
+    @Option(names = "--keep", description = "Leave it running at the end, until Ctrl-C.")
+    private boolean keep;
+
+    @Option(names = "--json", description = "Print the report as one JSON document, and progress on stderr.")
+    private boolean json;
+
+    /** The kinds of kill to be used in turn. */
+    enum Kills {
+        MIXED,
+        PROCESS,
+        POWER;
+
+        List<KillKind> inTurn() {
+            return switch (this) {
+                case MIXED -> List.of(KillKind.PROCESS, KillKind.POWER);
+                case PROCESS -> List.of(KillKind.PROCESS);
+                case POWER -> List.of(KillKind.POWER);
+            };
+        }
+    }
+
+    DemoCommand(Terminal terminal) {
+        super(terminal);
+    }
+
+    @Override
+    void run() throws RemusException {
+        Duration detection = DurationText.parse(detect);
+        PrintWriter shown = json ? terminal().err() : terminal().out();
+        DemoDisplay display = new DemoDisplay(
+                shown, json ? terminal().errIsTerminal() : terminal().outIsTerminal());
+        Demo.Plan plan = new Demo.Plan(rounds, kills.inTurn(), detection, keep, System.nanoTime());
+        Demo demo = new Demo(plan, display, terminal());
+        // Ctrl-C comes at any moment: what was made until then has to go.
+        Thread cleanUp = new Thread(demo::close, "demo-clean-up");
+        Runtime.getRuntime().addShutdownHook(cleanUp);
+        boolean passed;
+        try {
+            DemoReport report = demo.run();
+            passed = report.passed();
+            if (json) {
+                print(Json.write(report));
+            }
+            if (keep) {
+                new CountDownLatch(1).await();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CommandException("the demo was interrupted", e);
+        } finally {
+            demo.close();
+        }
+        if (!passed) {
+            throw new CommandException("the demo failed: see the table above");
+        }
+    }
+
+    static final class KillsOption implements ITypeConverter<Kills> {
+        @Override
+        public Kills convert(String text) {
+            for (Kills kills : Kills.values()) {
+                if (kills.name().equalsIgnoreCase(text)) {
+                    return kills;
+                }
+            }
+            throw new TypeConversionException("'%s' is none of mixed, process and power".formatted(text));
+        }
+    }
+
+    static final class RoundsOption implements ITypeConverter<Integer> {
+        @Override
+        public Integer convert(String text) {
+            if (!text.matches("[1-9]\\d{0,5}")) {
+                throw new TypeConversionException("'%s' is not a number of rounds, from 1 on".formatted(text));
+            }
+            return Integer.valueOf(text);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+package remus.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+import remus.api.Event;
+import remus.api.HostStatus;
+import remus.api.VmStatus;
+import remus.base.HostAddress;
+import remus.base.RemusException;
+
+/**
+ * A host of the demo: a real daemon, a process of its own in a network namespace of its own, that can be killed and
+ * started again. Confined to one thread.
+ */
+final class DemoHost implements AutoCloseable {
+    private static final Duration START_LIMIT = Duration.ofMinutes(1);
+    private static final Duration END_LIMIT = Duration.ofSeconds(20);
+    private static final Duration POLL = Duration.ofMillis(20);
+    private static final int REPLICATION_PORT = 7420;
+    private static final int API_PORT = 7421;
+
+    private final DemoTopology topology;
+    private final DemoTopology.Place place;
+    private final NamespaceThread client;
+    private final Path directory;
+    private final List<String> jvmOptions;
+    private final ApiClient api;
+    private @Nullable Process daemon;
+
+    /**
+     * @param client a thread in a namespace that reaches the host's API
+     * @param directory receives the host's state and log
+     */
+    DemoHost(
+            DemoTopology topology,
+            DemoTopology.Place place,
+            NamespaceThread client,
+            Path directory,
+            List<String> jvmOptions) {
+        this.topology = topology;
+        this.place = place;
+        this.client = client;
+        this.directory = directory;
+        this.jvmOptions = List.copyOf(jvmOptions);
+        this.api = new ApiClient(apiAddress());
+    }
+
+    String name() {
+        return place.toString();
+    }
+
+    DemoTopology.Place place() {
+        return place;
+    }
+
+    HostAddress apiAddress() {
+        return new HostAddress(place.address(), API_PORT);
+    }
+
+    HostAddress replicationAddress() {
+        return new HostAddress(place.address(), REPLICATION_PORT);
+    }
+
+    Path log() {
+        return directory.resolve(name() + ".log");
+    }
+
+    /** The daemon's process; it must have been started. */
+    long pid() {
+        Process running = daemon;
+        if (running == null) {
+            throw new IllegalStateException("host " + name() + " was not started");
+        }
+        return running.pid();
+    }
+
+    /** Starts the daemon without waiting for it; {@link #awaitUp} does. */
+    void start() throws CommandException {
+        List<String> arguments = List.of(
+                "host",
+                "--name",
+                name(),
+                "--listen",
+                replicationAddress().toString(),
+                "--api",
+                apiAddress().toString(),
+                "--state",
+                directory.resolve(name()).toString());
+        try {
+            Files.createDirectories(directory);
+            daemon = new ProcessBuilder(topology.inside(place, Installation.command(jvmOptions, arguments)))
+                    .redirectInput(Path.of("/dev/null").toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()))
+                    .start();
+        } catch (IOException e) {
+            throw new CommandException("host %s can't be started: %s".formatted(name(), e.getMessage()), e);
+        }
+    }
+
+    /** Waits until the daemon answers on its API. */
+    void awaitUp() throws RemusException, InterruptedException {
+        long deadline = System.nanoTime() + START_LIMIT.toNanos();
+        while (true) {
+            try {
+                call(() -> api.get("/api/v1/status", HostStatus.class));
+                return;
+            } catch (RemusException e) {
+                Process running = daemon;
+                if (running == null || !running.isAlive() || System.nanoTime() - deadline > 0) {
+                    throw new CommandException(
+                            "host %s does not come up: %s; its last words: %s"
+                                    .formatted(name(), e.getMessage(), lastLogLine()),
+                            e);
+                }
+                TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+            }
+        }
+    }
+
+    private String lastLogLine() {
+        try {
+            List<String> lines = Files.readAllLines(log());
+            return lines.isEmpty() ? "(none)" : lines.getLast();
+        } catch (IOException e) {
+            return "(its log can't be read: " + e.getMessage() + ")";
+        }
+    }
+
+    /** The VM as this host sees it. */
+    VmStatus status(String vm) throws RemusException {
+        return call(() -> api.get(VmPath.of(vm), VmStatus.class));
+    }
+
+    HostStatus status() throws RemusException {
+        return call(() -> api.get("/api/v1/status", HostStatus.class));
+    }
+
+    /** Sends a document and returns what the host says of the VM then. */
+    VmStatus post(String path, Object request) throws RemusException {
+        return call(() -> api.post(path, request, VmStatus.class));
+    }
+
+    /** A verb that needs no document. */
+    VmStatus post(String path) throws RemusException {
+        return call(() -> api.post(path, VmStatus.class));
+    }
+
+    /** What has happened on this host since it was started, oldest first. */
+    List<Event> events() throws RemusException {
+        List<Event> events = new ArrayList<>();
+        call(() -> api.events(false, events::add));
+        return events;
+    }
+
+    /** Waits until the host's status of the VM is as wanted. */
+    VmStatus await(String vm, Predicate<VmStatus> wanted, Duration limit, String what)
+            throws RemusException, InterruptedException {
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (true) {
+            VmStatus status = status(vm);
+            if (wanted.test(status)) {
+                return status;
+            }
+            if (System.nanoTime() - deadline > 0) {
+                throw new CommandException("host %s: VM %s is not %s after %d s but %s: %s"
+                        .formatted(name(), vm, what, limit.toSeconds(), status.state(), status.reason()));
+            }
+            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+        }
+    }
+
+    private <T> T call(Callable<T> question) throws RemusException {
+        return client.call(question);
+    }
+
+    /** Kills daemon and QEMU at one instant (SIGKILL), as a host dies. */
+    void kill(@Nullable Long qemuPid) throws InterruptedException {
+        Process running = daemon;
+        if (running != null) {
+            running.destroyForcibly();
+            if (qemuPid != null) {
+                ProcessHandle.of(qemuPid).ifPresent(ProcessHandle::destroyForcibly);
+            }
+            running.waitFor();
+            daemon = null;
+        }
+    }
+
+    /** Ends the daemon in good order (SIGTERM), or kills it when it does not. */
+    @Override
+    public void close() {
+        Process running = daemon;
+        if (running == null) {
+            return;
+        }
+        daemon = null;
+        running.destroy();
+        try {
+            if (!running.waitFor(END_LIMIT.toNanos(), TimeUnit.NANOSECONDS)) {
+                running.destroyForcibly().waitFor();
+            }
+        } catch (InterruptedException e) {
+            running.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+}
