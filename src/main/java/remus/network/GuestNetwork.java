@@ -41,12 +41,18 @@ public final class GuestNetwork implements CheckpointDevice, AutoCloseable {
     /** @param nics the interfaces in the order of the VM's definition; closed with this object */
     public GuestNetwork(List<NicLink> nics) {
         this.nics = List.copyOf(nics);
-        this.release = (memory, offset, length) -> nic(memory, offset).writeToTap(memory, offset + 1, length - 1);
+        this.release = (memory, offset, length) -> {
+            NicLink nic = nic(memory, offset, length);
+            if (nic != null) {
+                nic.writeToTap(memory, offset + 1, length - 1);
+            }
+        };
     }
 
-    private NicLink nic(MemorySegment memory, long offset) {
+    /** The interface that a frame names; null for an empty frame or an unknown interface, as only a peer could send. */
+    private @Nullable NicLink nic(MemorySegment memory, long offset, int length) {
         int index = Byte.toUnsignedInt(memory.get(JAVA_BYTE, offset));
-        return nics.get(Math.min(index, nics.size() - 1));
+        return length > 1 && index < nics.size() ? nics.get(index) : null;
     }
 
     public List<NicLink> nics() {
@@ -123,12 +129,15 @@ public final class GuestNetwork implements CheckpointDevice, AutoCloseable {
         return output;
     }
 
-    /** Puts a mirrored frame (number of the interface, then the frame) into the guest. */
+    /** Puts a mirrored frame (number of the interface, then the frame) into the guest; drops one that names none. */
     public void replayInbound(MemorySegment memory, long offset, int length) throws LinuxException {
-        nic(memory, offset).queueForGuest(memory, offset + 1, length - 1);
+        NicLink nic = nic(memory, offset, length);
+        if (nic != null) {
+            nic.queueForGuest(memory, offset + 1, length - 1);
+        }
     }
 
-    /** Sends on a frame that the former primary held, or may have released already. */
+    /** Sends on a frame that the former primary held, or may have released already; drops one that names no interface. */
     public void rereleaseOutput(MemorySegment memory, long offset, int length) {
         release.frame(memory, offset, length);
     }

@@ -14,12 +14,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /** A network namespace of a test's own, which lives as long as the process that holds it, and so never outlives us. */
-final class TestNamespace implements AutoCloseable {
+public final class TestNamespace implements AutoCloseable {
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
     private final Process holder;
 
-    TestNamespace() throws IOException {
+    public TestNamespace() throws IOException {
         holder = new ProcessBuilder("unshare", "-n", "sleep", "120").start();
         Path own = Files.readSymbolicLink(Path.of("/proc/self/ns/net"));
         long deadline = System.nanoTime() + LIMIT.toNanos();
@@ -32,12 +32,12 @@ final class TestNamespace implements AutoCloseable {
         }
     }
 
-    Path path() {
+    public Path path() {
         return Path.of("/proc/" + holder.pid() + "/ns/net");
     }
 
     /** Runs a command inside, such as {@code ip link}; returns what it printed. */
-    String run(String... command) throws IOException, InterruptedException {
+    public String run(String... command) throws IOException, InterruptedException {
         List<String> all = new ArrayList<>(List.of("nsenter", "--net=" + path()));
         all.addAll(List.of(command));
         Process process = new ProcessBuilder(all).redirectErrorStream(true).start();
@@ -50,7 +50,7 @@ final class TestNamespace implements AutoCloseable {
     }
 
     /** Runs {@code work} on a platform thread that has entered this namespace. */
-    <T> T inside(Callable<T> work) throws Exception {
+    public <T> T inside(Callable<T> work) throws Exception {
         FutureTask<T> task = new FutureTask<>(() -> {
             NetworkNamespace.enter(path());
             return work.call();
