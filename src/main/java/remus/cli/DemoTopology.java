@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * A VM's TAP joins {@code br0} of the host that runs it. Pulling a host's cable takes down the bridge's end of it.
  * Namespaces carry this process's id in their names, so several demos run side by side, and the link of every
  * {@code up0} exists in both its namespaces only: with the namespaces all of it goes. {@link #close} takes down
- * whatever was made, also after a failure half-way. Confined to one thread.
+ * whatever was made, also after a failure half-way; it may be called by any thread, at any time.
  */
 final class DemoTopology implements AutoCloseable {
     /** Bridge of each host, for VM definitions. */
@@ -148,7 +148,7 @@ final class DemoTopology implements AutoCloseable {
         switchCable(host, "up");
     }
 
-    private Moment switchCable(Place host, String state) throws CommandException {
+    private synchronized Moment switchCable(Place host, String state) throws CommandException {
         IpSession session = cables;
         if (session == null || host == Place.CLIENT) {
             throw new IllegalArgumentException("there is no cable of " + host);
@@ -164,7 +164,7 @@ final class DemoTopology implements AutoCloseable {
     }
 
     @Override
-    public void close() throws CommandException {
+    public synchronized void close() throws CommandException {
         if (cables != null) {
             cables.close();
             cables = null;
