@@ -63,6 +63,7 @@ public final class Remus {
                 new FailoverCommand(terminal),
                 new StopCommand(terminal));
         commands.forEach(root::addSubcommand);
+        root.addSubcommand(BenchCommand.commandLine(terminal));
         return root.setOut(terminal.out())
                 .setErr(terminal.err())
                 .setUsageHelpWidth(80)
