@@ -64,6 +64,7 @@ public final class Remus {
                 new StopCommand(terminal),
                 new DemoCommand(terminal));
         commands.forEach(root::addSubcommand);
+        root.addSubcommand(BenchCommand.commandLine(terminal));
         return root.setOut(terminal.out())
                 .setErr(terminal.err())
                 .setUsageHelpWidth(80)

@@ -32,7 +32,20 @@ class HouseTest {
             Map.entry("network", List.of("base", "linux", "checkpoint")),
             Map.entry("replication", List.of("base", "wire", "checkpoint")),
             Map.entry("qemu", List.of("base", "linux", "checkpoint")),
-            Map.entry("api", List.of("base")));
+            Map.entry("api", List.of("base")),
+            Map.entry(
+                    "bench",
+                    List.of(
+                            "base",
+                            "api",
+                            "linux",
+                            "wire",
+                            "checkpoint",
+                            "availability",
+                            "memory",
+                            "network",
+                            "replication",
+                            "qemu")));
 
     private static final List<String> PURE = List.of("base", "wire", "checkpoint", "availability");
 

@@ -46,7 +46,7 @@ import remus.host.SettableTime;
 @Timeout(60)
 class RemusTest {
     private static final List<String> COMMANDS =
-            List.of("host", "start", "protect", "unprotect", "status", "events", "failover", "stop", "demo");
+            List.of("host", "start", "protect", "unprotect", "status", "events", "failover", "stop", "demo", "bench");
 
     @TempDir
     private Path directory;

@@ -1,0 +1,53 @@
+package remus.bench;
+
+/**
+ * One measured case of the pause bench. Times are in microseconds; those without a percentile's name are medians.
+ *
+ * <p>The parts of a pause follow each other: {@code stop}, {@code save}, {@code read}, {@code late}, {@code cont}. While
+ * QEMU saves, {@code find} and {@code copy} run beside it: only what they take longer than QEMU adds to the pause, and
+ * is then part of {@code save}. The floor is the time of the same three commands with nothing done in between.
+ *
+ * @param machineType as in a VM definition
+ * @param dirtyPages pages that the guest was told to write between two checkpoints
+ * @param dirtyPagesMeasured median of the pages in a checkpoint
+ * @param pauseMicrosP50 from the request to stop until QEMU has answered that the guest runs again
+ * @param floorMicrosP50 the same of the bare commands
+ * @param ratio of the two medians
+ * @param checkpoints how many pauses were measured
+ * @param floorCycles how many bare cycles were measured, in turns with them
+ * @param deviceStateBytes what QEMU saves
+ * @param stopMicrosP50 until QEMU has answered {@code stop}
+ * @param saveMicrosP50 from then until the answer to the save was taken up
+ * @param findMicrosP50 finding the written pages and protecting them again
+ * @param copyMicrosP50 copying them into staging
+ * @param readMicrosP50 reading the device state
+ * @param lateMicrosP50 finding and copying what was written while QEMU saved
+ * @param contMicrosP50 from then until QEMU has answered {@code cont}
+ */
+public record PauseCase(
+        String machineType,
+        long memoryBytes,
+        int dirtyPages,
+        long dirtyPagesMeasured,
+        long pauseMicrosP50,
+        long floorMicrosP50,
+        double ratio,
+        long pauseMicrosMin,
+        long pauseMicrosP99,
+        long pauseMicrosMax,
+        long floorMicrosMin,
+        long floorMicrosP99,
+        long floorMicrosMax,
+        int checkpoints,
+        int floorCycles,
+        long deviceStateBytes,
+        long stopMicrosP50,
+        long saveMicrosP50,
+        long findMicrosP50,
+        long copyMicrosP50,
+        long readMicrosP50,
+        long lateMicrosP50,
+        long contMicrosP50,
+        long floorStopMicrosP50,
+        long floorSaveMicrosP50,
+        long floorContMicrosP50) {}
