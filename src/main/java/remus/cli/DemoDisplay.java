@@ -19,7 +19,7 @@ final class DemoDisplay {
 
     private static final int LINE_COLUMNS = 79;
     private static final String ERASE_LINE = "\r\u001b[2K";
-    private static final String ROW = "%5s  %-7s %10s %11s %13s %9s %13s %5s %7s";
+    private static final String ROW = "%5s %-7s %9s %10s %12s %8s %9s %4s %6s";
 
     private enum Colour {
         GREEN("32"),
@@ -79,7 +79,7 @@ final class DemoDisplay {
         String name = step == null ? "" : step;
         double seconds = (System.nanoTime() - stepBegan) / 1e9;
         String tick = coloured(Colour.GREEN, unicode ? "✔" : "+");
-        line(tick + String.format(Locale.ROOT, " %-12s %-52s %6.1f s", name, result, seconds));
+        line(tick + String.format(Locale.ROOT, " %-12s %-54s %5.1f s", name, result, seconds));
         step = null;
     }
 
@@ -95,7 +95,7 @@ final class DemoDisplay {
                 .formatted(number, rounds, phase, load.figures().acknowledged(), agoMillis, picture));
     }
 
-    /** A row of the table of kills; the client's figures are those up to now. */
+    /** A row of the table of kills; {@code writes} are those acknowledged up to now. */
     void row(DemoRound round, RedisClientLoad.Figures client) {
         if (!headed) {
             headed = true;
@@ -109,7 +109,7 @@ final class DemoDisplay {
                             "activation",
                             "first answer",
                             "= stall",
-                            "acknowledged",
+                            "writes",
                             "lost",
                             "resets")));
         }
