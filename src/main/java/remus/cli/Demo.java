@@ -1,9 +1,6 @@
 package remus.cli;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -34,9 +31,7 @@ import remus.base.RemusException;
  * {@link #run} goes on and then ends it.
  */
 final class Demo implements AutoCloseable {
-    private static final String VM = "shop";
-    private static final String VM_ADDRESS = "10.77.0.2";
-    private static final int REDIS_PORT = 6379;
+    private static final String VM = DemoGuest.NAME;
     private static final Duration INTERVAL = Duration.ofMillis(25);
 
     /** From "runs" to "answers": the guest boots under software emulation. */
@@ -71,7 +66,6 @@ final class Demo implements AutoCloseable {
     private final List<AutoCloseable> open = new ArrayList<>();
     private final List<DemoRound> rounds = new ArrayList<>();
     private final Path directory;
-    private volatile boolean closing;
 
     Demo(Plan plan, DemoDisplay display, Terminal terminal) throws CommandException {
         this.plan = plan;
@@ -91,7 +85,9 @@ final class Demo implements AutoCloseable {
                 "Remus: a VM that survives its host",
                 "two hosts in network namespaces, checkpoints every %s, detection time %s"
                         .formatted(DurationText.format(INTERVAL), DurationText.format(plan.detect())));
-        Path image = makeGuestImage();
+        display.begin("guest image");
+        DemoGuest guest = DemoGuest.make();
+        display.done("from Debian packages, kept in " + guest.image());
         display.begin("network");
         DemoTopology topology = DemoTopology.create();
         own(topology);
@@ -107,11 +103,11 @@ final class Demo implements AutoCloseable {
         display.done("two daemons, alpha (pid %d) and beta (pid %d)".formatted(alpha.pid(), beta.pid()));
 
         display.begin("guest");
-        alpha.post("/api/v1/vms", new StartRequest(definition(image), directory.toString()));
-        awaitRedis(inside);
+        alpha.post("/api/v1/vms", new StartRequest(guest.definition(), directory.toString()));
+        DemoGuest.awaitRedis(inside, BOOT_LIMIT);
         display.done("Debian's kernel and redis-server, unmodified, on alpha");
 
-        RedisClientLoad load = connectLoad(inside);
+        RedisClientLoad load = DemoGuest.connect(inside, random.nextLong());
         own(load);
         return runRounds(topology, alpha, beta, load);
     }
@@ -153,88 +149,12 @@ final class Demo implements AutoCloseable {
         return report;
     }
 
-    private Path makeGuestImage() throws CommandException, InterruptedException {
-        display.begin("guest image");
-        try {
-            Process script = new ProcessBuilder(
-                            Installation.script("guest-image").toString())
-                    .redirectError(ProcessBuilder.Redirect.INHERIT)
-                    .start();
-            String printed;
-            try (BufferedReader reader =
-                    new BufferedReader(new InputStreamReader(script.getInputStream(), StandardCharsets.UTF_8))) {
-                printed = reader.lines().reduce("", (first, second) -> second);
-            }
-            if (script.waitFor() != 0 || printed.isEmpty()) {
-                throw new CommandException(
-                        "the guest image could not be made, see above; scripts/guest-image makes it");
-            }
-            display.done("from Debian packages, kept in " + printed);
-            return Path.of(printed);
-        } catch (IOException e) {
-            throw new CommandException("the guest image can't be made: " + e.getMessage(), e);
-        }
-    }
-
     private DemoHost startHost(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside)
             throws CommandException {
         DemoHost host = new DemoHost(topology, place, inside, directory, List.of("-XX:+UseSerialGC", "-Xmx512m"));
         own(host);
         host.start();
         return host;
-    }
-
-    private String definition(Path image) throws CommandException {
-        try {
-            String cmdline = "%s remus.ip=%s/%d remus.run=redis"
-                    .formatted(
-                            Files.readString(image.resolve("cmdline")).strip(), VM_ADDRESS, DemoTopology.PREFIX_LENGTH);
-            return """
-                    name: %s
-                    machine: q35
-                    memory: 256MiB
-                    accelerator: tcg
-                    boot: {kernel: %s/vmlinuz, initrd: %s/initrd.img, cmdline: "%s"}
-                    nics: [{mac: "52:54:00:12:34:56", bridge: %s}]
-                    console: console.log
-                    """.formatted(VM, image, image, cmdline, DemoTopology.HOST_BRIDGE);
-        } catch (IOException e) {
-            throw new CommandException("the guest image is incomplete: " + e.getMessage(), e);
-        }
-    }
-
-    private void awaitRedis(NamespaceThread inside) throws RemusException, InterruptedException {
-        long deadline = System.nanoTime() + BOOT_LIMIT.toNanos();
-        while (true) {
-            try {
-                inside.connect(VM_ADDRESS, REDIS_PORT).close();
-                return;
-            } catch (RemusException | IOException e) {
-                if (System.nanoTime() - deadline > 0 || closing) {
-                    throw new CommandException(
-                            "the guest does not answer within %d s; its console is %s"
-                                    .formatted(BOOT_LIMIT.toSeconds(), directory.resolve("console.log")),
-                            e);
-                }
-                TimeUnit.NANOSECONDS.sleep(REFRESH.toNanos());
-            }
-        }
-    }
-
-    private RedisClientLoad connectLoad(NamespaceThread inside) throws CommandException {
-        try {
-            return RedisClientLoad.start(
-                    () -> {
-                        try {
-                            return inside.connect(VM_ADDRESS, REDIS_PORT);
-                        } catch (RemusException e) {
-                            throw new IOException(e.getMessage(), e);
-                        }
-                    },
-                    random.nextLong());
-        } catch (IOException e) {
-            throw new CommandException("the client can't connect: " + e.getMessage(), e);
-        }
     }
 
     private void protect(DemoHost primary, DemoHost backup, int number, RedisClientLoad load)
@@ -253,7 +173,9 @@ final class Demo implements AutoCloseable {
             if (status.state() == VmState.PROTECTED) {
                 return;
             }
-            if (status.state() != VmState.SYNCHRONIZING || System.nanoTime() - deadline > 0) {
+            // A starved host may lose contact for a moment; it comes back by itself.
+            boolean onItsWay = status.state() == VmState.SYNCHRONIZING || status.state() == VmState.DEGRADED;
+            if (!onItsWay || System.nanoTime() - deadline > 0) {
                 throw new CommandException("VM %s is not protected on %s but %s: %s"
                         .formatted(VM, primary.name(), status.state(), status.reason()));
             }
@@ -356,7 +278,6 @@ final class Demo implements AutoCloseable {
     /** Ends everything in reverse order and removes all files. Idempotent. */
     @Override
     public synchronized void close() {
-        closing = true;
         for (int i = open.size() - 1; i >= 0; i--) {
             try {
                 open.get(i).close();

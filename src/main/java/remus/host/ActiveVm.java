@@ -537,6 +537,12 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             if (stopped || shuttingDown != null) {
                 throw new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "");
             }
+            if (guest.isPausing()) {
+                throw new OperationException(
+                        Kind.CONFLICT,
+                        "VM " + name() + " is still in the last pause of the protection that has just ended",
+                        "try again");
+            }
             noteTerm(term.next());
             ProtectionSession next = factory.create(term, agent, this, guest, network);
             session = next;

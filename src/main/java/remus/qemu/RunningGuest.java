@@ -121,6 +121,11 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         return qmp.hasUnsent();
     }
 
+    /** Whether it is being stopped, saved or resumed, so that it can't be suspended now. */
+    public boolean isPausing() {
+        return phase != Phase.RUNNING && phase != Phase.FAILED;
+    }
+
     public boolean hasShutDown() {
         return shutDown;
     }

@@ -1,0 +1,111 @@
+package remus.cli;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import remus.base.RemusException;
+
+/**
+ * The demo's guest: Debian's kernel and redis-server, made into an image by a script of the project.
+ *
+ * @param image directory with {@code vmlinuz}, {@code initrd.img} and {@code cmdline}
+ */
+record DemoGuest(Path image) {
+    /** The VM's name. */
+    static final String NAME = "shop";
+
+    /** Where the guest's Redis listens. */
+    static final String ADDRESS = "10.77.0.2";
+
+    static final int REDIS_PORT = 6379;
+
+    private static final Duration POLL = Duration.ofMillis(50);
+
+    /** Makes the image, or finds it in the cache; what the script says goes to stderr. */
+    static DemoGuest make() throws CommandException, InterruptedException {
+        try {
+            Process script = new ProcessBuilder(
+                            Installation.script("guest-image").toString())
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            String printed;
+            try (BufferedReader reader =
+                    new BufferedReader(new InputStreamReader(script.getInputStream(), StandardCharsets.UTF_8))) {
+                printed = reader.lines().reduce("", (first, second) -> second);
+            }
+            if (script.waitFor() != 0 || printed.isEmpty()) {
+                throw new CommandException(
+                        "the guest image could not be made, see above; scripts/guest-image makes it");
+            }
+            return new DemoGuest(Path.of(printed));
+        } catch (IOException e) {
+            throw new CommandException("the guest image can't be made: " + e.getMessage(), e);
+        }
+    }
+
+    /** The VM's definition in YAML. */
+    String definition() throws CommandException {
+        return definition("remus.run=redis");
+    }
+
+    /** The same with other work for the guest, in the words of its kernel command line. */
+    String definition(String work) throws CommandException {
+        try {
+            String cmdline = "%s remus.ip=%s/%d %s"
+                    .formatted(
+                            Files.readString(image.resolve("cmdline")).strip(),
+                            ADDRESS,
+                            DemoTopology.PREFIX_LENGTH,
+                            work);
+            return """
+                    name: %s
+                    machine: q35
+                    memory: 256MiB
+                    accelerator: tcg
+                    boot: {kernel: %s/vmlinuz, initrd: %s/initrd.img, cmdline: "%s"}
+                    nics: [{mac: "52:54:00:12:34:56", bridge: %s}]
+                    console: console.log
+                    """.formatted(NAME, image, image, cmdline, DemoTopology.HOST_BRIDGE);
+        } catch (IOException e) {
+            throw new CommandException("the guest image is incomplete: " + e.getMessage(), e);
+        }
+    }
+
+    /** Waits until the guest's Redis takes connections. */
+    static void awaitRedis(NamespaceThread inside, Duration limit) throws RemusException, InterruptedException {
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (true) {
+            try {
+                inside.connect(ADDRESS, REDIS_PORT).close();
+                return;
+            } catch (RemusException | IOException e) {
+                if (System.nanoTime() - deadline > 0) {
+                    throw new CommandException("the guest does not answer within %d s".formatted(limit.toSeconds()), e);
+                }
+                TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+            }
+        }
+    }
+
+    /** A client on one TCP connection. */
+    static RedisClientLoad connect(NamespaceThread inside, long seed) throws CommandException {
+        try {
+            return RedisClientLoad.start(
+                    () -> {
+                        try {
+                            return inside.connect(ADDRESS, REDIS_PORT);
+                        } catch (RemusException e) {
+                            throw new IOException(e.getMessage(), e);
+                        }
+                    },
+                    seed);
+        } catch (IOException e) {
+            throw new CommandException("the client can't connect: " + e.getMessage(), e);
+        }
+    }
+}

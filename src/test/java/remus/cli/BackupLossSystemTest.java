@@ -1,0 +1,152 @@
+package remus.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import remus.api.EventType;
+import remus.api.VmState;
+import remus.api.VmStatus;
+import remus.api.WhenAlone;
+
+/** What becomes of a VM whose backup is gone, for a moment or for good. */
+@Tag("system")
+@Timeout(180)
+class BackupLossSystemTest {
+    @TempDir
+    private Path directory;
+
+    @Test
+    void whoHoldsReleasesNothingUntilTheBackupSaysThatItHasNoImage() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.HOLD);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                hosts.beta.kill(hosts.qemuPid(hosts.beta));
+                hosts.await(hosts.alpha, VmState.DEGRADED);
+                VmStatus held = hosts.alpha.await(
+                        DemoGuest.NAME, status -> status.output().heldFrames() > 0, TwoHosts.LIMIT, "holding output");
+                long released = held.output().releasedFrames();
+                long acknowledged = load.figures().acknowledged();
+                // The client's own retransmissions: the guest has tried to answer several times by then.
+                hosts.alpha.await(
+                        DemoGuest.NAME, status -> status.output().heldFrames() > 2, TwoHosts.LIMIT, "holding more");
+                assertEquals(
+                        released, hosts.alpha.status(DemoGuest.NAME).output().releasedFrames());
+                assertEquals(acknowledged, load.figures().acknowledged());
+                hosts.startDaemon(hosts.beta);
+                hosts.beta.awaitUp();
+                expectGoesOn(hosts, load);
+            }
+        }
+    }
+
+    private static void expectGoesOn(TwoHosts hosts, RedisClientLoad load) throws Exception {
+        hosts.awaitAnswers(load, 50);
+        RedisClientLoad.Figures figures = load.finish();
+        assertNull(figures.problem());
+        assertEquals(0, figures.lost() + figures.resets());
+    }
+
+    @Test
+    void whoContinuesGoesOnAlone() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.CONTINUE);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                hosts.beta.kill(hosts.qemuPid(hosts.beta));
+                hosts.awaitEvent(hosts.alpha, EventType.DEGRADED);
+                assertEquals(
+                        0, hosts.await(hosts.alpha, VmState.DEGRADED).output().heldFrames());
+                expectGoesOn(hosts, load);
+            }
+        }
+    }
+
+    @Test
+    void aConnectionThatIsCutForAMomentIsMadeAgainAndNothingIsLost() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "5s", WhenAlone.HOLD);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                hosts.nft(DemoTopology.Place.BETA, """
+                        table inet cut {
+                          chain in {
+                            type filter hook input priority 0
+                            tcp dport 7420 reject with tcp reset
+                          }
+                        }
+                        """);
+                hosts.awaitEvent(hosts.alpha, EventType.BACKUP_LOST);
+                hosts.nft(DemoTopology.Place.BETA, "delete table inet cut\n");
+                hosts.awaitEvent(hosts.alpha, EventType.RECONNECTED);
+                hosts.await(hosts.alpha, VmState.PROTECTED);
+                expectGoesOn(hosts, load);
+                assertFalse(TwoHosts.happened(hosts.beta, EventType.ACTIVATING));
+            }
+        }
+    }
+
+    @Test
+    void aDeadStandbyIsReplacedByOneWithTheSameImage() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                TwoHosts.signal("KILL", hosts.qemuPid(hosts.beta));
+                hosts.awaitEvent(hosts.beta, EventType.STANDBY_LOST);
+                hosts.beta.await(
+                        DemoGuest.NAME,
+                        status -> status.state() == VmState.STANDBY && status.qemuPid() != null,
+                        TwoHosts.LIMIT,
+                        "standing by again");
+                hosts.await(hosts.alpha, VmState.PROTECTED);
+                hosts.awaitAnswers(load, 20);
+                hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
+                hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+                expectGoesOn(hosts, load);
+            }
+        }
+    }
+
+    @Test
+    void memoryOfBothSidesIsEqualAtEachOfTwoHundredCommits() throws Exception {
+        expectEqualMemory(List.of(), 200);
+    }
+
+    @Test
+    void memoryIsEqualWithSynchronousTrackingToo() throws Exception {
+        expectEqualMemory(List.of("-Dremus.tracking=sync"), 200);
+    }
+
+    private void expectEqualMemory(List<String> options, int commits) throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory, options, List.of())) {
+            hosts.boot("remus.run=dirty,redis remus.pages=500");
+            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            hosts.protect(
+                    hosts.alpha,
+                    hosts.beta,
+                    new remus.api.ProtectRequest(null, "25ms", "10s", null, 1L, WhenAlone.HOLD));
+            VmStatus status = hosts.alpha.await(
+                    DemoGuest.NAME,
+                    now -> now.state() != VmState.PROTECTED || now.committedEpoch() >= commits,
+                    TwoHosts.LIMIT.multipliedBy(4),
+                    "at commit " + commits);
+            assertEquals(VmState.PROTECTED, status.state());
+            assertTrue(TwoHosts.happened(hosts.alpha, EventType.VERIFIED));
+            assertFalse(TwoHosts.happened(hosts.alpha, EventType.VERIFY_FAILED));
+            assertTrue(status.checkpoint().dirtyPages().p50() > 400, "the guest writes: " + status.checkpoint());
+        }
+    }
+}

@@ -1,0 +1,287 @@
+package remus.cli;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import remus.api.Event;
+import remus.api.EventType;
+import remus.api.ProtectRequest;
+import remus.api.StartRequest;
+import remus.api.VmState;
+import remus.api.VmStatus;
+import remus.api.WhenAlone;
+import remus.base.RemusException;
+
+/**
+ * Two real daemons in network namespaces of their own, and a client beside them, for system tests. All of it is gone
+ * after {@link #close}, whatever a test has done to it: stopped processes are killed, QEMUs that outlived their daemon
+ * too.
+ */
+final class TwoHosts implements AutoCloseable {
+    static final Duration LIMIT = Duration.ofSeconds(40);
+    private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
+    private static final Duration POLL = Duration.ofMillis(20);
+
+    final DemoTopology topology;
+    final NamespaceThread inside;
+    final DemoHost alpha;
+    final DemoHost beta;
+    final DemoGuest guest;
+    private final Path directory;
+    private final Deque<Long> pids = new ArrayDeque<>();
+
+    private TwoHosts(
+            Path directory,
+            DemoTopology topology,
+            NamespaceThread inside,
+            DemoGuest guest,
+            List<String> alphaOptions,
+            List<String> betaOptions) {
+        this.directory = directory;
+        this.topology = topology;
+        this.inside = inside;
+        this.guest = guest;
+        alpha = new DemoHost(topology, DemoTopology.Place.ALPHA, inside, directory, withDefaults(alphaOptions));
+        beta = new DemoHost(topology, DemoTopology.Place.BETA, inside, directory, withDefaults(betaOptions));
+    }
+
+    private static List<String> withDefaults(List<String> options) {
+        return Stream.concat(Stream.of("-XX:+UseSerialGC", "-Xmx512m"), options.stream())
+                .toList();
+    }
+
+    static TwoHosts open(Path directory) throws Exception {
+        return open(directory, List.of(), List.of());
+    }
+
+    /** @param alphaOptions further JVM options of alpha's daemon */
+    static TwoHosts open(Path directory, List<String> alphaOptions, List<String> betaOptions) throws Exception {
+        DemoGuest guest = DemoGuest.make();
+        DemoTopology topology = DemoTopology.create();
+        try {
+            NamespaceThread inside = new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT));
+            TwoHosts hosts = new TwoHosts(directory, topology, inside, guest, alphaOptions, betaOptions);
+            try {
+                hosts.startDaemon(hosts.alpha);
+                hosts.startDaemon(hosts.beta);
+                hosts.alpha.awaitUp();
+                hosts.beta.awaitUp();
+                return hosts;
+            } catch (Exception e) {
+                hosts.close();
+                throw e;
+            }
+        } catch (Exception e) {
+            topology.close();
+            throw e;
+        }
+    }
+
+    void startDaemon(DemoHost host) throws CommandException {
+        host.start();
+        pids.add(host.pid());
+    }
+
+    /** Boots the guest with Redis on alpha, and waits until it answers. */
+    void bootRedis() throws Exception {
+        boot("remus.run=redis");
+        DemoGuest.awaitRedis(inside, BOOT_LIMIT);
+    }
+
+    VmStatus boot(String work) throws RemusException {
+        VmStatus status = alpha.post("/api/v1/vms", new StartRequest(guest.definition(work), directory.toString()));
+        note(status);
+        return status;
+    }
+
+    /** Protects the VM on {@code primary} by the other host, and waits until it is. */
+    void protect(DemoHost primary, DemoHost backup, String detect, WhenAlone whenAlone) throws Exception {
+        protect(primary, backup, new ProtectRequest(null, "25ms", detect, null, null, whenAlone));
+    }
+
+    void protect(DemoHost primary, DemoHost backup, ProtectRequest request) throws Exception {
+        primary.post(
+                VmPath.verb(DemoGuest.NAME, "protect"),
+                new ProtectRequest(
+                        backup.replicationAddress().toString(),
+                        request.interval(),
+                        request.detect(),
+                        request.outputCommit(),
+                        request.verifyEvery(),
+                        request.whenAlone()));
+        note(await(primary, VmState.PROTECTED));
+        note(await(backup, VmState.STANDBY));
+    }
+
+    RedisClientLoad load() throws CommandException {
+        return DemoGuest.connect(inside, 1);
+    }
+
+    /** Waits until the client has had further answers. */
+    void awaitAnswers(RedisClientLoad load, long more) throws InterruptedException {
+        long target = load.figures().acknowledged() + more;
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (load.figures().acknowledged() < target) {
+            if (System.nanoTime() - deadline > 0 || !load.isRunning()) {
+                throw new AssertionError("no further answers: " + load.figures());
+            }
+            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+        }
+    }
+
+    VmStatus await(DemoHost host, VmState state) throws Exception {
+        return host.await(DemoGuest.NAME, status -> status.state() == state, LIMIT, state.toString());
+    }
+
+    /** Waits until the host has reported an event of this type, and returns the last one. */
+    Event awaitEvent(DemoHost host, EventType type) throws Exception {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            List<Event> events = host.events();
+            for (Event event : events.reversed()) {
+                if (event.event() == type) {
+                    return event;
+                }
+            }
+            if (System.nanoTime() - deadline > 0) {
+                throw new AssertionError("no " + type + " on " + host.name() + ": " + events);
+            }
+            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+        }
+    }
+
+    static boolean happened(DemoHost host, EventType type) throws RemusException {
+        return host.events().stream().anyMatch(event -> event.event() == type);
+    }
+
+    /** Waits until the host knows no VM any more. */
+    void awaitNoVm(DemoHost host) throws Exception {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (!host.status().vms().isEmpty()) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new AssertionError(host.name() + " still has " + host.status());
+            }
+            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+        }
+    }
+
+    /** Pid of the VM's QEMU on that host. */
+    long qemuPid(DemoHost host) throws RemusException {
+        Long pid = host.status(DemoGuest.NAME).qemuPid();
+        if (pid == null) {
+            throw new AssertionError("no QEMU on " + host.name());
+        }
+        return pid;
+    }
+
+    private void note(VmStatus status) {
+        Long pid = status.qemuPid();
+        if (pid != null) {
+            pids.add(pid);
+        }
+    }
+
+    /** Sends a signal by its name, such as STOP. */
+    static void signal(String name, long... targets) throws IOException, InterruptedException {
+        for (long pid : targets) {
+            Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(pid))
+                    .inheritIO()
+                    .start();
+            if (kill.waitFor() != 0) {
+                throw new IOException("kill -" + name + " " + pid + " failed");
+            }
+        }
+    }
+
+    String log(DemoHost host) throws IOException {
+        return Files.readString(host.log());
+    }
+
+    Path directory() {
+        return directory;
+    }
+
+    /** Counts Ethernet frames that come from a host with the VM's address, at the switch; see {@link #framesFrom}. */
+    void countFrames(DemoHost host) throws Exception {
+        nft("""
+                table netdev %1$s {
+                  counter vm {}
+                  chain from {
+                    type filter hook ingress device "%1$s" priority 0
+                    ether saddr 52:54:00:12:34:56 counter name "vm"
+                  }
+                }
+                """.formatted(host.name()));
+    }
+
+    /** Frames with the VM's address that the switch has had from the host since {@link #countFrames}. */
+    long framesFrom(DemoHost host) throws Exception {
+        Process nft = new ProcessBuilder(topology.inside(
+                        DemoTopology.Place.CLIENT, List.of("nft", "list", "counter", "netdev", host.name(), "vm")))
+                .redirectErrorStream(true)
+                .start();
+        String text = new String(nft.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        Matcher matcher = Pattern.compile("packets (\\d+)").matcher(text);
+        if (nft.waitFor() != 0 || !matcher.find()) {
+            throw new IOException("nft: " + text);
+        }
+        return Long.parseLong(matcher.group(1));
+    }
+
+    private void nft(String rules) throws Exception {
+        nft(DemoTopology.Place.CLIENT, rules);
+    }
+
+    /** Loads packet filter rules in a namespace. */
+    void nft(DemoTopology.Place place, String rules) throws Exception {
+        Path file = Files.writeString(directory.resolve("rules.nft"), rules);
+        Process nft = new ProcessBuilder(topology.inside(place, List.of("nft", "-f", file.toString())))
+                .inheritIO()
+                .start();
+        if (nft.waitFor() != 0) {
+            throw new IOException("nft refuses " + rules);
+        }
+    }
+
+    @Override
+    public void close() {
+        // A stopped process can't end in good order.
+        for (long pid : pids) {
+            if (ProcessHandle.of(pid).isPresent()) {
+                wake(pid);
+            }
+        }
+        alpha.close();
+        beta.close();
+        for (long pid : pids) {
+            ProcessHandle.of(pid)
+                    .filter(process -> process.info().command().orElse("").contains("qemu"))
+                    .ifPresent(ProcessHandle::destroyForcibly);
+        }
+        inside.close();
+        try {
+            topology.close();
+        } catch (CommandException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void wake(long pid) {
+        try {
+            signal("CONT", pid);
+        } catch (IOException e) {
+            // It has ended in between, which is what is wanted.
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
