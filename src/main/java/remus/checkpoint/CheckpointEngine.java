@@ -65,7 +65,8 @@ public final class CheckpointEngine implements AutoCloseable {
     /**
      * How the session is run.
      *
-     * @param intervalNanos time from one pause to the next
+     * @param intervalNanos time from the beginning of one pause to that of the next; the guest runs for at least half of
+     *     it in between
      * @param outputLimitBytes the most output of one epoch
      * @param pageBytes size of a tracked page
      * @param memoryBytes size of guest RAM
@@ -113,6 +114,7 @@ public final class CheckpointEngine implements AutoCloseable {
     private boolean guestStaysPaused;
     private boolean earlyEndWanted;
     private long suspendedAtNanos;
+    private long resumedAtNanos;
     private int round;
     private long pagesInRound;
     private long pagesCopied;
@@ -228,7 +230,8 @@ public final class CheckpointEngine implements AutoCloseable {
         if (!connected || inFlight.size() >= MAX_IN_FLIGHT) {
             return Long.MAX_VALUE; // reconnected() or acknowledged() comes
         }
-        long due = suspendedAtNanos + settings.intervalNanos();
+        // A long pause must not starve the guest: at least half of each interval is its own.
+        long due = Math.max(suspendedAtNanos + settings.intervalNanos(), resumedAtNanos + settings.intervalNanos() / 2);
         if (nowNanos < due && !earlyEndWanted) {
             return due - nowNanos;
         }
@@ -327,6 +330,7 @@ public final class CheckpointEngine implements AutoCloseable {
             return;
         }
         phase = Phase.RUNNING;
+        resumedAtNanos = nowNanos;
         if (failed) {
             return;
         }

@@ -87,6 +87,19 @@ class CheckpointEngineTest {
     }
 
     @Test
+    void aGuestRunsForHalfOfEachIntervalHoweverLongItsPausesAre() {
+        engine.begin();
+        engine.backupReady();
+        engine.tick(10);
+        engine.guestSuspended();
+        engine.guestSaved(5 * INTERVAL_NANOS);
+        engine.guestResumed(6 * INTERVAL_NANOS);
+        assertEquals(INTERVAL_NANOS / 2, engine.tick(6 * INTERVAL_NANOS));
+        assertEquals(Long.MAX_VALUE, engine.tick(6 * INTERVAL_NANOS + INTERVAL_NANOS / 2));
+        assertEquals(Phase.SUSPENDING, engine.phase());
+    }
+
+    @Test
     void aGuestThatDirtiesMemoryTooFastIsStoppedAfterTheLastRound() {
         for (int round = 0; round < CheckpointEngine.MAX_PRE_COPY_ROUNDS; round++) {
             roundPages.add(CheckpointEngine.LAST_ROUND_PAGES + 1L);

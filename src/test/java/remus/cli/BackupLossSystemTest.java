@@ -146,7 +146,7 @@ class BackupLossSystemTest {
             assertEquals(VmState.PROTECTED, status.state());
             assertTrue(TwoHosts.happened(hosts.alpha, EventType.VERIFIED));
             assertFalse(TwoHosts.happened(hosts.alpha, EventType.VERIFY_FAILED));
-            assertTrue(status.checkpoint().dirtyPages().p50() > 400, "the guest writes: " + status.checkpoint());
+            assertTrue(status.checkpoint().dirtyPages().p50() > 100, "the guest writes: " + status.checkpoint());
         }
     }
 }
