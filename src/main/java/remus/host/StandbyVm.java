@@ -304,6 +304,23 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         });
     }
 
+    /**
+     * Asks the primary once while all is well: a port that can't be reached from here could not tell a dead daemon from a
+     * dead host later, and somebody should know. It also has the way there warm when it counts.
+     */
+    private void tryPrimarysPort() {
+        Thread.ofVirtual().name("try-primary").start(() -> {
+            PeerAnswer answer = services.peers().ask(primaryAddress, name(), QUERY_LIMIT);
+            if (!(answer instanceof PeerAnswer.Answered)) {
+                LOG.warn(
+                        "VM {}: its primary can't be asked at {} ({}), so that its death is noticed by silence only",
+                        name(),
+                        primaryAddress,
+                        answer);
+            }
+        });
+    }
+
     private void primaryAnswered(PeerAnswer answer) {
         if (connection != null || state != VmState.STANDBY || finished) {
             return;
@@ -546,6 +563,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
             reason = null;
             published = describe();
             event(EventType.STANDBY_READY, "the first checkpoint is whole; ready to take over");
+            tryPrimarysPort();
         }
         FaultPoint.APPLYING.reached(epoch.value());
     }

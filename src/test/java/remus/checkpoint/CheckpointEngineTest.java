@@ -88,6 +88,7 @@ class CheckpointEngineTest {
 
     @Test
     void aGuestRunsForHalfOfEachIntervalHoweverLongItsPausesAre() {
+        roundPages.add(0L);
         engine.begin();
         engine.backupReady();
         engine.tick(10);
