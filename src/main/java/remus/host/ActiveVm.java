@@ -662,7 +662,9 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     @Override
     public OwnerAnswer fence(Term by) {
         CompletableFuture<Void> fenced = agent.ask(() -> {
-            if (!done) {
+            ProtectionSession running = session;
+            Term current = running == null ? term : running.term();
+            if (!done && by.isAfter(current)) {
                 leaveSession();
                 fenceHere("another host takes over in term " + by);
             }

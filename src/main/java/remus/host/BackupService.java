@@ -34,38 +34,59 @@ final class BackupService implements SessionHandler {
     @Override
     public void session(Hello hello, BackupConnection connection) {
         HostedVm present = services.registry().find(hello.vm());
-        if (present instanceof StandbyVm standby && hello.mode() == Hello.Mode.RESUME) {
-            standby.resume(connection);
+        if (hello.mode() == Hello.Mode.RESUME) {
+            if (present instanceof StandbyVm standby) {
+                standby.resume(connection, this::refuseToResume);
+            } else {
+                refuseToResume(connection);
+            }
             return;
         }
-        Refusal refusal = hello.mode() == Hello.Mode.RESUME
-                ? refusalToResume(hello, connection.term(), present)
-                : refusalToBegin(hello, connection.term(), present);
+        Refusal refusal = refusalToBegin(hello, connection.term(), present);
         if (refusal != null) {
-            LOG.info("VM {}: session of {} refused: {}", hello.vm(), hello.host(), refusal.reason());
-            connection.refuse(refusal);
-            connection.close();
+            refuse(connection, refusal);
             return;
         }
         StandbyVm standby = new StandbyVm(services, connection);
         HostedVm other = services.registry().addUnlessInUse(standby);
         if (other != null) {
-            connection.refuse(inUse(hello));
-            connection.close();
+            refuse(connection, inUse(hello));
             return;
         }
         Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
     }
 
-    private Refusal refusalToResume(Hello hello, Term term, @Nullable HostedVm present) {
-        StateDirectory.Ownership known = services.state().ownership(hello.vm());
-        if (present instanceof ActiveVm || (known.activated() && known.term() > term.value())) {
-            return new Refusal(
-                    Refusal.Code.ACTIVATED, "host %s has taken over VM %s".formatted(services.hostName(), hello.vm()));
-        }
-        return new Refusal(
-                Refusal.Code.UNKNOWN_SESSION,
-                "host %s has no checkpoint of VM %s".formatted(services.hostName(), hello.vm()));
+    /**
+     * A primary wants to go on with a session that is not here. Whether it may go on alone depends on the answer, so
+     * {@code UNKNOWN_SESSION} is said only where this host neither runs the VM nor has taken it over, nor knows of a later
+     * term, in which somebody else may have.
+     */
+    private void refuseToResume(BackupConnection connection) {
+        String vm = connection.hello().vm();
+        StateDirectory.Ownership known = services.state().ownership(vm);
+        boolean takenOver = services.registry().find(vm) instanceof ActiveVm
+                || known.term() > connection.term().value()
+                || (known.activated() && known.term() == connection.term().value());
+        refuse(
+                connection,
+                takenOver
+                        ? new Refusal(
+                                Refusal.Code.ACTIVATED,
+                                "VM %s is past term %s: host %s knows of term %d"
+                                        .formatted(vm, connection.term(), services.hostName(), known.term()))
+                        : new Refusal(
+                                Refusal.Code.UNKNOWN_SESSION,
+                                "host %s has no checkpoint of VM %s".formatted(services.hostName(), vm)));
+    }
+
+    private static void refuse(BackupConnection connection, Refusal refusal) {
+        LOG.info(
+                "VM {}: session of {} refused: {}",
+                connection.hello().vm(),
+                connection.hello().host(),
+                refusal.reason());
+        connection.refuse(refusal);
+        connection.close();
     }
 
     private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {

@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -578,13 +579,21 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
 
     // ---- what is asked from other threads
 
-    /** The primary is back on a new connection: goes on after the last whole checkpoint. */
-    void resume(BackupConnection next) {
+    /**
+     * The primary is back on a new connection: goes on after the last whole checkpoint.
+     *
+     * @param refuse answers a primary whose session is not this one, or is no more, by what the host knows then
+     */
+    void resume(BackupConnection next, Consumer<BackupConnection> refuse) {
         var answered = agent.ask(() -> {
-            boolean known = next.term().equals(term) && state == VmState.STANDBY && activationCause == null;
-            if (!known) {
-                next.refuse(new Refusal(Refusal.Code.UNKNOWN_SESSION, "no whole checkpoint of this session is here"));
+            if (activationCause != null || state == VmState.ACTIVATING) {
+                // Anything else would let the primary go on alone beside the VM that is about to run here.
+                next.refuse(new Refusal(Refusal.Code.ACTIVATED, "this host is taking the VM over: " + activationCause));
                 next.close();
+                return null;
+            }
+            if (!next.term().equals(term) || state != VmState.STANDBY) {
+                refuse.accept(next);
                 return null;
             }
             BackupConnection old = connection;
@@ -606,8 +615,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
             return null;
         });
         var _ = answered.exceptionally(e -> {
-            next.refuse(new Refusal(Refusal.Code.UNKNOWN_SESSION, "the session has ended here"));
-            next.close();
+            refuse.accept(next);
             return null;
         });
     }
@@ -640,15 +648,22 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
                     "wait until remus status shows STANDBY"));
             return;
         }
-        if (answer instanceof PeerAnswer.Answered answered && answered.answer().state() == OwnerState.RUNNING_ALONE) {
+        if (answer instanceof PeerAnswer.Answered(OwnerAnswer owner) && !isOutOfTheWay(owner)) {
             result.completeExceptionally(new OperationException(
                     Kind.FAILED,
-                    "the primary could not be fenced: " + answered.answer().text(),
+                    "the primary could not be fenced, it says %s %s".formatted(owner.state(), owner.text()),
                     "use --force to activate in spite of it, which risks two running copies"));
             return;
         }
         failingOver = result;
         wantActivation("by command; primary: " + answer);
+    }
+
+    private static boolean isOutOfTheWay(OwnerAnswer owner) {
+        return switch (owner.state()) {
+            case FENCED, STOPPED, UNKNOWN -> true;
+            case STANDBY, ACTIVATING, RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN -> false;
+        };
     }
 
     private void failFailover(String why) {
