@@ -3,9 +3,9 @@ package remus.bench;
 /**
  * One measured case of the pause bench. Times are in microseconds; those without a percentile's name are medians.
  *
- * <p>The parts of a pause follow each other: {@code stop}, {@code save}, {@code read}, {@code late}, {@code cont}. While
- * QEMU saves, {@code find} and {@code copy} run beside it: only what they take longer than QEMU adds to the pause, and
- * is then part of {@code save}. The floor is the time of the same three commands with nothing done in between.
+ * <p>The parts of a pause follow each other: {@code stop}, {@code save}, {@code read}, {@code late}, {@code cont}.
+ * {@code find} and {@code copy} come before it, while the guest still runs ({@code ahead}), or, where nothing was copied
+ * ahead, beside QEMU's save: then only what they take longer than QEMU adds to the pause, and is part of {@code save}.
  *
  * @param machineType as in a VM definition
  * @param dirtyPages pages that the guest was told to write between two checkpoints
@@ -16,12 +16,14 @@ package remus.bench;
  * @param checkpoints how many pauses were measured
  * @param floorCycles how many bare cycles were measured, in turns with them
  * @param deviceStateBytes what QEMU saves
+ * @param aheadMicrosP50 what of find and copy was done ahead of the pause
+ * @param pagesInPauseP50 how many pages were copied in the pause
  * @param stopMicrosP50 until QEMU has answered {@code stop}
  * @param saveMicrosP50 from then until the answer to the save was taken up
  * @param findMicrosP50 finding the written pages and protecting them again
  * @param copyMicrosP50 copying them into staging
  * @param readMicrosP50 reading the device state
- * @param lateMicrosP50 finding and copying what was written while QEMU saved
+ * @param lateMicrosP50 finding and copying, once all stands still, what was written since
  * @param contMicrosP50 from then until QEMU has answered {@code cont}
  */
 public record PauseCase(
@@ -41,6 +43,8 @@ public record PauseCase(
         int checkpoints,
         int floorCycles,
         long deviceStateBytes,
+        long aheadMicrosP50,
+        long pagesInPauseP50,
         long stopMicrosP50,
         long saveMicrosP50,
         long findMicrosP50,

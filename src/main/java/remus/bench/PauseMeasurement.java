@@ -10,7 +10,9 @@ import remus.base.Time;
 import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.PreCopySource;
 import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
 import remus.linux.Poller;
 import remus.memory.DirtyTracker;
 import remus.memory.DirtyTracking;
@@ -33,7 +35,8 @@ import remus.qemu.RunningGuest;
  *
  * <p>Confined to one thread. Ends with an exception as soon as QEMU or a device fails.
  */
-final class PauseMeasurement implements GuestListener, CheckpointDevice, CheckpointEngine.Observer, AutoCloseable {
+final class PauseMeasurement
+        implements GuestListener, CheckpointDevice, PreCopySource, CheckpointEngine.Observer, AutoCloseable {
     /** How long one turn lasts. */
     private static final Duration TURN = Duration.ofMillis(500);
 
@@ -62,10 +65,12 @@ final class PauseMeasurement implements GuestListener, CheckpointDevice, Checkpo
     private long takenCount;
 
     // Times of the pause under way.
+    private long aheadNanos;
+    private long aheadPages;
     private long beganAtNanos;
     private long suspendedAtNanos;
-    private long capturedAtNanos;
     private long findNanos;
+    private long captureNanos;
     private long savedAtNanos;
     private long readAtNanos;
     private long lateAtNanos;
@@ -101,7 +106,7 @@ final class PauseMeasurement implements GuestListener, CheckpointDevice, Checkpo
                             GuestMemory.PAGE_BYTES,
                             mapped.bytes()),
                     guest,
-                    memory,
+                    this,
                     List.of(this),
                     channel,
                     this));
@@ -257,6 +262,26 @@ final class PauseMeasurement implements GuestListener, CheckpointDevice, Checkpo
     }
 
     @Override
+    public long beginRound() throws CheckpointException {
+        return memory.beginRound();
+    }
+
+    @Override
+    public boolean copyChunk(StagedPages chunk, int maxPages) throws CheckpointException {
+        return memory.copyChunk(chunk, maxPages);
+    }
+
+    @Override
+    public boolean copyAhead(StagedPages pages) throws CheckpointException {
+        tracker.reset();
+        long begin = time.nanos();
+        boolean copied = memory.copyAhead(pages);
+        aheadNanos = time.nanos() - begin;
+        aheadPages = pages.pageCount();
+        return copied;
+    }
+
+    @Override
     public void suspending(EpochId epoch) {
         beganAtNanos = time.nanos();
         memory.suspending(epoch);
@@ -265,8 +290,8 @@ final class PauseMeasurement implements GuestListener, CheckpointDevice, Checkpo
     @Override
     public void suspended(StagedCheckpoint checkpoint) throws CheckpointException {
         memory.suspended(checkpoint);
-        findNanos = tracker.lastCollectNanos();
-        capturedAtNanos = time.nanos();
+        findNanos = tracker.collectNanos();
+        captureNanos = aheadNanos + time.nanos() - suspendedAtNanos;
     }
 
     @Override
@@ -305,11 +330,13 @@ final class PauseMeasurement implements GuestListener, CheckpointDevice, Checkpo
             toSkip--;
             return;
         }
+        samples.ahead.add(aheadNanos);
+        samples.again.add(checkpoint.pages().pageCount() - aheadPages);
         samples.pause.add(pauseNanos);
         samples.stop.add(suspendedAtNanos - beganAtNanos);
         samples.save.add(savedAtNanos - suspendedAtNanos);
         samples.find.add(findNanos);
-        samples.copy.add(capturedAtNanos - suspendedAtNanos - findNanos);
+        samples.copy.add(captureNanos - findNanos);
         samples.read.add(readAtNanos - savedAtNanos);
         samples.late.add(lateAtNanos - readAtNanos);
         samples.cont.add(time.nanos() - lateAtNanos);

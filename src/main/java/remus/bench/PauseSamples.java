@@ -5,6 +5,8 @@ import remus.qemu.VmDefinition;
 /** Collects the measured times of one case, in nanoseconds. Confined to the agent's thread. */
 final class PauseSamples {
     final Samples pause = new Samples();
+    final Samples ahead = new Samples();
+    final Samples again = new Samples();
     final Samples stop = new Samples();
     final Samples save = new Samples();
     final Samples find = new Samples();
@@ -38,6 +40,8 @@ final class PauseSamples {
                 pause.count(),
                 floor.count(),
                 stateBytes.percentile(50),
+                ahead.micros(50),
+                again.percentile(50),
                 stop.micros(50),
                 save.micros(50),
                 find.micros(50),

@@ -6,11 +6,11 @@ import remus.memory.DirtyPages;
 import remus.memory.DirtyTracker;
 import remus.memory.TrackingMode;
 
-/** A tracker that notes how long its last {@link #collect} took. */
+/** A tracker that adds up how long its {@link #collect}s take. */
 final class TimedTracker implements DirtyTracker {
     private final DirtyTracker tracker;
     private final Time time;
-    private long lastCollectNanos;
+    private long collectNanos;
 
     TimedTracker(DirtyTracker tracker, Time time) {
         this.tracker = tracker;
@@ -26,11 +26,16 @@ final class TimedTracker implements DirtyTracker {
     public void collect(DirtyPages into) throws LinuxException {
         long begin = time.nanos();
         tracker.collect(into);
-        lastCollectNanos = time.nanos() - begin;
+        collectNanos += time.nanos() - begin;
     }
 
-    long lastCollectNanos() {
-        return lastCollectNanos;
+    void reset() {
+        collectNanos = 0;
+    }
+
+    /** The time taken since {@link #reset}. */
+    long collectNanos() {
+        return collectNanos;
     }
 
     @Override

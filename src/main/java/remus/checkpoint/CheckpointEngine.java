@@ -18,7 +18,8 @@ import remus.base.Invariant;
  * CONNECTING  backupReady(): devices set up, round 1           → PRE_COPY
  * PRE_COPY    tick(): a round is small enough, or the last one → SUSPENDING   (the first, completing checkpoint)
  * RUNNING     tick(): interval over, or output is filling up,
- *             connected, and fewer than two in flight          → SUSPENDING
+ *             connected, and fewer than two in flight; what was
+ *             written is copied ahead, then                    → SUSPENDING
  * SUSPENDING  guestSuspended(): memory is captured             → SAVING
  * SAVING      guestSaved(): the epoch is sealed and sent       → RESUMING
  * RESUMING    guestResumed()                                   → RUNNING
@@ -115,6 +116,8 @@ public final class CheckpointEngine implements AutoCloseable {
     private boolean earlyEndWanted;
     private long suspendedAtNanos;
     private long resumedAtNanos;
+    private long copyAheadSinceNanos;
+    private long copyAheadNanos;
     private int round;
     private long pagesInRound;
     private long pagesCopied;
@@ -134,7 +137,7 @@ public final class CheckpointEngine implements AutoCloseable {
         this.channel = channel;
         this.observer = observer;
         for (int i = 0; i < MAX_IN_FLIGHT; i++) {
-            // A page written while QEMU saves its devices is taken twice, hence twice the guest's memory as a limit.
+            // A page may be taken twice: first ahead of the pause or while QEMU saves its devices, then after that.
             StagedPages pages = new StagedPages(settings.pageBytes(), 2 * settings.memoryBytes());
             free.add(new StagedCheckpoint(pages, settings.outputLimitBytes()));
         }
@@ -230,19 +233,47 @@ public final class CheckpointEngine implements AutoCloseable {
         if (!connected || inFlight.size() >= MAX_IN_FLIGHT) {
             return Long.MAX_VALUE; // reconnected() or acknowledged() comes
         }
-        // A long pause must not starve the guest: at least half of each interval is its own.
-        long due = Math.max(suspendedAtNanos + settings.intervalNanos(), resumedAtNanos + settings.intervalNanos() / 2);
-        if (nowNanos < due && !earlyEndWanted) {
-            return due - nowNanos;
+        if (current == null) {
+            // A long pause must not starve the guest: at least half of each interval is its own. As much earlier as the
+            // copying will take, so that pauses keep their interval.
+            long due = Math.max(
+                            suspendedAtNanos + settings.intervalNanos(), resumedAtNanos + settings.intervalNanos() / 2)
+                    - copyAheadNanos;
+            if (nowNanos < due && !earlyEndWanted) {
+                return due - nowNanos;
+            }
+            if (copiesAhead(openCheckpoint(false))) {
+                copyAheadSinceNanos = nowNanos;
+                return failed ? Long.MAX_VALUE : 0; // the pause begins with the next call, whose time is right
+            }
+            copyAheadNanos = 0;
+        } else {
+            copyAheadNanos = Math.min(nowNanos - copyAheadSinceNanos, settings.intervalNanos() / 2);
         }
         suspend(nowNanos, false);
         return Long.MAX_VALUE;
     }
 
-    private void suspend(long nowNanos, boolean first) {
+    private boolean copiesAhead(StagedCheckpoint checkpoint) {
+        try {
+            return memory.copyAhead(checkpoint.pages());
+        } catch (CheckpointException e) {
+            fail(e);
+            return true;
+        }
+    }
+
+    private StagedCheckpoint openCheckpoint(boolean first) {
         StagedCheckpoint checkpoint = Invariant.present(free.poll(), "a free staging buffer");
         checkpoint.begin(epoch, first);
         current = checkpoint;
+        return checkpoint;
+    }
+
+    private void suspend(long nowNanos, boolean first) {
+        if (current == null) {
+            openCheckpoint(first);
+        }
         earlyEndWanted = false;
         suspendedAtNanos = nowNanos;
         phase = Phase.SUSPENDING;

@@ -17,4 +17,15 @@ public interface PreCopySource {
      * @return whether the round has more pages
      */
     boolean copyChunk(StagedPages chunk, int maxPages) throws CheckpointException;
+
+    /**
+     * Copies into {@code pages} what was written since the last checkpoint, shortly before the guest is suspended for the
+     * next one and while it still runs: the pause then has little left to copy. What the guest writes meanwhile comes
+     * with the checkpoint again, later in the same buffer.
+     *
+     * @return whether it did so; false where there is nothing to be gained
+     */
+    default boolean copyAhead(StagedPages pages) throws CheckpointException {
+        return false;
+    }
 }

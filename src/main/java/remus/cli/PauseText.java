@@ -11,7 +11,7 @@ import remus.bench.PauseCase;
 /** The pause bench as people read it, within 80 columns. */
 final class PauseText {
     private static final String ROW = "%6s %6s | %6s %6s %6s | %6s %6s %6s | %5s";
-    private static final String PART = "%6s %6s | %6s %6s %6s %6s %6s | %6s %6s";
+    private static final String PART = "%6s %6s | %6s %6s %6s %6s %6s | %6s %6s %6s";
 
     private PauseText() {}
 
@@ -50,8 +50,8 @@ final class PauseText {
                     String.format(Locale.ROOT, "%.2f", run.ratio())));
         }
         lines.add("");
-        lines.add("Medians of the parts; find and copy run while QEMU saves");
-        lines.add(PART.formatted("pages", "of", "stop", "save", "read", "late", "cont", "find", "copy"));
+        lines.add("Medians of the parts; ahead: find and copy, of it before the pause");
+        lines.add(PART.formatted("pages", "of", "stop", "save", "read", "late", "cont", "ahead", "find", "copy"));
         for (PauseCase run : report.runs()) {
             lines.add(PART.formatted(
                     run.dirtyPages(),
@@ -61,6 +61,7 @@ final class PauseText {
                     millis(run.readMicrosP50()),
                     millis(run.lateMicrosP50()),
                     millis(run.contMicrosP50()),
+                    millis(run.aheadMicrosP50()),
                     millis(run.findMicrosP50()),
                     millis(run.copyMicrosP50())));
             lines.add(PART.formatted(
@@ -71,6 +72,7 @@ final class PauseText {
                             "",
                             "",
                             millis(run.floorContMicrosP50()),
+                            "",
                             "",
                             "")
                     .stripTrailing());

@@ -16,11 +16,24 @@ import remus.linux.LinuxException;
  * it has been copied, also when a round is broken off or a copy fails. Pages are always reset in the tracker first and
  * copied afterwards, so a write in between makes the page owed again.
  *
+ * <p>Shortly before a pause, what was written so far is copied ahead, beside the running guest; in the pause there is
+ * then one scan, after QEMU has saved its devices, and little to copy. Where nothing was copied ahead, most is copied while
+ * QEMU saves, and the rest after it.
+ *
  * <p>Lasts for one protection session and owns the tracker, not the memory. Confined to the VM's agent thread.
  */
 public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource {
     /** As {@code digestEveryEpochs}: checkpoints carry no digest of memory. */
     public static final int NO_DIGESTS = 0;
+
+    /** Pages copied ahead in vain that are not worth a thought: 1 MiB. */
+    static final int MIN_WASTED_PAGES = 256;
+
+    /** When copying ahead was in vain so many times running, it is left alone for a while. */
+    static final int WASTED_RUNNING = 3;
+
+    /** So many checkpoints are then taken without it before it is tried again. */
+    static final int CHECKPOINTS_WITHOUT_AHEAD = 40;
 
     private final GuestMemory memory;
     private final DirtyTracker tracker;
@@ -30,6 +43,11 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     // How far the round under way has got: all owed pages below have been copied.
     private long roundPosition;
     private boolean roundUnderWay;
+    // Of the checkpoint being taken: whether, and how much of it, was copied ahead of the pause.
+    private boolean copiedAhead;
+    private long pagesAhead;
+    private int wastedRunning;
+    private int checkpointsWithoutAhead;
     private boolean ended;
 
     /**
@@ -94,10 +112,28 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     }
 
     @Override
+    public boolean copyAhead(StagedPages pages) throws CheckpointException {
+        if (checkpointsWithoutAhead > 0) {
+            checkpointsWithoutAhead--;
+            return false;
+        }
+        collect();
+        copier.copy(owed, pages);
+        owed.clear();
+        copiedAhead = true;
+        pagesAhead = pages.pageCount();
+        return true;
+    }
+
+    @Override
     public void suspending(EpochId epoch) {}
 
     @Override
     public void suspended(StagedCheckpoint checkpoint) throws CheckpointException {
+        if (copiedAhead) {
+            // Little is left, and another scan would take longer than it spares: the one in saved() brings it.
+            return;
+        }
         endRound();
         // What a round has left over may be mostly holes; a page written in an epoch is none.
         boolean leftOver = !owed.isEmpty();
@@ -124,6 +160,7 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         collect();
         copier.copy(owed, checkpoint.pages());
         owed.clear();
+        judgeCopyingAhead(checkpoint.pages().pageCount() - pagesAhead);
         if (digestEveryEpochs != NO_DIGESTS && checkpoint.epoch().value() % digestEveryEpochs == 0) {
             try {
                 checkpoint.setMemoryDigest(memory.digest());
@@ -131,6 +168,20 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
                 throw readingFailed(e);
             }
         }
+    }
+
+    /** A guest that writes the same pages over and over has them copied, and sent, twice: that may not pay. */
+    private void judgeCopyingAhead(long pagesAgain) {
+        if (copiedAhead) {
+            boolean wasted = pagesAhead > MIN_WASTED_PAGES && pagesAgain > Math.max(MIN_WASTED_PAGES, pagesAhead / 2);
+            wastedRunning = wasted ? wastedRunning + 1 : 0;
+            if (wastedRunning == WASTED_RUNNING) {
+                wastedRunning = 0;
+                checkpointsWithoutAhead = CHECKPOINTS_WITHOUT_AHEAD;
+            }
+        }
+        copiedAhead = false;
+        pagesAhead = 0;
     }
 
     private void collect() throws CheckpointException {

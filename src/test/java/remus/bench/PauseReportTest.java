@@ -74,6 +74,8 @@ class PauseReportTest {
                         "checkpoints",
                         "floorCycles",
                         "deviceStateBytes",
+                        "aheadMicrosP50",
+                        "pagesInPauseP50",
                         "stopMicrosP50",
                         "saveMicrosP50",
                         "findMicrosP50",

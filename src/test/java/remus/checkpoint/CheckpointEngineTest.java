@@ -28,6 +28,7 @@ class CheckpointEngineTest {
     private final Deque<Long> roundPages = new ArrayDeque<>();
     private final List<StagedCheckpoint> sent = new ArrayList<>();
     private @Nullable String failing;
+    private boolean copiesAhead;
 
     private final CheckpointEngine engine = new CheckpointEngine(
             new CheckpointEngine.Settings(INTERVAL_NANOS, 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
@@ -285,6 +286,55 @@ class CheckpointEngineTest {
     }
 
     @Test
+    void whatWasWrittenIsCopiedAheadOfThePauseWhichBeginsAfterIt() {
+        synchronize();
+        copiesAhead = true;
+        log.clear();
+        assertEquals(0, engine.tick(1000));
+        expectLog("copy ahead");
+        assertFalse(engine.isPausing());
+        assertEquals(Long.MAX_VALUE, engine.tick(1100));
+        expectLog("memory suspending 2", "net suspending 2", "stop and save");
+        engine.guestSuspended();
+        engine.guestSaved(1110);
+        log.clear();
+        engine.guestResumed(1120);
+        expectLog("memory resumed 2", "net resumed 2", "taken 2 paused 20");
+        assertEquals(1, sent.get(1).pages().pageCount());
+
+        engine.acknowledged(epoch(2), 1200);
+        assertEquals(1, engine.tick(1999), "begins earlier by what it took: the next pause is due at 2100");
+        assertEquals(0, engine.tick(2000));
+        engine.tick(2100);
+        assertEquals(Phase.SUSPENDING, engine.phase());
+    }
+
+    @Test
+    void whatWasCopiedAheadIsKeptWhileTheConnectionIsLost() {
+        synchronize();
+        copiesAhead = true;
+        engine.tick(1000);
+        engine.disconnected();
+        assertEquals(Long.MAX_VALUE, engine.tick(1100));
+        engine.reconnected(epoch(1), 5000);
+        checkpoint(5000);
+        assertEquals(1, sent.get(1).pages().pageCount(), "copied ahead once only");
+        assertEquals(INTERVAL_NANOS / 2 - 20, engine.tick(5020), "the time without a connection is no measure");
+    }
+
+    @Test
+    void aFailedCopyAheadIsReportedOnceAndTheGuestRunsOn() {
+        synchronize();
+        failing = "copy ahead";
+        copiesAhead = true;
+        log.clear();
+        assertEquals(Long.MAX_VALUE, engine.tick(1000));
+        assertEquals(Long.MAX_VALUE, engine.tick(2000));
+        expectLog("failed: copy ahead");
+        assertFalse(engine.isPausing());
+    }
+
+    @Test
     void aCheckpointThatLacksADevicesPartIsNeverSent() {
         synchronize();
         failing = "memory suspended 2";
@@ -505,6 +555,17 @@ class CheckpointEngineTest {
             chunk.appendZero(0, count);
             left -= count;
             return left > 0;
+        }
+
+        @Override
+        public boolean copyAhead(StagedPages pages) throws CheckpointException {
+            if (!copiesAhead) {
+                return false;
+            }
+            maybeFail("copy ahead");
+            log.add("copy ahead");
+            pages.appendZero(7, 1);
+            return true;
         }
     }
 

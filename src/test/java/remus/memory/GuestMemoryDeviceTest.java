@@ -1,5 +1,6 @@
 package remus.memory;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -137,6 +138,75 @@ class GuestMemoryDeviceTest {
             device.saved(checkpoint);
             assertEquals(0, checkpoint.pages().pageCount());
         }
+    }
+
+    @Test
+    void whatWasCopiedAheadComesAgainOnlyWhereItWasWrittenAgain() throws Exception {
+        copyEverything();
+        try (StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            checkpoint.begin(new EpochId(2), false);
+            write(5, 1);
+            write(6, 2);
+            assertTrue(device.copyAhead(checkpoint.pages()));
+            write(6, 3);
+            device.suspended(checkpoint);
+            write(9, 4);
+            device.saved(checkpoint);
+            BitSet expected = new BitSet();
+            expected.set(5, 7);
+            expected.set(9);
+            assertEquals(expected, pagesIn(checkpoint.pages()));
+            assertEquals(4, checkpoint.pages().pageCount());
+            assertEquals(3, lastCopy(checkpoint.pages(), 6), "the later copy counts");
+        }
+    }
+
+    @Test
+    void aGuestThatWritesTheSamePagesOverAndOverIsNotCopiedAheadForAWhile() throws Exception {
+        copyEverything();
+        try (StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            int many = 2 * GuestMemoryDevice.MIN_WASTED_PAGES;
+            for (int i = 0; i < 2 * GuestMemoryDevice.WASTED_RUNNING; i++) {
+                assertTrue(aheadThenAgain(checkpoint, many, 10));
+                assertTrue(aheadThenAgain(checkpoint, 10, 10), "so few that it does not matter");
+                assertTrue(aheadThenAgain(checkpoint, 0, many), "nothing was copied in vain");
+                assertTrue(aheadThenAgain(checkpoint, many, many), "now and then it may be in vain");
+            }
+            for (int i = 0; i < GuestMemoryDevice.WASTED_RUNNING - 1; i++) {
+                assertTrue(aheadThenAgain(checkpoint, many, many));
+            }
+            for (int i = 0; i < GuestMemoryDevice.CHECKPOINTS_WITHOUT_AHEAD; i++) {
+                assertFalse(aheadThenAgain(checkpoint, many, 0));
+                assertEquals(many, pagesIn(checkpoint.pages()).cardinality(), "they come all the same");
+            }
+            assertTrue(aheadThenAgain(checkpoint, many, 0));
+        }
+    }
+
+    /** Takes a checkpoint of {@code pages} written before and {@code again} of them after copying ahead. */
+    private boolean aheadThenAgain(StagedCheckpoint checkpoint, int pages, int again) throws CheckpointException {
+        checkpoint.begin(new EpochId(2), false);
+        for (int page = 0; page < pages; page++) {
+            write(page, 1);
+        }
+        boolean ahead = device.copyAhead(checkpoint.pages());
+        for (int page = 0; page < again; page++) {
+            write(page, 2);
+        }
+        device.suspended(checkpoint);
+        device.saved(checkpoint);
+        return ahead;
+    }
+
+    private static int lastCopy(StagedPages staged, long page) {
+        int value = -1;
+        for (int run = 0; run < staged.runCount(); run++) {
+            long index = page - staged.firstPage(run);
+            if (index >= 0 && index < staged.pageCount(run)) {
+                value = staged.data(run).get(JAVA_BYTE, staged.dataOffset(run) + index * PAGE_BYTES);
+            }
+        }
+        return value;
     }
 
     @Test

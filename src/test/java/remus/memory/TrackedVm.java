@@ -26,6 +26,7 @@ final class TrackedVm implements AutoCloseable {
     private final StagedCheckpoint checkpoint;
     private final StagedPages chunk;
     private EpochId epoch = EpochId.NONE;
+    private int copiedAheadCount;
     /** Pages that arrive at the standby; a test of the harness drops some. */
     LongPredicate arrives = page -> true;
 
@@ -68,18 +69,30 @@ final class TrackedVm implements AutoCloseable {
         return pages;
     }
 
-    /** Stops the guest, takes a checkpoint and applies it; the guest stays stopped. */
+    /**
+     * Stops the guest, takes a checkpoint and applies it; the guest stays stopped. Every second one is copied ahead, and
+     * the guest then writes on before it is stopped.
+     */
     StagedCheckpoint takeCheckpoint() throws Exception {
         EpochId next = epoch.next();
+        checkpoint.begin(next, epoch.equals(EpochId.NONE));
+        if (next.value() % 2 == 0 && device.copyAhead(checkpoint.pages())) {
+            copiedAheadCount++;
+            vm.awaitLoops(memory, 1);
+        }
         device.suspending(next);
         vm.execute("stop");
-        checkpoint.begin(next, epoch.equals(EpochId.NONE));
         device.suspended(checkpoint);
         vm.saveDevices();
         device.saved(checkpoint);
         epoch = next;
         apply(checkpoint.pages());
         return checkpoint;
+    }
+
+    /** How many checkpoints were copied ahead so far. */
+    int copiedAheadCount() {
+        return copiedAheadCount;
     }
 
     void resume() throws Exception {
