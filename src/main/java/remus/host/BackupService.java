@@ -139,7 +139,7 @@ final class BackupService implements SessionHandler {
             return incompatible("QEMU %s here has no machine type %s"
                     .formatted(services.installation().features().version(), hello.machine()));
         }
-        if (definition.accelerator() == Accelerator.KVM && facts.automaticAccelerator() != Accelerator.KVM) {
+        if (definition.accelerator() == Accelerator.KVM && !facts.hasKvm()) {
             return incompatible("it runs under KVM, which this host does not have");
         }
         for (VmDefinition.Nic nic : definition.nics()) {

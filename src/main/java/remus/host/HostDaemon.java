@@ -76,7 +76,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         boolean opened = false;
         try {
             QemuInstallation installation = QemuInstallation.probe();
-            HostFacts facts = new LinuxHostFacts();
+            HostFacts facts = new LinuxHostFacts(installation);
             StateDirectory state = StateDirectory.open(configuration.state());
             resources.push(() -> closeQuietly(state));
             RuntimeDirectory runtime = RuntimeDirectory.open(configuration.state());

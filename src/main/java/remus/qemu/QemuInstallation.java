@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -23,6 +24,11 @@ import remus.base.ErrorCategory;
 public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) {
     private static final String BINARY_NAME = "qemu-system-x86_64";
     private static final Duration PROBE_LIMIT = Duration.ofSeconds(20);
+    private static final Duration KVM_PROBE_LIMIT = Duration.ofSeconds(5);
+    private static final Path NO_INPUT = Path.of("/dev/null");
+    /** Lets a QEMU that listens on its standard input start completely, and then end. */
+    private static final String QUIT_ON_QMP = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
+
     /** The first version with {@code -netdev stream}. */
     private static final int MINIMUM_MAJOR = 7;
 
@@ -70,6 +76,50 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
         }
     }
 
+    /**
+     * Why no guest can run under KVM with the host's CPU here; empty when one can. Starts QEMU for a moment, with a
+     * stopped guest in it (about 0.1 s): that {@code /dev/kvm} can be opened does not say that QEMU comes up with it, as
+     * in virtual machines whose own host withholds registers.
+     */
+    public Optional<String> kvmProblem() throws InterruptedException {
+        Optional<MachineType> machine =
+                Stream.of(MachineType.values()).filter(features::offers).findFirst();
+        if (machine.isEmpty()) {
+            return Optional.of("QEMU " + features.version() + " offers none of the machines q35, pc and microvm");
+        }
+        try {
+            Path commands = Files.createTempFile("remus-probe", ".qmp");
+            try {
+                Files.writeString(commands, QUIT_ON_QMP);
+                String[] arguments = {
+                    "-nodefaults",
+                    "-no-user-config",
+                    "-display",
+                    "none",
+                    "-S",
+                    "-qmp",
+                    "stdio",
+                    "-machine",
+                    machine.get().versionedName(),
+                    "-m",
+                    "16M",
+                    "-accel",
+                    "kvm",
+                    "-cpu",
+                    "host"
+                };
+                run(KVM_PROBE_LIMIT, commands, binary, arguments);
+                return Optional.empty();
+            } finally {
+                Files.deleteIfExists(commands);
+            }
+        } catch (QemuException e) {
+            return Optional.of(String.valueOf(e.getMessage()));
+        } catch (IOException e) {
+            return Optional.of("it could not be tried: " + e.getMessage());
+        }
+    }
+
     private static Path find(String searchPath, String name, String debianPackage) throws QemuException {
         return Stream.of(searchPath.split(":", -1))
                 .filter(directory -> !directory.isEmpty())
@@ -105,6 +155,11 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
     }
 
     private static String run(Path binary, String... arguments) throws QemuException, InterruptedException {
+        return run(PROBE_LIMIT, NO_INPUT, binary, arguments);
+    }
+
+    private static String run(Duration limit, Path input, Path binary, String... arguments)
+            throws QemuException, InterruptedException {
         List<String> command = Stream.concat(Stream.of(binary.toString()), Stream.of(arguments))
                 .toList();
         try {
@@ -113,18 +168,22 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
             try {
                 Process process = new ProcessBuilder(command)
                         .redirectErrorStream(true)
-                        .redirectInput(Path.of("/dev/null").toFile())
+                        .redirectInput(input.toFile())
                         .redirectOutput(output.toFile())
                         .start();
-                if (!process.waitFor(PROBE_LIMIT.toNanos(), TimeUnit.NANOSECONDS)) {
+                if (!process.waitFor(limit.toNanos(), TimeUnit.NANOSECONDS)) {
                     process.destroyForcibly();
-                    throw new QemuException(ErrorCategory.RETRY, command + " did not end within " + PROBE_LIMIT, null);
+                    throw new QemuException(
+                            ErrorCategory.RETRY,
+                            String.join(" ", command) + " did not end within " + limit.toSeconds() + "s",
+                            null);
                 }
                 String text = Files.readString(output, StandardCharsets.UTF_8);
                 if (process.exitValue() != 0) {
                     throw new QemuException(
                             ErrorCategory.FATAL,
-                            command + " failed with exit code " + process.exitValue() + ": " + firstLine(text),
+                            String.join(" ", command) + " failed with exit code " + process.exitValue() + ": "
+                                    + firstLine(text),
                             null);
                 }
                 return text;
@@ -132,11 +191,16 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
                 Files.deleteIfExists(output);
             }
         } catch (IOException e) {
-            throw new QemuException(ErrorCategory.FATAL, command + " could not be run: " + e.getMessage(), e);
+            throw new QemuException(
+                    ErrorCategory.FATAL, String.join(" ", command) + " could not be run: " + e.getMessage(), e);
         }
     }
 
+    /** The first line that says something; what QMP says is not for people. */
     private static String firstLine(String text) {
-        return text.lines().findFirst().orElse("(no output)");
+        return text.lines()
+                .filter(line -> !line.isBlank() && !line.startsWith("{"))
+                .findFirst()
+                .orElse("(no output)");
     }
 }

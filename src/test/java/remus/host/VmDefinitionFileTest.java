@@ -44,6 +44,11 @@ class VmDefinitionFileTest {
         }
 
         @Override
+        public boolean hasKvm() {
+            return true;
+        }
+
+        @Override
         public boolean hasBridge(String name) {
             return name.equals("br0");
         }

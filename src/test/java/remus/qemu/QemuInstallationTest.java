@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -76,6 +77,30 @@ class QemuInstallationTest {
         assertRefused("does not answer like QEMU: hello");
         program("qemu-system-x86_64", "echo broken library >&2; exit 127");
         assertRefused("failed with exit code 127: broken library");
+    }
+
+    @Test
+    void kvmCanBeUsedWhereQemuStartsWithIt() throws Exception {
+        program("qemu-system-x86_64", """
+                case "$*" in
+                  --version) echo QEMU emulator version 7.2.22 ;;
+                  *help) printf 'Supported machines are:\\npc-q35-7.2  Standard PC\\n' ;;
+                  *"-machine pc-q35-7.2 "*"-accel kvm -cpu host") grep -q quit ;;
+                  *) exit 3 ;;
+                esac""");
+        assertEquals(Optional.empty(), probe().kvmProblem());
+    }
+
+    @Test
+    void aQemuThatAbortsUnderKvmSaysWhy() throws Exception {
+        program("qemu-system-x86_64", """
+                case "$*" in
+                  --version) echo QEMU emulator version 7.2.22 ;;
+                  *help) printf 'Supported machines are:\\npc-q35-7.2  Standard PC\\n' ;;
+                  *) echo '{"QMP": {}}'; echo 'error: failed to set MSR 0x10a' >&2; kill -ABRT $$ ;;
+                esac""");
+        String problem = probe().kvmProblem().orElseThrow();
+        assertTrue(problem.endsWith("failed with exit code 134: error: failed to set MSR 0x10a"), problem);
     }
 
     private QemuInstallation probe() throws QemuException, InterruptedException {
