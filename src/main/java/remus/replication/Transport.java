@@ -36,11 +36,19 @@ final class Transport implements AutoCloseable {
     /** Takes over a connected channel; closes it when that fails. */
     static Transport of(SocketChannel channel) throws IOException {
         try {
-            return register(channel, String.valueOf(channel.getRemoteAddress()));
+            return register(channel, peerOf(channel));
         } catch (IOException e) {
             channel.close();
             throw e;
         }
+    }
+
+    /** Where the connection came from, in a form that {@link HostAddress#parse} reads. */
+    private static String peerOf(SocketChannel channel) throws IOException {
+        if (channel.getRemoteAddress() instanceof InetSocketAddress remote) {
+            return new HostAddress(remote.getAddress().getHostAddress(), remote.getPort()).toString();
+        }
+        throw new IOException("a connection from nowhere: " + channel);
     }
 
     /** Starts to connect; {@link #awaitConnected} says when that is done. */

@@ -85,6 +85,16 @@ class ReplicationServerTest {
     }
 
     @Test
+    void theAddressOfAPrimaryThatNamesNoneIsThatOfItsConnection() throws Exception {
+        try (TestPrimary primary = new TestPrimary(backup.address())) {
+            primary.synchronize();
+            TestPrimary.await("its peer", () -> !backup.peers.isEmpty());
+            assertEquals(
+                    "127.0.0.1", HostAddress.parse(backup.peers.getFirst(), 0).host());
+        }
+    }
+
+    @Test
     void aPortInUseIsNamed() {
         ReplicationException inUse = assertThrows(
                 ReplicationException.class, () -> ReplicationServer.open(backup.address(), backup, TestBackup.TIME));

@@ -59,6 +59,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     final ConcurrentLinkedQueue<Consumer<BackupConnection>> orders = new ConcurrentLinkedQueue<>();
 
     final List<String> log = new CopyOnWriteArrayList<>();
+    final List<String> peers = new CopyOnWriteArrayList<>();
     final List<Whole> checkpoints = new CopyOnWriteArrayList<>();
     final Map<Long, Byte> pages = new HashMap<>();
     final List<String> inbound = new CopyOnWriteArrayList<>();
@@ -97,6 +98,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     @Override
     public void session(Hello hello, BackupConnection connection) {
         sessionCount.incrementAndGet();
+        peers.add(connection.peer());
         agents.add(Thread.ofPlatform().daemon().start(() -> run(hello, connection)));
     }
 
