@@ -174,7 +174,7 @@ final class ApiClient {
                 "the host daemon at %s does not answer; see whether it hangs, or give --api another address"
                         .formatted(address);
             default ->
-                "the connection to the host daemon at %s broke: %s; see its log, then try again"
+                "the connection to the host daemon at %s broke: %s; see whether its API is there, and its log"
                         .formatted(address, e.getMessage());
         };
         return new CommandException(message, e);

@@ -1,5 +1,8 @@
 package remus.host;
 
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.NetworkInterface;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -194,14 +197,30 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     "use --backup ADDR:PORT");
         }
         HostAddress backup = configuration.peerAddress(settings.backups().getFirst());
-        if (backup.port() == replicationPort
-                && backup.host().equals(configuration.listen().host())) {
+        if (isThisHost(backup)) {
             throw new OperationException(
                     Kind.REFUSED, "protect: the backup " + backup + " is this host itself", "name another host");
         }
         SessionStarter starter = new SessionStarter(services, settings, backup, replicationPort);
         starter.checkReachable();
         await(vm.protect(settings, starter));
+    }
+
+    private boolean isThisHost(HostAddress address) {
+        String listen = configuration.listen().host();
+        if (address.port() != replicationPort) {
+            return false;
+        }
+        if (address.host().equals(listen)) {
+            return true;
+        }
+        try {
+            InetAddress other = InetAddress.getByName(address.host());
+            boolean onAllAddresses = InetAddress.getByName(listen).isAnyLocalAddress();
+            return onAllAddresses && (other.isAnyLocalAddress() || NetworkInterface.getByInetAddress(other) != null);
+        } catch (IOException e) {
+            return false; // an address that nobody knows is refused as unreachable
+        }
     }
 
     @Override

@@ -249,7 +249,8 @@ public final class HttpApi implements AutoCloseable {
 
     private static void refuse(ServerResponse response, OperationException e) {
         if (e.kind() == Kind.FAILED) {
-            LOG.warn("an operation failed: {}", e.getMessage(), e);
+            LOG.warn("an operation failed: {}", e.getMessage());
+            LOG.debug("it failed here", e);
         }
         error(response, Status.create(e.kind().httpStatus()), e.document());
     }

@@ -67,6 +67,9 @@ final class SessionStarter implements ActiveVm.SessionFactory {
             throws OperationException {
         VmDefinition definition = vm.handle().definition();
         try {
+            Map<String, Path> files = SharedDefinition.files(definition);
+            // Reads the files, which may have gone meanwhile: before anything is attached to QEMU.
+            Hello hello = hello(definition, files);
             GuestMemory memory = GuestMemory.forReading(new SharedRamFile(
                     vm.handle().paths().ramFile(), definition.memory().bytes()));
             boolean handedOver = false;
@@ -80,10 +83,9 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                                 ? ResetStrategy.FIND_THEN_RESET
                                 : ResetStrategy.ONE_RESETTING_SCAN);
                 GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, (int) settings.verifyEvery());
-                Map<String, Path> files = SharedDefinition.files(definition);
                 PrimaryChannelSettings channel = new PrimaryChannelSettings(
                         backup,
-                        hello(definition, files),
+                        hello,
                         term,
                         name -> FileChannel.open(files.get(name)),
                         PrimaryChannelSettings.Limits.forDetection(settings.detect()));

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import remus.host.OperationException.Kind;
 import tools.jackson.core.JacksonException;
@@ -67,7 +68,12 @@ final class StrictYaml {
         String where = location == null || location.getLineNr() < 1
                 ? ""
                 : "line %d, column %d: ".formatted(location.getLineNr(), location.getColumnNr());
-        return where + e.getOriginalMessage();
+        // The parser quotes the text below its sentences, indented; the place above says as much in one line.
+        String sentences = e.getOriginalMessage()
+                .lines()
+                .filter(line -> !line.isBlank() && !Character.isWhitespace(line.charAt(0)))
+                .collect(Collectors.joining(", "));
+        return where + sentences;
     }
 
     private static OperationException refusal(String what, String problem) {

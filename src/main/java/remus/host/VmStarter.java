@@ -76,9 +76,23 @@ final class VmStarter {
                 "choose another name, or end that VM: remus stop " + present.name());
     }
 
+    private Term nextTerm(String vm) throws OperationException {
+        try {
+            return new Term(services.state().ownership(vm).term() + 1);
+        } catch (IllegalStateException e) {
+            throw new OperationException(
+                    Kind.FAILED,
+                    "VM %s can't be started: %s".formatted(vm, e.getMessage()),
+                    "restore that file; or remove it, if no other host has this VM",
+                    e);
+        }
+    }
+
     private ActiveVm boot(VmDefinition definition, @Nullable ProtectionSettings protection) throws OperationException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
+        Term term = nextTerm(definition.name());
         @Nullable RunningGuest guest = null;
+        @Nullable GuestNetwork network = null;
         boolean complete = false;
         try {
             QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
@@ -87,11 +101,10 @@ final class VmStarter {
             guest = RunningGuest.start(
                     services.installation(), definition, paths, services.qemuLimits(), services.time());
             RuntimeDirectory.noteProcess(directory, guest.process().identity().pid());
-            GuestNetwork network = StandbyParts.network(definition, paths);
+            network = StandbyParts.network(definition, paths);
             for (NicLink nic : network.nics()) {
                 nic.bringUp();
             }
-            Term term = new Term(services.state().ownership(definition.name()).term() + 1);
             services.state().note(definition.name(), term, false);
             ActiveVm vm = new ActiveVm(
                     services, new VmHandle(definition, paths, directory), guest, network, term, protection);
@@ -105,6 +118,9 @@ final class VmStarter {
             throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);
         } finally {
             if (!complete) {
+                if (network != null) {
+                    network.close();
+                }
                 if (guest != null) {
                     guest.close();
                 }

@@ -217,7 +217,7 @@ class VmDefinitionFileTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
             name: shop\\nname: shop        | not valid YAML: line 2
-            name: [                        | not valid YAML: line
+            name: [                        | line 1, column 8: while parsing a flow node, expected the node content
             - name                         | not a mapping
             ``                             | not a mapping
             shop                           | not a mapping
