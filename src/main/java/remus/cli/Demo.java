@@ -27,8 +27,8 @@ import remus.base.RemusException;
  * moment, the other one takes over, the dead one is started again and becomes the backup, and so on.
  *
  * <p>Everything is real: daemons are processes in network namespaces of their own, the guest is Debian's kernel and
- * redis-server under QEMU. Whatever was made is gone after {@link #close}, which may be called from another thread while
- * {@link #run} goes on and then ends it.
+ * redis-server under QEMU. Whatever was made is gone after {@link #close}; who wants to end it early interrupts the
+ * thread in {@link #run} first and waits until that returns.
  */
 final class Demo implements AutoCloseable {
     private static final String VM = DemoGuest.NAME;
@@ -275,9 +275,17 @@ final class Demo implements AutoCloseable {
         open.add(resource);
     }
 
-    /** Ends everything in reverse order and removes all files. Idempotent. */
+    /** Ends everything in reverse order and removes all files, also in a thread that was interrupted. Idempotent. */
     @Override
     public synchronized void close() {
+        boolean interrupted = Thread.interrupted();
+        closeAll();
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void closeAll() {
         for (int i = open.size() - 1; i >= 0; i--) {
             try {
                 open.get(i).close();

@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -25,6 +26,8 @@ import remus.base.RemusException;
         },
         footer = {"", "Example:", "  remus demo --rounds 20 --kill power"})
 final class DemoCommand extends Command {
+    private static final Duration CLEAN_UP_LIMIT = Duration.ofSeconds(30);
+
     @Option(
             names = "--rounds",
             paramLabel = "N",
@@ -81,9 +84,8 @@ final class DemoCommand extends Command {
                 shown, json ? terminal().errIsTerminal() : terminal().outIsTerminal());
         Demo.Plan plan = new Demo.Plan(rounds, kills.inTurn(), detection, keep, System.nanoTime());
         Demo demo = new Demo(plan, display, terminal());
-        // Ctrl-C comes at any moment: what was made until then has to go.
-        Thread cleanUp = new Thread(demo::close, "demo-clean-up");
-        Runtime.getRuntime().addShutdownHook(cleanUp);
+        Interruption interruption = new Interruption(demo);
+        Runtime.getRuntime().addShutdownHook(new Thread(interruption::end, "demo-clean-up"));
         boolean passed;
         try {
             DemoReport report = demo.run();
@@ -94,14 +96,62 @@ final class DemoCommand extends Command {
             if (keep) {
                 new CountDownLatch(1).await();
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        } catch (InterruptedException | RemusException e) {
+            if (interruption.came()) {
+                return; // and whatever failed, failed because of that
+            }
+            if (e instanceof RemusException failure) {
+                throw failure;
+            }
             throw new CommandException("the demo was interrupted", e);
         } finally {
             demo.close();
+            interruption.runnerIsDone();
         }
         if (!passed) {
             throw new CommandException("the demo failed: see the table above");
+        }
+    }
+
+    /**
+     * Ctrl-C comes at any moment, and what was made until then has to go: the thread that runs the demo is interrupted, so
+     * that it makes nothing more, and the process ends when that thread has cleaned up.
+     */
+    private final class Interruption {
+        private final Demo demo;
+        private final Thread runner = Thread.currentThread();
+        private final CountDownLatch done = new CountDownLatch(1);
+        private volatile boolean came;
+
+        Interruption(Demo demo) {
+            this.demo = demo;
+        }
+
+        boolean came() {
+            return came;
+        }
+
+        void runnerIsDone() {
+            done.countDown();
+        }
+
+        /** The process ends: by a signal, or because the command is done. */
+        void end() {
+            if (done.getCount() == 0) {
+                return;
+            }
+            came = true;
+            terminal().err().println();
+            terminal().err().println("remus: interrupted: taking everything down");
+            terminal().err().flush();
+            runner.interrupt();
+            try {
+                if (!done.await(CLEAN_UP_LIMIT.toNanos(), TimeUnit.NANOSECONDS)) {
+                    demo.close();
+                }
+            } catch (InterruptedException e) {
+                demo.close();
+            }
         }
     }
 

@@ -15,10 +15,12 @@ import remus.api.HostStatus;
 import remus.api.VmStatus;
 import remus.base.HostAddress;
 import remus.base.RemusException;
+import remus.host.HostLauncher;
 
 /**
  * A host of the demo: a real daemon, a process of its own in a network namespace of its own, that can be killed and
- * started again. Confined to one thread.
+ * started again. Confined to one thread but for {@link #close}, after which it can't be started any more and nothing of
+ * it is left, however it ended.
  */
 final class DemoHost implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofMinutes(1);
@@ -34,6 +36,8 @@ final class DemoHost implements AutoCloseable {
     private final List<String> jvmOptions;
     private final ApiClient api;
     private @Nullable Process daemon;
+    private boolean started;
+    private boolean closed;
 
     /**
      * @param client a thread in a namespace that reaches the host's API
@@ -69,6 +73,11 @@ final class DemoHost implements AutoCloseable {
         return new HostAddress(place.address(), REPLICATION_PORT);
     }
 
+    /** Its state directory. */
+    Path state() {
+        return directory.resolve(name());
+    }
+
     Path log() {
         return directory.resolve(name() + ".log");
     }
@@ -84,6 +93,18 @@ final class DemoHost implements AutoCloseable {
 
     /** Starts the daemon without waiting for it; {@link #awaitUp} does. */
     void start() throws CommandException {
+        start(List.of());
+    }
+
+    /**
+     * Starts it by way of another program.
+     *
+     * @param wrapper a command that becomes the one given to it as further arguments, such as {@code env PATH=/bin}
+     */
+    synchronized void start(List<String> wrapper) throws CommandException {
+        if (closed) {
+            throw new CommandException("host %s is closed".formatted(name()));
+        }
         List<String> arguments = List.of(
                 "host",
                 "--name",
@@ -93,10 +114,13 @@ final class DemoHost implements AutoCloseable {
                 "--api",
                 apiAddress().toString(),
                 "--state",
-                directory.resolve(name()).toString());
+                state().toString());
+        List<String> command = new ArrayList<>(wrapper);
+        command.addAll(Installation.command(jvmOptions, arguments));
+        started = true;
         try {
             Files.createDirectories(directory);
-            daemon = new ProcessBuilder(topology.inside(place, Installation.command(jvmOptions, arguments)))
+            daemon = new ProcessBuilder(topology.inside(place, command))
                     .redirectInput(Path.of("/dev/null").toFile())
                     .redirectErrorStream(true)
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()))
@@ -183,7 +207,7 @@ final class DemoHost implements AutoCloseable {
     }
 
     /** Kills daemon and QEMU at one instant (SIGKILL), as a host dies. */
-    void kill(@Nullable Long qemuPid) throws InterruptedException {
+    synchronized void kill(@Nullable Long qemuPid) throws InterruptedException {
         Process running = daemon;
         if (running != null) {
             running.destroyForcibly();
@@ -195,9 +219,8 @@ final class DemoHost implements AutoCloseable {
         }
     }
 
-    /** Ends the daemon in good order (SIGTERM), or kills it when it does not. */
-    @Override
-    public void close() {
+    /** Ends the daemon in good order (SIGTERM), or kills it when it does not; it may be started again. */
+    synchronized void end() {
         Process running = daemon;
         if (running == null) {
             return;
@@ -211,6 +234,17 @@ final class DemoHost implements AutoCloseable {
         } catch (InterruptedException e) {
             running.destroyForcibly();
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Ends the daemon, and clears away what a killed one has left. */
+    @Override
+    public synchronized void close() throws RemusException {
+        closed = true;
+        end();
+        if (started) {
+            started = false;
+            HostLauncher.clearLeftovers(state());
         }
     }
 }

@@ -80,8 +80,8 @@ final class DemoTopology implements AutoCloseable {
 
     private void make() throws CommandException {
         for (Place place : Place.values()) {
+            made.add(place); // also if it is made and then something comes in between
             IpSession.run(null, List.of("netns add " + namespace(place)));
-            made.add(place);
         }
         IpSession.run(namespace(Place.CLIENT), clientCommands());
         for (Place host : List.of(Place.ALPHA, Place.BETA)) {
@@ -165,6 +165,18 @@ final class DemoTopology implements AutoCloseable {
 
     @Override
     public synchronized void close() throws CommandException {
+        // Whoever was interrupted must be able to clean up all the same.
+        boolean interrupted = Thread.interrupted();
+        try {
+            removeAll();
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private void removeAll() throws CommandException {
         if (cables != null) {
             cables.close();
             cables = null;

@@ -1,5 +1,7 @@
 package remus.host;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -10,6 +12,26 @@ public final class HostLauncher {
     private static final Logger LOG = LoggerFactory.getLogger(HostLauncher.class);
 
     private HostLauncher() {}
+
+    /**
+     * Ends the QEMUs that a killed daemon with this state directory has left, and removes their memory: what the next
+     * daemon would do, where none is to come. Does nothing when there is nothing.
+     *
+     * @throws OperationException when a daemon uses the directory, or something can't be removed
+     */
+    public static void clearLeftovers(Path state) throws OperationException {
+        Path root = state.toAbsolutePath().normalize();
+        try (StateDirectory locked = StateDirectory.open(root);
+                RuntimeDirectory runtime = RuntimeDirectory.open(root)) {
+            LOG.debug("nothing is left of {} and {}", locked, runtime);
+        } catch (IOException e) {
+            throw new OperationException(
+                    OperationException.Kind.FAILED,
+                    "what the daemon with state in %s has left can't be cleared away: %s".formatted(root, e),
+                    "see what is in /dev/shm",
+                    e);
+        }
+    }
 
     /**
      * Runs the daemon until SIGTERM or SIGINT ends it in order.

@@ -82,7 +82,7 @@ class OrderlyEndSystemTest {
             hosts.bootRedis();
             protect(hosts);
             long qemu = hosts.qemuPid(hosts.alpha);
-            hosts.alpha.close();
+            hosts.alpha.end();
             assertTrue(ProcessIdentity.of(qemu).isEmpty());
             expectNoTakeover(hosts);
         }
@@ -95,7 +95,7 @@ class OrderlyEndSystemTest {
             protect(hosts);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
-                hosts.beta.close();
+                hosts.beta.end();
                 hosts.awaitEvent(hosts.alpha, EventType.DEGRADED);
                 hosts.awaitAnswers(load, 50);
                 assertEquals(0, load.finish().lost());

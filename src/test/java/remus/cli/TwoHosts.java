@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +20,7 @@ import remus.api.StartRequest;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.api.WhenAlone;
+import remus.base.CloseStack;
 import remus.base.RemusException;
 
 /**
@@ -87,8 +89,73 @@ final class TwoHosts implements AutoCloseable {
     }
 
     void startDaemon(DemoHost host) throws CommandException {
-        host.start();
+        startDaemon(host, List.of());
+    }
+
+    void startDaemon(DemoHost host, List<String> wrapper) throws CommandException {
+        host.start(wrapper);
         pids.add(host.pid());
+    }
+
+    /** Ends a daemon and starts it again in a changed environment; see {@link DemoHost#start(List)}. */
+    void restartDaemon(DemoHost host, List<String> wrapper) throws Exception {
+        host.end();
+        startDaemon(host, wrapper);
+        host.awaitUp();
+    }
+
+    /** What a command has printed, and its exit code. */
+    record Outcome(int exitCode, String out, String err) {}
+
+    /**
+     * Runs the command line in a process of its own on a host, asking that host's daemon.
+     *
+     * @param wrapper as for {@link DemoHost#start(List)}
+     */
+    Outcome remus(DemoHost on, List<String> wrapper, String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of("env", "REMUS_API=" + on.apiAddress()));
+        command.addAll(wrapper);
+        command.addAll(
+                Installation.command(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"), List.of(arguments)));
+        Path out = Files.createTempFile(directory, "command", ".out");
+        Path err = Files.createTempFile(directory, "command", ".err");
+        Process process = new ProcessBuilder(topology.inside(on.place(), command))
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile())
+                .start();
+        if (!process.waitFor(LIMIT.toNanos(), TimeUnit.NANOSECONDS)) {
+            process.destroyForcibly();
+            throw new AssertionError(List.of(arguments) + " does not end: " + Files.readString(err));
+        }
+        return new Outcome(process.exitValue(), Files.readString(out), Files.readString(err));
+    }
+
+    /** What runs in a host's network namespace: its daemon, and the QEMUs of that. */
+    List<Long> processesOn(DemoHost host) throws Exception {
+        return ip("netns", "pids", topology.namespace(host.place()))
+                .lines()
+                .map(Long::valueOf)
+                .toList();
+    }
+
+    /** The TAPs of a host. */
+    List<String> tapsOn(DemoHost host) throws Exception {
+        return ip("-brief", "-netns", topology.namespace(host.place()), "link", "show", "type", "tun")
+                .lines()
+                .map(line -> line.split("\\s", 2)[0])
+                .toList();
+    }
+
+    private static String ip(String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of("ip"));
+        command.addAll(List.of(arguments));
+        Process ip = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String text = new String(ip.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (ip.waitFor() != 0) {
+            throw new IOException(command + ": " + text);
+        }
+        return text;
     }
 
     /** Boots the guest with Redis on alpha, and waits until it answers. */
@@ -260,8 +327,10 @@ final class TwoHosts implements AutoCloseable {
                 wake(pid);
             }
         }
-        alpha.close();
-        beta.close();
+        try (CloseStack hosts = new CloseStack()) {
+            hosts.push(() -> close(beta));
+            hosts.push(() -> close(alpha));
+        }
         for (long pid : pids) {
             ProcessHandle.of(pid)
                     .filter(process -> process.info().command().orElse("").contains("qemu"))
@@ -271,6 +340,14 @@ final class TwoHosts implements AutoCloseable {
         try {
             topology.close();
         } catch (CommandException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void close(DemoHost host) {
+        try {
+            host.close();
+        } catch (RemusException e) {
             throw new IllegalStateException(e);
         }
     }
