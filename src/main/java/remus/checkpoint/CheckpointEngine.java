@@ -236,9 +236,9 @@ public final class CheckpointEngine implements AutoCloseable {
         if (current == null) {
             // A long pause must not starve the guest: at least half of each interval is its own. As much earlier as the
             // copying will take, so that pauses keep their interval.
-            long due = Math.max(
-                            suspendedAtNanos + settings.intervalNanos(), resumedAtNanos + settings.intervalNanos() / 2)
-                    - copyAheadNanos;
+            long due =
+                    Math.max(suspendedAtNanos + settings.intervalNanos(), resumedAtNanos + settings.intervalNanos() / 2)
+                            - copyAheadNanos;
             if (nowNanos < due && !earlyEndWanted) {
                 return due - nowNanos;
             }
