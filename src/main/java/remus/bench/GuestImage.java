@@ -15,14 +15,14 @@ import remus.qemu.VmDefinition;
  *
  * @param directory holds {@code vmlinuz}, {@code initrd.img} and {@code cmdline}
  */
-record GuestImage(Path directory) {
+public record GuestImage(Path directory) {
     private static final String SCRIPT = "scripts/guest-image";
 
     /** The line on the console that says that all loads of the guest run. */
     static final String READY = "remus-guest: ready";
 
     /** Makes the image where it is missing, which takes a minute; what the script says goes to stderr. */
-    static GuestImage make() throws BenchException, InterruptedException {
+    public static GuestImage make() throws BenchException, InterruptedException {
         Path script = projectDirectory().resolve(SCRIPT);
         if (!Files.isExecutable(script)) {
             throw new BenchException(
@@ -67,8 +67,8 @@ record GuestImage(Path directory) {
         throw new BenchException("this program's own place can't be told; run ./remus from a source tree", null);
     }
 
-    /** Boots this image with the guest's own keys; scripts/guest/README.md lists them. */
-    VmDefinition.Boot boot(MachineType machine, String keys) throws BenchException {
+    /** How to boot this image with the guest's own keys; scripts/guest/README.md lists them. */
+    public VmDefinition.Boot boot(MachineType machine, String keys) throws BenchException {
         try {
             String cmdline = Files.readString(directory.resolve("cmdline")).strip();
             return new VmDefinition.Boot(

@@ -87,7 +87,7 @@ final class Demo implements AutoCloseable {
                         .formatted(DurationText.format(INTERVAL), DurationText.format(plan.detect())));
         display.begin("guest image");
         DemoGuest guest = DemoGuest.make();
-        display.done("from Debian packages, kept in " + guest.image());
+        display.done("from Debian packages, kept in " + guest.image().directory());
         display.begin("network");
         DemoTopology topology = DemoTopology.create();
         own(topology);

@@ -1,21 +1,19 @@
 package remus.cli;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import remus.base.RemusException;
+import remus.bench.GuestImage;
+import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
 
 /**
  * The demo's guest: Debian's kernel and redis-server, made into an image by a script of the project.
  *
- * @param image directory with {@code vmlinuz}, {@code initrd.img} and {@code cmdline}
+ * @param image as the project's script has made it
  */
-record DemoGuest(Path image) {
+record DemoGuest(GuestImage image) {
     /** The VM's name. */
     static final String NAME = "shop";
 
@@ -27,53 +25,28 @@ record DemoGuest(Path image) {
     private static final Duration POLL = Duration.ofMillis(50);
 
     /** Makes the image, or finds it in the cache; what the script says goes to stderr. */
-    static DemoGuest make() throws CommandException, InterruptedException {
-        try {
-            Process script = new ProcessBuilder(
-                            Installation.script("guest-image").toString())
-                    .redirectError(ProcessBuilder.Redirect.INHERIT)
-                    .start();
-            String printed;
-            try (BufferedReader reader =
-                    new BufferedReader(new InputStreamReader(script.getInputStream(), StandardCharsets.UTF_8))) {
-                printed = reader.lines().reduce("", (first, second) -> second);
-            }
-            if (script.waitFor() != 0 || printed.isEmpty()) {
-                throw new CommandException(
-                        "the guest image could not be made, see above; scripts/guest-image makes it");
-            }
-            return new DemoGuest(Path.of(printed));
-        } catch (IOException e) {
-            throw new CommandException("the guest image can't be made: " + e.getMessage(), e);
-        }
+    static DemoGuest make() throws RemusException, InterruptedException {
+        return new DemoGuest(GuestImage.make());
     }
 
     /** The VM's definition in YAML. */
-    String definition() throws CommandException {
+    String definition() throws RemusException {
         return definition("remus.run=redis");
     }
 
     /** The same with other work for the guest, in the words of its kernel command line. */
-    String definition(String work) throws CommandException {
-        try {
-            String cmdline = "%s remus.ip=%s/%d %s"
-                    .formatted(
-                            Files.readString(image.resolve("cmdline")).strip(),
-                            ADDRESS,
-                            DemoTopology.PREFIX_LENGTH,
-                            work);
-            return """
-                    name: %s
-                    machine: q35
-                    memory: 256MiB
-                    accelerator: tcg
-                    boot: {kernel: %s/vmlinuz, initrd: %s/initrd.img, cmdline: "%s"}
-                    nics: [{mac: "52:54:00:12:34:56", bridge: %s}]
-                    console: console.log
-                    """.formatted(NAME, image, image, cmdline, DemoTopology.HOST_BRIDGE);
-        } catch (IOException e) {
-            throw new CommandException("the guest image is incomplete: " + e.getMessage(), e);
-        }
+    String definition(String work) throws RemusException {
+        VmDefinition.Boot boot =
+                image.boot(MachineType.Q35, "remus.ip=%s/%d %s".formatted(ADDRESS, DemoTopology.PREFIX_LENGTH, work));
+        return """
+                name: %s
+                machine: q35
+                memory: 256MiB
+                accelerator: tcg
+                boot: {kernel: %s, initrd: %s, cmdline: "%s"}
+                nics: [{mac: "52:54:00:12:34:56", bridge: %s}]
+                console: console.log
+                """.formatted(NAME, boot.kernel(), boot.initrd(), boot.cmdline(), DemoTopology.HOST_BRIDGE);
     }
 
     /** Waits until the guest's Redis takes connections. */

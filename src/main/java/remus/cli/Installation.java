@@ -1,12 +1,10 @@
 package remus.cli;
 
-import java.net.URISyntaxException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Where this program was started from: how to start it again as another process, and where its scripts are. */
+/** How this program was started, to start it again as another process. */
 final class Installation {
     private Installation() {}
 
@@ -26,26 +24,5 @@ final class Installation {
         command.add(Remus.class.getName());
         command.addAll(arguments);
         return command;
-    }
-
-    /** A script of the checkout that this program runs from. */
-    static Path script(String name) throws CommandException {
-        try {
-            Path code = Path.of(Remus.class
-                    .getProtectionDomain()
-                    .getCodeSource()
-                    .getLocation()
-                    .toURI());
-            for (Path directory = code; directory != null; directory = directory.getParent()) {
-                Path script = directory.resolve("scripts").resolve(name);
-                if (Files.isExecutable(script)) {
-                    return script;
-                }
-            }
-            throw new CommandException("%s is not above %s: run ./remus from a checkout of the project"
-                    .formatted("scripts/" + name, code));
-        } catch (URISyntaxException e) {
-            throw new CommandException("the place of this program has no path: " + e.getMessage(), e);
-        }
     }
 }
