@@ -52,6 +52,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     private final HostConfiguration configuration;
     private final HostServices services;
     private final HostFacts facts;
+    private final VmStarter starter;
     private final CloseStack resources;
     private final int replicationPort;
     private final int apiPort;
@@ -62,6 +63,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         this.services = services;
         this.facts = facts;
         this.resources = resources;
+        starter = new VmStarter(services);
         try {
             ReplicationServer server = resources.push(ReplicationServer.open(
                     configuration.listen(), new BackupService(services, facts), services.time()));
@@ -173,7 +175,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     Kind.REFUSED, "baseDirectory: %s is not absolute".formatted(StrictYaml.shown(base.toString())), "");
         }
         VmDefinitionFile file = VmDefinitionFile.parse(request.definition(), base, facts);
-        ActiveVm vm = new VmStarter(services).start(file.definition(), file.protection());
+        ActiveVm vm = starter.start(file.definition(), file.protection());
         ProtectionSettings protection = file.protection();
         if (protection != null && !protection.backups().isEmpty()) {
             beginProtection(vm, protection);
@@ -277,6 +279,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     /** Ends all VMs in good order, each signed off by its other side, then everything else. */
     @Override
     public void close() {
+        starter.close();
         List<CompletableFuture<Void>> ending = new ArrayList<>();
         for (HostedVm vm : services.registry().all()) {
             ending.add(vm.shutdown("the daemon of host " + configuration.name() + " ends"));

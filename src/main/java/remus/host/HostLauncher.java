@@ -21,9 +21,8 @@ public final class HostLauncher {
      */
     public static void clearLeftovers(Path state) throws OperationException {
         Path root = state.toAbsolutePath().normalize();
-        try (StateDirectory locked = StateDirectory.open(root);
-                RuntimeDirectory runtime = RuntimeDirectory.open(root)) {
-            LOG.debug("nothing is left of {} and {}", locked, runtime);
+        try (StateDirectory locked = StateDirectory.open(root)) {
+            RuntimeDirectory.clearFor(locked.root());
         } catch (IOException e) {
             throw new OperationException(
                     OperationException.Kind.FAILED,

@@ -44,7 +44,10 @@ final class RuntimeDirectory implements AutoCloseable {
         try {
             Files.createDirectories(
                     directory.root, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-            directory.clearLeftovers();
+            for (Path leftover : directory.leftovers()) {
+                LOG.info("clearing away what a former daemon has left in {}", leftover);
+                clear(leftover);
+            }
             return directory;
         } catch (IOException e) {
             throw new OperationException(
@@ -104,15 +107,22 @@ final class RuntimeDirectory implements AutoCloseable {
         }
     }
 
-    private void clearLeftovers() throws IOException {
-        List<Path> directories;
+    private List<Path> leftovers() throws IOException {
+        if (!Files.isDirectory(root)) {
+            return List.of();
+        }
         try (Stream<Path> entries = Files.list(root)) {
-            directories = entries.toList();
+            return entries.toList();
         }
-        for (Path directory : directories) {
-            LOG.info("clearing away what a former daemon has left in {}", directory);
-            clear(directory);
+    }
+
+    /** Ends and removes what an earlier daemon with that state directory has left, where no other daemon follows. */
+    static void clearFor(Path stateRoot) throws IOException {
+        RuntimeDirectory directory = new RuntimeDirectory(TMPFS.resolve("remus-" + shortDigest(stateRoot)));
+        for (Path leftover : directory.leftovers()) {
+            clear(leftover);
         }
+        directory.close();
     }
 
     /**

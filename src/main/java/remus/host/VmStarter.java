@@ -2,9 +2,15 @@ package remus.host;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Phaser;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import remus.api.EventType;
 import remus.base.EpochId;
 import remus.base.Term;
@@ -19,9 +25,20 @@ import remus.qemu.QemuPaths;
 import remus.qemu.RunningGuest;
 import remus.qemu.VmDefinition;
 
-/** Boots a VM on this host, with everything around it, on the thread that becomes its agent. */
-final class VmStarter {
+/**
+ * Boots VMs on this host, each with everything around it, on the thread that becomes its agent. After {@link #close} none
+ * is booting any more, so that the registry has them all. Thread-safe.
+ */
+final class VmStarter implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(VmStarter.class);
+
+    /** How long {@link #close} waits for VMs that are booting; longer than QEMU may take to answer. */
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(15);
+
     private final HostServices services;
+
+    /** Has a party for each VM that is booting, and one for this object, whose arrival ends it. */
+    private final Phaser booting = new Phaser(1);
 
     VmStarter(HostServices services) {
         this.services = services;
@@ -39,6 +56,10 @@ final class VmStarter {
                         definition.memory(),
                         services.registry().memoryBytes());
         CompletableFuture<ActiveVm> started = new CompletableFuture<>();
+        if (booting.register() < 0) {
+            throw new OperationException(Kind.FAILED, "the daemon is ending", "");
+        }
+        var _ = started.whenComplete((vm, failure) -> booting.arriveAndDeregister());
         Thread.ofPlatform().name("vm-" + definition.name()).start(() -> {
             ActiveVm vm;
             try {
@@ -66,6 +87,18 @@ final class VmStarter {
                 throw refused;
             }
             throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            booting.awaitAdvanceInterruptibly(
+                    booting.arriveAndDeregister(), CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (TimeoutException e) {
+            LOG.warn("a VM is still booting as the daemon ends; the next daemon clears it away");
         }
     }
 
