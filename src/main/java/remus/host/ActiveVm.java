@@ -570,21 +570,25 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
      */
     CompletableFuture<Void> unprotect(boolean force) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        agent.post(() -> {
+        CompletableFuture<Void> begun = agent.ask(() -> {
             ProtectionSession running = session;
             if (running == null) {
-                result.completeExceptionally(new OperationException(
-                        Kind.CONFLICT, "VM " + name() + " is not protected", "see remus status " + name()));
-                return;
+                throw new OperationException(
+                        Kind.CONFLICT, "VM " + name() + " is not protected", "see remus status " + name());
             }
             unprotecting = result;
             if (force) {
                 running.goAlone("protection ended by command, without asking the backup");
                 unprotecting = null;
                 result.complete(null);
-                return;
+            } else {
+                running.signOff("protection ended by command");
             }
-            running.signOff("protection ended by command");
+            return null;
+        });
+        var _ = begun.exceptionally(e -> {
+            result.completeExceptionally(e);
+            return null;
         });
         return result;
     }

@@ -623,7 +623,13 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     /** Activates by command, after the primary was fenced unless {@code force}; completes when the VM runs. */
     CompletableFuture<Void> failover(boolean force) {
         CompletableFuture<Void> result = new CompletableFuture<>();
+        CompletableFuture<Boolean> ready = agent.ask(() -> lastWhole().isAfter(EpochId.NONE));
         Thread.ofVirtual().name("failover").start(() -> {
+            // Fencing kills the primary's VM: only for one that can go on here.
+            if (!ready.exceptionally(ended -> false).join()) {
+                result.completeExceptionally(finished ? notAStandby() : nothingWhole());
+                return;
+            }
             PeerAnswer answer = force
                     ? new PeerAnswer.Unreachable("not asked, by --force")
                     : services.peers().fence(primaryAddress, name(), term.next(), QUERY_LIMIT);
@@ -640,12 +646,16 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
                 Kind.CONFLICT, "VM " + name() + " is not backed up here any more", "see remus status");
     }
 
+    private OperationException nothingWhole() {
+        return new OperationException(
+                Kind.CONFLICT,
+                "VM " + name() + " has no whole checkpoint here yet, so there is nothing to activate",
+                "wait until remus status shows STANDBY");
+    }
+
     private void failoverAfter(PeerAnswer answer, CompletableFuture<Void> result) {
         if (!lastWhole().isAfter(EpochId.NONE)) {
-            result.completeExceptionally(new OperationException(
-                    Kind.CONFLICT,
-                    "VM " + name() + " has no whole checkpoint here yet, so there is nothing to activate",
-                    "wait until remus status shows STANDBY"));
+            result.completeExceptionally(nothingWhole());
             return;
         }
         if (answer instanceof PeerAnswer.Answered(OwnerAnswer owner) && !isOutOfTheWay(owner)) {
