@@ -345,7 +345,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         }
 
         @Override
-        public void disconnected(String cause, boolean portRefused) {
+        public void disconnected(String cause) {
             post(() -> {
                 engine.disconnected();
                 if (role.severed(time.nanos())) {
@@ -397,6 +397,16 @@ final class ProtectionSession implements CheckpointEngine.Observer {
                     end();
                     owner.lost(reason);
                 }
+            });
+        }
+
+        @Override
+        public void channelFailed(Throwable cause) {
+            post(() -> {
+                if (cause instanceof Error error) {
+                    throw error;
+                }
+                throw new AssertionError("the channel failed", cause);
             });
         }
 
