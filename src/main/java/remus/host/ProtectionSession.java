@@ -438,7 +438,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         }
 
         @Override
-        public void disconnected(String cause, boolean portRefused) {
+        public void disconnected(String cause) {
             post(() -> {
                 engine.disconnected();
                 if (role.severed(time.nanos())) {
@@ -488,6 +488,16 @@ final class ProtectionSession implements CheckpointEngine.Observer {
                     end();
                     owner.lost(reason);
                 }
+            });
+        }
+
+        @Override
+        public void channelFailed(Throwable cause) {
+            post(() -> {
+                if (cause instanceof Error error) {
+                    throw error;
+                }
+                throw new AssertionError("the channel failed", cause);
             });
         }
 

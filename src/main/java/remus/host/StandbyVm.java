@@ -118,9 +118,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
         HostAddress advertised = connection.hello().replicationAddress();
         boolean wildcard =
                 advertised.host().equals("0.0.0.0") || advertised.host().equals("::");
-        return wildcard
-                ? new HostAddress(HostAddress.parse(connection.peer(), 0).host(), advertised.port())
-                : advertised;
+        return wildcard ? new HostAddress(connection.peerAddress().host(), advertised.port()) : advertised;
     }
 
     private void wakeUp() {
