@@ -8,15 +8,15 @@ import remus.base.Invariant;
  * <pre>
  * ALONE      sessionOpened()                                  → JOINING
  * JOINING    firstCheckpointBegins(): from here on B may own it → PROTECTED (output waits for commits)
- *            backupLost() | signedOff()                       → ALONE
+ *            backupGone(): it has signed off or has no image  → ALONE
  *            backupActivated(): in an earlier session         → LOST
  * PROTECTED  severed() | acknowledgement overdue | woke late  → SEVERED
- *            signedOff() | backupLost(): B will not activate  → ALONE
+ *            backupGone(): B will not activate                → ALONE
  *            backupActivated()                                → LOST
  * SEVERED    reconnected()                                    → PROTECTED
- *            signedOff() | backupLost()                       → ALONE
+ *            backupGone()                                     → ALONE
  *            backupActivated()                                → LOST
- *            tick(): whenAlone is CONTINUE and three detection times have passed → ALONE
+ *            goAlone(): CONTINUE, three detection times have passed, and the backup does not say otherwise → ALONE
  * LOST       (final: the VM is paused, its output discarded, its QEMU killed)
  * </pre>
  *
@@ -110,11 +110,11 @@ public final class PrimaryRole {
     }
 
     /**
-     * Returns whether this host goes on alone from now on, because its backup has been away for long enough. To be called
-     * at least each detection time: after a longer gap, in which this process could not hear the backup either, the time
-     * starts anew.
+     * Returns whether the backup has been away for so long that this host may go on alone, if the backup can't be asked or
+     * has nothing of the VM. To be called at least each detection time: after a longer gap, in which this process could not
+     * hear the backup either, the time starts anew.
      */
-    public boolean tick(long nowNanos) {
+    public boolean isAloneDue(long nowNanos) {
         if (state != State.SEVERED || whenAlone == WhenAlone.HOLD) {
             return false;
         }
@@ -122,15 +122,22 @@ public final class PrimaryRole {
             severedAtNanos = nowNanos;
         }
         lastTickNanos = nowNanos;
-        if (nowNanos - severedAtNanos < patienceNanos()) {
-            return false;
-        }
+        return nowNanos - severedAtNanos >= patienceNanos();
+    }
+
+    /** The backup was asked and still stands by: it is given the whole time once more to be reached. */
+    public void postponeAlone(long nowNanos) {
+        severedAtNanos = nowNanos;
+    }
+
+    /** This host goes on alone, which must be due. */
+    public void goAlone() {
+        Invariant.check(state == State.SEVERED && whenAlone == WhenAlone.CONTINUE, "goes alone in state %s", state);
         state = State.ALONE;
-        return true;
     }
 
     /**
-     * How long {@link #tick} may wait in SEVERED: to the end of the time, and no longer than it may go uncalled;
+     * How long {@link #isAloneDue} may wait in SEVERED: to the end of the time, and no longer than it may go uncalled;
      * {@link Long#MAX_VALUE} where it waits for ever.
      */
     public long nanosUntilAlone(long nowNanos) {

@@ -41,14 +41,25 @@ public interface BackupChannel extends AutoCloseable {
      */
     void reconnect(String reason);
 
-    /** Ends the session in good order: the backup drops its image, never activates, and says so. */
+    /**
+     * Ends the session in good order: the backup drops its image, never activates, and says so. No bulk data is sent
+     * until it does or {@link Listener#signOffUnanswered} is called; asking again meanwhile changes nothing.
+     */
     void signOff(String reason);
 
     /** Drops the connection, if any, and sends nothing any more. */
     @Override
     void close();
 
-    /** What comes back. Called on the channel's threads: an implementation hands over to the agent and returns. */
+    /**
+     * What comes back. Called on the channel's threads: an implementation hands over to the agent and returns.
+     *
+     * <p>Five calls end the channel, each at most once and as its last: {@link #refused}, {@link #signedOff},
+     * {@link #backupLost}, {@link #backupActivated} and {@link #channelFailed}. The end of the first checkpoint parts
+     * two times. Until it is made, just before it is sent, the backup can't have an image, and any failure may end the
+     * session. From then on it may have one and may activate it: only what proves the contrary is reported as
+     * {@link #signedOff} or {@link #backupLost}, and everything else that fails is a {@link #disconnected}.
+     */
     interface Listener {
         /** The backup has everything it needs besides memory and waits for it. A new session only. */
         void backupReady();
@@ -59,18 +70,23 @@ public interface BackupChannel extends AutoCloseable {
         void acknowledged(EpochId epoch);
 
         /**
-         * The connection is lost; the channel tries again. {@code portRefused}: the last attempt was refused at once.
+         * The connection is lost; the channel tries again, more slowly after a while. After the end of the first
+         * checkpoint this is also what becomes of a refusal that proves nothing, of a backup that speaks another
+         * protocol, and of a failure of the channel itself.
          */
-        void disconnected(String cause, boolean portRefused);
+        void disconnected(String cause);
 
         /**
          * Connected again: the backup's last whole epoch is {@code lastWhole}, which counts as its acknowledgement. Only
-         * from the first whole checkpoint on: a connection lost before is {@link #backupLost}, for nobody knows which
+         * after the end of the first checkpoint: a connection lost before is {@link #backupLost}, for nobody knows which
          * pre-copied pages have arrived.
          */
         void reconnected(EpochId lastWhole);
 
-        /** The backup will have none of it: nothing is tried again. */
+        /**
+         * The backup will have none of a new session, or can't be brought what it needs, or has not answered a sign-off:
+         * it has no image. Only before the end of the first checkpoint is made.
+         */
         void refused(String reason);
 
         /** The backup answers that it has dropped its image and will not activate. */
@@ -78,15 +94,26 @@ public interface BackupChannel extends AutoCloseable {
 
         /**
          * The backup did not answer the sign-off within its limit, so it may have taken over or may still do so: nothing
-         * is decided, and nothing more comes of this channel.
+         * is decided. The sign-off is withdrawn and the session goes on, over a new connection: {@link #reconnected} or
+         * an end follows. It may be signed off again. Only after the end of the first checkpoint.
          */
         void signOffUnanswered(String reason);
 
-        /** The backup can't go on (its standby died, its disk is full): it has dropped its image. */
+        /**
+         * The backup has no image and never will activate: it says so (its standby died, its disk is full, it does not
+         * know the session that should go on, or holds less than it had acknowledged), or the connection was lost
+         * between READY and the end of the first checkpoint.
+         */
         void backupLost(String reason);
 
         /** The backup has taken over, or is doing so: this host has lost the VM. */
         void backupActivated(String reason);
+
+        /**
+         * The channel's own state contradicts itself: nothing is known of the backup, and no output may be released any
+         * more. The process should stop.
+         */
+        void channelFailed(Throwable cause);
 
         /** Result of comparing memory digests for {@code epoch}. */
         void verified(EpochId epoch, boolean equal);

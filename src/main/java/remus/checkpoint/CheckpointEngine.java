@@ -112,7 +112,6 @@ public final class CheckpointEngine implements AutoCloseable {
     private EpochId committed = EpochId.NONE;
     private boolean connected = true;
     private boolean failed;
-    private boolean guestStaysPaused;
     private boolean earlyEndWanted;
     private long suspendedAtNanos;
     private long resumedAtNanos;
@@ -330,9 +329,7 @@ public final class CheckpointEngine implements AutoCloseable {
      */
     public void guestSaved(long nowNanos) {
         if (!isOurs(Phase.SAVING)) {
-            if (!guestStaysPaused) {
-                guest.resume();
-            }
+            guest.resume();
             return;
         }
         StagedCheckpoint checkpoint = currentCheckpoint();
@@ -444,12 +441,6 @@ public final class CheckpointEngine implements AutoCloseable {
                 device.abort();
             }
         }
-    }
-
-    /** As {@link #end}, but a guest that stands still stays so: this host has lost the VM. */
-    public void endAndKeepPaused() {
-        guestStaysPaused = true;
-        end();
     }
 
     public Phase phase() {

@@ -4,9 +4,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,8 +16,9 @@ import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.availability.PrimaryRole;
+import remus.base.CloseStack;
 import remus.base.EpochId;
-import remus.base.Invariant.InvariantViolation;
+import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
@@ -26,13 +26,13 @@ import remus.checkpoint.OutputBuffer;
 import remus.host.OperationException.Kind;
 import remus.linux.EventFd;
 import remus.linux.LinuxException;
-import remus.linux.Poller;
 import remus.network.GuestNetwork;
 import remus.network.NicLink;
 import remus.qemu.DeviceState;
 import remus.qemu.GuestListener;
 import remus.qemu.QmpException;
 import remus.qemu.RunningGuest;
+import remus.replication.PeerAnswer;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
 
@@ -49,8 +49,10 @@ import remus.wire.OwnerState;
  * PROTECTED      no contact with the backup               → DEGRADED (output held)
  * DEGRADED       contact again                            → PROTECTED
  *                backup gone, or whenAlone: continue      → DEGRADED (output flows), may be protected again
- * any of these   backup has taken over, or fence()        → FENCED
+ * any of these   backup takes over, or fence()            → FENCED (guest paused, output discarded)
  *                guest powered off, stop(), QEMU died     → STOPPED
+ * FENCED         the other host says that the VM runs there, or did → the end, QEMU is killed
+ *                it says that it has nothing of it        → DEGRADED: taken back, output flows
  * </pre>
  *
  * <p>A broken invariant stops the release of output, then the process ({@link #run}).
@@ -59,10 +61,13 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     private static final Logger LOG = LoggerFactory.getLogger(ActiveVm.class);
     private static final Duration QUIT_LIMIT = Duration.ofSeconds(3);
     private static final Duration STATUS_LIMIT = Duration.ofMillis(300);
+    private static final Duration FENCE_LIMIT = Duration.ofSeconds(3);
     private static final long IDLE_WAIT_NANOS = 500_000_000L;
-    private static final int WAKEUP_SLOT = 0;
-    private static final int QMP_SLOT = 1;
-    private static final int FIRST_NIC_SLOT = 2;
+
+    /** How often the winner is asked whether the VM runs there, while this host keeps its own paused. */
+    private static final Duration WINNER_POLL = Duration.ofMillis(200);
+
+    private static final Duration WINNER_LIMIT = Duration.ofSeconds(1);
 
     private final HostServices host;
     private final VmHandle handle;
@@ -80,11 +85,14 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     private CheckpointStatus lastStatistics = CheckpointStatus.NONE;
     private long pausedNanos;
     private @Nullable ProtectionSession session;
-    private boolean stopWanted;
+    // The guest has lost or is losing its right to run: it is left paused when QEMU has stopped it.
+    private boolean staysPaused;
+    // QEMU has ended, or is as good as dead: nothing is asked of it any more.
     private boolean stopped;
-    private boolean done;
+    private volatile boolean done;
     private @Nullable CompletableFuture<Void> unprotecting;
     private @Nullable CompletableFuture<Void> shuttingDown;
+    private final CountDownLatch ended = new CountDownLatch(1);
     private volatile VmStatus published;
 
     /**
@@ -119,66 +127,40 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
 
     /** The agent's life: until the VM is gone from this host. */
     void run() {
-        try (Poller poller = new Poller(FIRST_NIC_SLOT + 2 * network.nics().size())) {
+        try (AgentWait wait = new AgentWait(wakeup, guest, network)) {
             while (!done) {
-                turn(poller);
+                turn(wait);
             }
         } catch (LinuxException | RuntimeException e) {
             LOG.error("the agent of VM {} failed", name(), e);
-            guestDied("the agent failed: " + e.getMessage());
-        } catch (InvariantViolation e) {
+            network.discard();
+            become(VmState.STOPPED, "its agent failed: " + e.getMessage());
+            event(EventType.FAILED, "its agent failed: " + e.getMessage());
+        } catch (Error e) {
             // Whatever is wrong, nothing more may leave: the backup's state is the one that counts.
             network.discard();
-            LOG.error("VM {}: a broken invariant, the daemon ends", name(), e);
-            Runtime.getRuntime().halt(70);
+            LOG.error("VM {}: its agent can't go on, the daemon ends", name(), e);
+            Runtime.getRuntime().halt(HostServices.EXIT_INVARIANT);
         } finally {
             close();
         }
     }
 
-    private void turn(Poller poller) throws LinuxException {
-        long now = host.time().nanos();
+    private void turn(AgentWait wait) throws LinuxException {
         ProtectionSession running = session;
-        long wait = running == null ? IDLE_WAIT_NANOS : running.tick(now);
+        long nanos =
+                running == null ? IDLE_WAIT_NANOS : running.tick(host.time().nanos());
         agent.runPosted();
         guest.checkDeadline(host.time().nanos(), this);
         if (done) {
             return;
         }
-        watch(poller);
-        poller.await(Math.min(wait, IDLE_WAIT_NANOS));
-        if (poller.readable(WAKEUP_SLOT)) {
-            wakeup.clear();
-        }
-        if (poller.readable(QMP_SLOT) || poller.writable(QMP_SLOT)) {
+        boolean qemuSpoke = wait.await(Math.min(nanos, IDLE_WAIT_NANOS), !stopped);
+        if (qemuSpoke) {
             guest.poll(this);
         }
         if (!done && !stopped) {
             moveFrames();
-        }
-    }
-
-    private void watch(Poller poller) {
-        poller.enable(WAKEUP_SLOT, wakeup.descriptor(), true, false);
-        if (stopped) {
-            poller.disable(QMP_SLOT);
-        } else {
-            poller.enable(QMP_SLOT, guest.descriptor(), true, guest.hasUnsent());
-        }
-        for (int index = 0; index < network.nics().size(); index++) {
-            NicLink nic = network.nics().get(index);
-            int slot = FIRST_NIC_SLOT + 2 * index;
-            if (stopped) {
-                poller.disable(slot);
-                poller.disable(slot + 1);
-                continue;
-            }
-            poller.enable(slot, nic.socketDescriptor(), true, nic.wantsToWrite());
-            if (network.inboundWithheld() || nic.wantsToWrite()) {
-                poller.disable(slot + 1);
-            } else {
-                poller.enable(slot + 1, nic.tapDescriptor(), true, false);
-            }
         }
     }
 
@@ -217,7 +199,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     public void saved(DeviceState saved) {
         ProtectionSession running = session;
         if (running == null) {
-            if (!stopWanted) {
+            if (!staysPaused) {
                 guest.resume(); // the session ended in the middle of a pause
             }
             return;
@@ -233,7 +215,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             running.engine().guestSaved(host.time().nanos()); // lets the guest go on
             return;
         }
-        running.engine().guestSaved(host.time().nanos());
+        running.guestSaved(host.time().nanos());
         FaultPoint.TRANSFERRING.reached(running.engine().sealed().value());
     }
 
@@ -242,17 +224,22 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         ProtectionSession running = session;
         if (running != null) {
             running.engine().guestResumed(host.time().nanos());
-        } else if (stopWanted) {
+        } else if (staysPaused) {
             guest.suspendAndSave();
         }
     }
 
     @Override
     public void guestShutdown(String cause, boolean byGuest) {
-        if (shuttingDown != null || stopWanted) {
+        if (shuttingDown != null || staysPaused) {
             return;
         }
-        event(EventType.GUEST_SHUTDOWN, byGuest ? "the guest powered itself off" : cause);
+        if (!byGuest) {
+            // Somebody ended QEMU from outside: to the guest that is a power failure, which is what the backup is for.
+            guestDied("QEMU was told to end: " + cause);
+            return;
+        }
+        event(EventType.GUEST_SHUTDOWN, "the guest powered itself off");
         agent.post(() -> endInOrder("the guest powered itself off"));
     }
 
@@ -276,18 +263,30 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         if (stopped || done || shuttingDown != null) {
             return;
         }
-        stopped = true;
         network.discard();
+        killQemu();
+        if (state == VmState.FENCED) {
+            finish(VmState.FENCED, reason);
+            return;
+        }
         event(EventType.GUEST_DEAD, cause);
-        guest.close();
         ProtectionSession running = session;
         if (running == null || running.roleState() == PrimaryRole.State.JOINING) {
-            endSession();
+            leaveSession();
             finish(VmState.STOPPED, "QEMU died: " + cause);
         } else {
             running.engine().end();
             running.reportGuestDead(cause);
             become(VmState.DEGRADED, "QEMU died, the backup is to take over: " + cause);
+        }
+    }
+
+    private void killQemu() {
+        stopped = true;
+        try {
+            guest.close();
+        } catch (IllegalStateException e) {
+            LOG.error("VM {}: QEMU could not be killed", name(), e);
         }
     }
 
@@ -343,13 +342,17 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         network.flow();
         become(VmState.UNPROTECTED, cause);
         event(EventType.UNPROTECTED, cause);
+        completeUnprotecting();
+        if (shuttingDown != null) {
+            quit();
+        }
+    }
+
+    private void completeUnprotecting() {
         CompletableFuture<Void> waiting = unprotecting;
         if (waiting != null) {
             unprotecting = null;
             waiting.complete(null);
-        }
-        if (shuttingDown != null) {
-            quit();
         }
     }
 
@@ -360,7 +363,6 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             quit();
             return;
         }
-        severed(cause);
         failUnprotecting(cause);
     }
 
@@ -385,8 +387,9 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
 
     @Override
     public void lost(String cause) {
-        leaveSession();
-        fenceHere(cause);
+        ProtectionSession running = session;
+        HostAddress winner = running == null ? null : running.backup();
+        lose(cause, winner);
     }
 
     @Override
@@ -401,15 +404,68 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
 
     // ---- transitions
 
-    private void fenceHere(String cause) {
+    /**
+     * Another host takes over: nothing that is held leaves any more, and the guest is paused until it is known whether the
+     * VM runs there; so the VM is never on neither side.
+     *
+     * @param winner who takes over, or null when it is not known
+     */
+    private void lose(String cause, @Nullable HostAddress winner) {
         network.discard();
+        staysPaused = true;
+        leaveSession();
         become(VmState.FENCED, cause);
         event(EventType.FENCED, cause);
-        if (!stopped) {
-            stopped = true;
-            guest.close();
+        failUnprotecting(cause);
+        if (stopped || shuttingDown != null || winner == null) {
+            killQemu();
+            finish(VmState.FENCED, cause);
+            return;
         }
-        finish(VmState.FENCED, cause);
+        if (!guest.isPausing()) {
+            guest.suspendAndSave();
+        }
+        askWinner(winner);
+    }
+
+    /** Asks, again and again, whether the VM runs at the other host; each answer comes to the agent. */
+    private void askWinner(HostAddress winner) {
+        Thread.ofVirtual().name("ask-winner").start(() -> {
+            try {
+                while (!done) {
+                    PeerAnswer answer = host.peers().ask(winner, name(), WINNER_LIMIT);
+                    agent.post(() -> winnerAnswered(answer));
+                    TimeUnit.NANOSECONDS.sleep(WINNER_POLL.toNanos());
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+    }
+
+    private void winnerAnswered(PeerAnswer answer) {
+        if (state != VmState.FENCED || done || !(answer instanceof PeerAnswer.Answered(OwnerAnswer owner))) {
+            return;
+        }
+        switch (owner.state()) {
+            case RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN, STOPPED, FENCED -> {
+                killQemu();
+                finish(VmState.FENCED, reason);
+            }
+            case UNKNOWN -> takeBack();
+            case STANDBY, ACTIVATING -> LOG.debug("VM {}: still waiting for the winner: {}", name(), owner);
+        }
+    }
+
+    /** The other host could not make the VM run and has nothing of it any more: it goes on here. */
+    private void takeBack() {
+        staysPaused = false;
+        network.flow();
+        if (guest.isPaused()) {
+            guest.resume();
+        }
+        become(VmState.DEGRADED, "taken back: the other host could not make it run");
+        event(EventType.DEGRADED, "taken back: the other host could not make it run");
     }
 
     /** Notes what is worth keeping of the session and lets go of it. */
@@ -425,11 +481,6 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             session = null;
             network.mirrorTo(null);
         }
-    }
-
-    private void endSession() {
-        leaveSession();
-        failUnprotecting("the VM has ended");
     }
 
     private void failUnprotecting(String cause) {
@@ -448,11 +499,12 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         try {
             host.state().note(name(), next, false);
         } catch (IOException e) {
+            // The next session refuses to begin under a term that can't be written down; see protect().
             LOG.error("VM {}: term {} could not be written down", name(), next, e);
         }
     }
 
-    /** Signs off, if there is anybody to sign off to, and ends QEMU. */
+    /** Signs off, if there is anybody to sign off to, and ends QEMU; at the latest when the backup does not answer. */
     private void endInOrder(String cause) {
         if (shuttingDown == null) {
             shuttingDown = new CompletableFuture<>();
@@ -462,12 +514,12 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             quit();
             return;
         }
+        running.engine().end();
         running.signOff(cause);
     }
 
     private void quit() {
         if (!stopped) {
-            stopped = true;
             try {
                 guest.quit(QUIT_LIMIT);
             } catch (remus.qemu.QemuException e) {
@@ -475,7 +527,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
-            guest.close();
+            killQemu();
         }
         event(EventType.STOPPED, "QEMU has ended");
         finish(VmState.STOPPED, reason);
@@ -504,22 +556,30 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     }
 
     private void close() {
+        done = true;
         ProtectionSession running = session;
         if (running != null) {
             running.end();
+            session = null;
         }
         if (!stopped) {
-            stopped = true;
-            guest.close();
+            killQemu();
         }
         published = describe();
         agent.close();
-        network.close();
-        wakeup.close();
-        handle.close();
-        CompletableFuture<Void> waiting = shuttingDown;
-        if (waiting != null) {
-            waiting.complete(null);
+        failUnprotecting("the VM has ended");
+        try (CloseStack owned = new CloseStack()) {
+            owned.push(handle);
+            owned.push(wakeup);
+            owned.push(network);
+        } catch (IllegalStateException e) {
+            LOG.warn("VM {}: not all of it was closed", name(), e);
+        } finally {
+            CompletableFuture<Void> waiting = shuttingDown;
+            if (waiting != null) {
+                waiting.complete(null);
+            }
+            ended.countDown();
         }
     }
 
@@ -528,14 +588,16 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     /** Begins a protection session; completes when it has begun. */
     CompletableFuture<Void> protect(ProtectionSettings settings, SessionFactory factory) {
         return agent.ask(() -> {
-            if (session != null) {
+            ProtectionSession present = session;
+            if (present != null) {
                 throw new OperationException(
                         Kind.CONFLICT,
-                        "VM %s is protected already, by %s".formatted(name(), session.backup()),
+                        "VM %s is protected already, by %s".formatted(name(), present.backup()),
                         "end that first: remus unprotect " + name());
             }
-            if (stopped || shuttingDown != null) {
-                throw new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "");
+            if (stopped || shuttingDown != null || staysPaused) {
+                throw new OperationException(
+                        Kind.CONFLICT, "VM %s is %s".formatted(name(), state), "see remus status " + name());
             }
             if (guest.isPausing()) {
                 throw new OperationException(
@@ -543,16 +605,18 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
                         "VM " + name() + " is still in the last pause of the protection that has just ended",
                         "try again");
             }
-            noteTerm(term.next());
-            ProtectionSession next = factory.create(term, agent, this, guest, network);
-            session = next;
-            network.mirrorTo(next.channel());
-            become(VmState.SYNCHRONIZING, "connecting to " + next.backup());
+            Term next = term.next();
+            host.state().note(name(), next, false);
+            term = next;
+            ProtectionSession begun = factory.create(next, agent, this, guest, network);
+            session = begun;
+            network.mirrorTo(begun.channel());
+            become(VmState.SYNCHRONIZING, "connecting to " + begun.backup());
             event(
                     EventType.PROTECTING,
                     "to %s, every %d ms"
-                            .formatted(next.backup(), settings.interval().toMillis()));
-            next.begin();
+                            .formatted(begun.backup(), settings.interval().toMillis()));
+            begun.begin();
             return null;
         });
     }
@@ -570,26 +634,26 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
      */
     CompletableFuture<Void> unprotect(boolean force) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        CompletableFuture<Void> begun = agent.ask(() -> {
+        boolean accepted = agent.post(() -> {
             ProtectionSession running = session;
-            if (running == null) {
-                throw new OperationException(
-                        Kind.CONFLICT, "VM " + name() + " is not protected", "see remus status " + name());
-            }
-            unprotecting = result;
-            if (force) {
+            if (running == null || stopped) {
+                result.completeExceptionally(new OperationException(
+                        Kind.CONFLICT, "VM " + name() + " is not protected", "see remus status " + name()));
+            } else if (force) {
                 running.goAlone("protection ended by command, without asking the backup");
-                unprotecting = null;
                 result.complete(null);
+            } else if (unprotecting != null) {
+                result.completeExceptionally(new OperationException(
+                        Kind.CONFLICT, "VM " + name() + "'s protection is being ended already", "wait for it"));
             } else {
+                unprotecting = result;
                 running.signOff("protection ended by command");
             }
-            return null;
         });
-        var _ = begun.exceptionally(e -> {
-            result.completeExceptionally(e);
-            return null;
-        });
+        if (!accepted) {
+            result.completeExceptionally(
+                    new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
+        }
         return result;
     }
 
@@ -620,7 +684,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     @Override
     public CompletableFuture<Void> shutdown(String why) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        agent.post(() -> {
+        boolean accepted = agent.post(() -> {
             if (shuttingDown == null) {
                 shuttingDown = result;
             } else {
@@ -629,7 +693,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             reason = why;
             endInOrder(why);
         });
-        if (done) {
+        if (!accepted) {
             result.complete(null);
         }
         return result;
@@ -637,14 +701,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
 
     @Override
     public VmStatus status() {
-        try {
-            return agent.ask(() -> published = describe()).get(STATUS_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } catch (ExecutionException | TimeoutException e) {
-            LOG.debug("VM {} is busy: showing what it last said", name());
-        }
-        return published;
+        return agent.ask(() -> published = describe(), STATUS_LIMIT, published);
     }
 
     @Override
@@ -663,33 +720,54 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         return new OwnerAnswer(name(), answer, new Term(now.term()), why == null ? "" : why);
     }
 
+    /** Only the session's own backup, in the term after the session's, and only once it may hold a whole checkpoint. */
     @Override
     public OwnerAnswer fence(Term by) {
-        CompletableFuture<Void> fenced = agent.ask(() -> {
-            ProtectionSession running = session;
-            Term current = running == null ? term : running.term();
-            if (!done && by.isAfter(current)) {
-                leaveSession();
-                fenceHere("another host takes over in term " + by);
-            }
-            return null;
-        });
-        try {
-            fenced.get(QUIT_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } catch (ExecutionException | TimeoutException e) {
-            LOG.warn("VM {} could not be fenced at once", name(), e);
-        }
+        agent.ask(
+                () -> {
+                    ProtectionSession running = session;
+                    if (!done && running != null && running.mayBeFencedIn(by)) {
+                        lose("the backup takes over by command in term " + by, running.backup());
+                    }
+                    return true;
+                },
+                FENCE_LIMIT,
+                false);
         return ownerAnswer();
     }
 
+    /** A paused VM gives way to the session of whoever has won: that it offers one proves that the VM runs there. */
     @Override
-    public boolean yieldsToNewSession() {
-        return switch (published.state()) {
-            case FENCED, STOPPED -> done;
-            case UNPROTECTED, SYNCHRONIZING, PROTECTED, DEGRADED, STANDBY, ACTIVATING -> false;
-        };
+    public boolean yieldTo(Term next) {
+        if (done) {
+            return true;
+        }
+        boolean accepted = agent.ask(
+                () -> {
+                    if (state != VmState.FENCED || !next.isAfter(term)) {
+                        return false;
+                    }
+                    killQemu();
+                    finish(VmState.FENCED, reason);
+                    return true;
+                },
+                FENCE_LIMIT,
+                false);
+        return accepted && awaitEnd();
+    }
+
+    private boolean awaitEnd() {
+        try {
+            return ended.await(FENCE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    @Override
+    public boolean hasEnded() {
+        return done;
     }
 
     private VmStatus describe() {

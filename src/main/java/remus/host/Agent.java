@@ -1,17 +1,20 @@
 package remus.host;
 
+import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import remus.base.Invariant.InvariantViolation;
 
 /**
  * The mailbox of an agent thread: other threads post what it is to do, the agent runs it between its other duties. A
- * post wakes the agent by the given signal. After {@link #close}, what is posted is not run, and what was asked for
- * fails.
+ * post wakes the agent by the given signal. Once closed nothing is run any more: {@link #post} says so, and what was
+ * asked for fails.
  */
 final class Agent {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
@@ -25,29 +28,42 @@ final class Agent {
         this.wakeup = wakeup;
     }
 
-    void post(Runnable task) {
+    /** Returns false when the agent has ended, so that {@code task} never runs. */
+    boolean post(Runnable task) {
         posted.add(task);
+        if (closed && posted.remove(task)) {
+            return false;
+        }
         wakeup.run();
+        return true;
     }
 
-    /** Has the agent compute something; completes exceptionally when it fails or the agent ends before. */
+    /** Has the agent compute something; completes exceptionally when it fails or the agent has ended. */
     <T> CompletableFuture<T> ask(Callable<T> question) {
         CompletableFuture<T> answer = new CompletableFuture<>();
-        post(() -> {
-            if (closed) {
-                answer.completeExceptionally(new IllegalStateException("the VM's agent has ended"));
-                return;
-            }
+        boolean accepted = post(() -> {
             try {
                 answer.complete(question.call());
             } catch (Exception e) {
                 answer.completeExceptionally(e);
             }
         });
-        if (closed) {
-            runPosted();
+        if (!accepted) {
+            answer.completeExceptionally(new IllegalStateException("the VM's agent has ended"));
         }
         return answer;
+    }
+
+    /** As {@link #ask}, but with {@code otherwise} where the agent has ended, fails or is busy for longer than {@code limit}. */
+    <T> T ask(Callable<T> question, Duration limit, T otherwise) {
+        try {
+            return ask(question).get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.debug("an agent does not answer: {}", e.toString());
+        }
+        return otherwise;
     }
 
     /** Runs what was posted; called on the agent's thread. */
@@ -56,15 +72,13 @@ final class Agent {
         while ((task = posted.poll()) != null) {
             try {
                 task.run();
-            } catch (InvariantViolation e) {
-                throw e;
             } catch (RuntimeException e) {
                 LOG.error("a task of the agent failed", e);
             }
         }
     }
 
-    /** Nothing is run any more; questions that still wait fail. */
+    /** Runs what was posted until now, and nothing after it; called on the agent's thread at its end. */
     void close() {
         closed = true;
         runPosted();

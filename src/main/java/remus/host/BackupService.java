@@ -90,7 +90,7 @@ final class BackupService implements SessionHandler {
     }
 
     private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {
-        if (present != null && !present.yieldsToNewSession() && !isSuperseded(present, hello, term)) {
+        if (present != null && !present.hasEnded() && !present.yieldTo(term)) {
             return inUse(hello);
         }
         StateDirectory.Ownership known = services.state().ownership(hello.vm());
@@ -109,18 +109,6 @@ final class BackupService implements SessionHandler {
             return incompatible("pages of %d bytes".formatted(hello.pageBytes()));
         }
         return refusalOfDefinition(hello);
-    }
-
-    /** A session that never had a whole checkpoint gives way to the next one of the same VM and an equal or later term. */
-    private boolean isSuperseded(HostedVm present, Hello hello, Term term) {
-        if (!(present instanceof StandbyVm standby) || standby.term().isAfter(term)) {
-            return false;
-        }
-        boolean ended = standby.supersede("a new session of " + hello.host() + " takes its place");
-        if (!ended) {
-            LOG.info("VM {}: the session in term {} goes on, a new one is refused", hello.vm(), standby.term());
-        }
-        return ended;
     }
 
     private @Nullable Refusal refusalOfDefinition(Hello hello) {
@@ -180,11 +168,9 @@ final class BackupService implements SessionHandler {
             return present.ownerAnswer();
         }
         StateDirectory.Ownership known = services.state().ownership(vm);
-        return new OwnerAnswer(
-                vm,
-                OwnerState.UNKNOWN,
-                new Term(known.term()),
-                known.activated() ? "taken over here once, and gone since" : "no such VM here");
+        return known.activated()
+                ? new OwnerAnswer(vm, OwnerState.STOPPED, new Term(known.term()), "taken over here, and gone since")
+                : new OwnerAnswer(vm, OwnerState.UNKNOWN, new Term(known.term()), "no such VM here");
     }
 
     @Override

@@ -15,12 +15,14 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import remus.api.EventType;
 import remus.api.FailoverRequest;
 import remus.api.HostStatus;
 import remus.api.ProtectRequest;
 import remus.api.StartRequest;
 import remus.api.VmStatus;
 import remus.base.CloseStack;
+import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.host.OperationException.Kind;
 import remus.linux.BootTime;
@@ -186,7 +188,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         ActiveVm vm = starter.start(file.definition(), file.protection());
         ProtectionSettings protection = file.protection();
         if (protection != null && !protection.backups().isEmpty()) {
-            beginProtection(vm, protection);
+            protectAsDefined(vm, protection);
         }
         return vm.status();
     }
@@ -197,6 +199,21 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         ProtectionSettings defined = vm.definedProtection();
         beginProtection(vm, (defined == null ? ProtectionSettings.DEFAULTS : defined).with(request));
         return vm.status();
+    }
+
+    /** A VM that runs is not given up because its backup can't be had; its events and its state say so. */
+    private void protectAsDefined(ActiveVm vm, ProtectionSettings protection) {
+        try {
+            beginProtection(vm, protection);
+        } catch (OperationException e) {
+            services.events()
+                    .publish(
+                            vm.name(),
+                            EventType.FAILED,
+                            "runs, but is not protected: " + e.getMessage(),
+                            vm.term(),
+                            EpochId.NONE);
+        }
     }
 
     private void beginProtection(ActiveVm vm, ProtectionSettings settings) throws OperationException {
@@ -211,7 +228,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             throw new OperationException(
                     Kind.REFUSED, "protect: the backup " + backup + " is this host itself", "name another host");
         }
-        SessionStarter starter = new SessionStarter(services, settings, backup, replicationPort);
+        SessionStarter starter = new SessionStarter(
+                services, settings, backup, replicationPort, vm.handle().definition());
         starter.checkReachable();
         await(vm.protect(settings, starter));
     }
@@ -288,18 +306,30 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     @Override
     public void close() {
         starter.close();
-        List<CompletableFuture<Void>> ending = new ArrayList<>();
-        for (HostedVm vm : services.registry().all()) {
-            ending.add(vm.shutdown("the daemon of host " + configuration.name() + " ends"));
+        long deadline = System.nanoTime() + SHUTDOWN_LIMIT.toNanos();
+        // More than once: a standby that is just being activated becomes a VM that runs here.
+        List<HostedVm> living = living();
+        while (!living.isEmpty() && System.nanoTime() - deadline < 0) {
+            endAll(living, deadline - System.nanoTime());
+            living = living();
         }
+        resources.close();
+    }
+
+    private List<HostedVm> living() {
+        return services.registry().all().stream().filter(vm -> !vm.hasEnded()).toList();
+    }
+
+    private void endAll(List<HostedVm> vms, long limitNanos) {
+        CompletableFuture<?>[] ending = vms.stream()
+                .map(vm -> vm.shutdown("the daemon of host " + configuration.name() + " ends"))
+                .toArray(CompletableFuture[]::new);
         try {
-            CompletableFuture.allOf(ending.toArray(CompletableFuture[]::new))
-                    .get(SHUTDOWN_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+            CompletableFuture.allOf(ending).get(limitNanos, TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | TimeoutException e) {
             LOG.warn("not all VMs ended in good order: {}", e.toString());
         }
-        resources.close();
     }
 }

@@ -27,6 +27,9 @@ record HostServices(
     /** Buffers asked for between QEMU's NIC and us, in bytes; the system may give less. */
     static final int NIC_SOCKET_BUFFER_BYTES = 4 << 20;
 
+    /** Exit code of a daemon that ends because a broken invariant was found (sysexits.h: EX_SOFTWARE). */
+    static final int EXIT_INVARIANT = 70;
+
     /** A number that no QEMU of this daemon has had yet. */
     long nextGeneration() {
         return generations.incrementAndGet();

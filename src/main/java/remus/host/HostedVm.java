@@ -21,8 +21,14 @@ sealed interface HostedVm permits ActiveVm, StandbyVm {
     /** Another host takes over in {@code term}: stop the VM, release nothing any more, then answer. */
     OwnerAnswer fence(Term term);
 
-    /** Whether a protection session for this name may begin here: nothing of the VM is held that could run. */
-    boolean yieldsToNewSession();
+    /** Whether nothing of the VM is left here that could run. */
+    boolean hasEnded();
+
+    /**
+     * A protection session of the same VM wants to begin here in term {@code next}: ends what can make room for it, and
+     * returns whether the name is free.
+     */
+    boolean yieldTo(Term next);
 
     /** Guest RAM that it needs on this host, in bytes; 0 when it has ended. */
     long memoryBytes();

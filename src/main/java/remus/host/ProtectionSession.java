@@ -2,6 +2,9 @@ package remus.host;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
@@ -20,6 +23,8 @@ import remus.checkpoint.GuestControl;
 import remus.checkpoint.PreCopySource;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
+import remus.replication.PeerAnswer;
+import remus.wire.OwnerAnswer;
 
 /**
  * The primary's side of one protection session: joins the engine that takes checkpoints, the channel to the backup and
@@ -35,6 +40,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     private static final int ACKNOWLEDGEMENT_DETECTION_TIMES = 4;
 
     private static final Duration MIN_ACKNOWLEDGEMENT_DEADLINE = Duration.ofSeconds(1);
+    private static final Duration FIRST_ACKNOWLEDGEMENT_DEADLINE = Duration.ofMinutes(1);
 
     /** What the session means for its VM. The last four end it. */
     interface Owner {
@@ -75,6 +81,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     /**
      * What the session works with.
      *
+     * @param askPeer asks the backup who owns the VM; blocks for about a detection time at most
      * @param release called once after the end, on a thread of its own, when nothing is used any more
      */
     record Parts(
@@ -82,6 +89,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
             PreCopySource memory,
             List<CheckpointDevice> devices,
             BackupChannelFactory channel,
+            Supplier<PeerAnswer> askPeer,
             Runnable release) {}
 
     /** Opens the channel of a session. */
@@ -98,6 +106,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     private final Time time;
     private final BackupChannel channel;
     private final Runnable release;
+    private final Supplier<PeerAnswer> askPeer;
     private final CheckpointEngine engine;
     private final PrimaryRole role;
     private final WakeGuard wakeGuard;
@@ -108,6 +117,8 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     private boolean signingOff;
     private boolean ended;
     private long lastHeartbeatNanos;
+    private long lastContactNanos = Long.MIN_VALUE / 2;
+    private boolean askingBackup;
 
     ProtectionSession(
             ProtectionSettings settings,
@@ -132,6 +143,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
                 settings.whenAlone() == remus.api.WhenAlone.CONTINUE ? WhenAlone.CONTINUE : WhenAlone.HOLD);
         wakeGuard = new WakeGuard(detectNanos, time.nanos());
         release = parts.release();
+        askPeer = parts.askPeer();
         channel = parts.channel().create(new PostedListener());
         engine = new CheckpointEngine(engineSettings, parts.guest(), parts.memory(), parts.devices(), channel, this);
     }
@@ -148,27 +160,69 @@ final class ProtectionSession implements CheckpointEngine.Observer {
      */
     long tick(long nowNanos) {
         boolean late = wakeGuard.wokeLate(nowNanos);
-        if (late && role.state() == PrimaryRole.State.PROTECTED) {
+        // Before its first commit nobody can have taken over, and copying much of memory may well take that long.
+        if (late && firstCommitted && role.state() == PrimaryRole.State.PROTECTED) {
             sever("this host was not running for longer than the detection time: asking the backup", nowNanos);
         }
-        if (role.state() == PrimaryRole.State.PROTECTED
-                && engine.oldestInFlightNanos() != Long.MAX_VALUE
-                && nowNanos - engine.oldestInFlightNanos() > acknowledgementDeadlineNanos) {
+        if (role.state() == PrimaryRole.State.PROTECTED && isAcknowledgementOverdue(nowNanos)) {
             sever(
                     "the backup has not acknowledged epoch "
                             + engine.committed().next() + " within " + acknowledgementDeadlineNanos / 1_000_000 + " ms",
                     nowNanos);
         }
-        if (role.tick(nowNanos)) {
-            String reason = "no contact with the backup " + backup + " for " + PrimaryRole.ALONE_AFTER_DETECTION_TIMES
-                    + " detection times (whenAlone: continue)";
-            end();
-            owner.alone(reason);
-            return Long.MAX_VALUE;
+        if (role.isAloneDue(nowNanos) && !askingBackup) {
+            askBackup();
         }
         beat(nowNanos);
         long next = engine.tick(nowNanos);
-        return Math.min(Math.min(next, role.nanosUntilAlone(nowNanos)), detectNanos / 4);
+        long alone = askingBackup ? Long.MAX_VALUE : role.nanosUntilAlone(nowNanos);
+        return Math.min(Math.min(next, alone), detectNanos / 4);
+    }
+
+    /** The first checkpoint may be most of memory; after a reconnection the backup gets all in flight once more. */
+    private boolean isAcknowledgementOverdue(long nowNanos) {
+        if (engine.oldestInFlightNanos() == Long.MAX_VALUE) {
+            return false;
+        }
+        long since = Math.max(engine.oldestInFlightNanos(), lastContactNanos);
+        long deadline = firstCommitted ? acknowledgementDeadlineNanos : FIRST_ACKNOWLEDGEMENT_DEADLINE.toNanos();
+        return nowNanos - since > deadline;
+    }
+
+    /** A host that is about to go on alone first asks whether its backup has taken over, or still stands by. */
+    private void askBackup() {
+        askingBackup = true;
+        Thread.ofVirtual().name("ask-backup").start(() -> {
+            PeerAnswer answer = askPeer.get();
+            agent.post(() -> {
+                askingBackup = false;
+                if (!ended && role.isAloneDue(time.nanos())) {
+                    backupAnswered(answer);
+                }
+            });
+        });
+    }
+
+    private void backupAnswered(PeerAnswer answer) {
+        if (answer instanceof PeerAnswer.Answered(OwnerAnswer says)) {
+            switch (says.state()) {
+                case ACTIVATING, RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN -> {
+                    if (role.backupActivated()) {
+                        owner.lost("the backup says " + says.state() + " " + says.text());
+                    }
+                    return;
+                }
+                case STANDBY -> {
+                    role.postponeAlone(time.nanos());
+                    return;
+                }
+                case UNKNOWN, FENCED, STOPPED -> LOG.debug("the backup has nothing of the VM: {}", says);
+            }
+        }
+        role.goAlone();
+        end();
+        owner.alone("no contact with the backup " + backup + " for " + PrimaryRole.ALONE_AFTER_DETECTION_TIMES
+                + " detection times (whenAlone: continue)");
     }
 
     private void sever(String reason, long nowNanos) {
@@ -181,7 +235,9 @@ final class ProtectionSession implements CheckpointEngine.Observer {
 
     /** Tells the backup that checkpoints make progress; while QEMU owes an answer they do not. */
     private void beat(long nowNanos) {
-        if (!engine.isPausing() && nowNanos - lastHeartbeatNanos >= detectNanos / 4) {
+        if (!engine.isPausing()
+                && engine.phase() != CheckpointEngine.Phase.ENDED
+                && nowNanos - lastHeartbeatNanos >= detectNanos / 4) {
             lastHeartbeatNanos = nowNanos;
             channel.heartbeat(engine.sealed());
         }
@@ -211,8 +267,48 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         return role.state();
     }
 
-    boolean isSynchronized() {
-        return firstCommitted;
+    /** Whether the backup may take the VM over in term {@code by}: only the next one, and only with a whole image. */
+    boolean mayBeFencedIn(Term by) {
+        return by.equals(term.next()) && firstCommitted && !signingOff;
+    }
+
+    /** The device state is in place: as {@link CheckpointEngine#guestSaved}, and the backup is told of life meanwhile. */
+    void guestSaved(long nowNanos) {
+        boolean digests = settings.verifyEvery() > 0
+                && engine.phase() == CheckpointEngine.Phase.SAVING
+                && engine.epoch().value() % settings.verifyEvery() == 0;
+        if (!digests) {
+            engine.guestSaved(nowNanos);
+            return;
+        }
+        // A digest of all memory takes longer than a detection time; it is progress all the same.
+        CountDownLatch done = new CountDownLatch(1);
+        EpochId sealed = engine.sealed();
+        Thread beating = Thread.ofVirtual().name("verify-beat").start(() -> beatUntil(done, sealed));
+        try {
+            engine.guestSaved(nowNanos);
+        } finally {
+            done.countDown();
+            joinQuietly(beating);
+        }
+    }
+
+    private void beatUntil(CountDownLatch done, EpochId sealed) {
+        try {
+            while (!done.await(detectNanos / 4, TimeUnit.NANOSECONDS)) {
+                channel.heartbeat(sealed);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void joinQuietly(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     CheckpointStatus statistics() {
@@ -253,10 +349,6 @@ final class ProtectionSession implements CheckpointEngine.Observer {
             engine.close();
             release.run();
         });
-    }
-
-    boolean hasEnded() {
-        return ended;
     }
 
     @Override
@@ -334,18 +426,19 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         public void acknowledged(EpochId epoch) {
             post(() -> {
                 // A host that woke late must ask first, whatever lies in its socket buffers.
-                if (wakeGuard.wokeLate(time.nanos())) {
+                if (wakeGuard.wokeLate(time.nanos()) && firstCommitted) {
                     sever("this host was not running for longer than the detection time", time.nanos());
                 }
                 if (role.mayRelease()) {
                     FaultPoint.ACKNOWLEDGED.reached(epoch.value());
-                    engine.acknowledged(epoch, time.nanos());
+                    lastContactNanos = time.nanos();
+                    engine.acknowledged(epoch, lastContactNanos);
                 }
             });
         }
 
         @Override
-        public void disconnected(String cause, boolean portRefused) {
+        public void disconnected(String cause) {
             post(() -> {
                 engine.disconnected();
                 if (role.severed(time.nanos())) {
@@ -358,7 +451,8 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         public void reconnected(EpochId lastWhole) {
             post(() -> {
                 if (role.reconnected()) {
-                    engine.reconnected(lastWhole, time.nanos());
+                    lastContactNanos = time.nanos();
+                    engine.reconnected(lastWhole, lastContactNanos);
                     owner.reconnected(lastWhole);
                 }
             });
@@ -378,9 +472,6 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         public void signOffUnanswered(String reason) {
             post(() -> {
                 signingOff = false;
-                if (role.severed(time.nanos())) {
-                    engine.disconnected();
-                }
                 owner.signOffUnanswered(reason);
             });
         }
@@ -397,6 +488,16 @@ final class ProtectionSession implements CheckpointEngine.Observer {
                     end();
                     owner.lost(reason);
                 }
+            });
+        }
+
+        @Override
+        public void channelFailed(Throwable cause) {
+            post(() -> {
+                if (cause instanceof Error error) {
+                    throw error;
+                }
+                throw new AssertionError("the channel failed", cause);
             });
         }
 

@@ -164,6 +164,10 @@ final class RuntimeDirectory implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
+        // There are some only where a VM did not end in time.
+        for (Path leftover : leftovers()) {
+            clear(leftover);
+        }
         Files.deleteIfExists(root);
     }
 }

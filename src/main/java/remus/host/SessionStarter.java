@@ -5,7 +5,9 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import remus.base.CloseStack;
 import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.CheckpointEngine;
@@ -34,21 +36,51 @@ final class SessionStarter implements ActiveVm.SessionFactory {
 
     private static final Duration REACH_LIMIT = Duration.ofSeconds(2);
 
+    /** Silence of the backup that is granted for each GiB of memory where it computes digests. */
+    private static final Duration DIGEST_TIME_PER_GIBIBYTE = Duration.ofSeconds(5);
+
     private final HostServices services;
     private final ProtectionSettings settings;
     private final HostAddress backup;
-    private final int replicationPort;
+    private final VmDefinition definition;
+    private final Map<String, Path> files;
+    private final Hello hello;
 
-    SessionStarter(HostServices services, ProtectionSettings settings, HostAddress backup, int replicationPort) {
+    /**
+     * Prepares a session: reads the files that the backup may need for their digests, which takes a while.
+     *
+     * @param replicationPort where this host listens
+     */
+    SessionStarter(
+            HostServices services,
+            ProtectionSettings settings,
+            HostAddress backup,
+            int replicationPort,
+            VmDefinition definition)
+            throws OperationException {
         this.services = services;
         this.settings = settings;
         this.backup = backup;
-        this.replicationPort = replicationPort;
+        this.definition = definition;
+        files = SharedDefinition.files(definition);
+        try {
+            hello = hello(replicationPort);
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    private OperationException failed(Exception cause) {
+        return new OperationException(
+                Kind.FAILED,
+                "VM %s can't be protected: %s".formatted(definition.name(), cause.getMessage()),
+                "",
+                cause);
     }
 
     /** Refuses a backup that nobody answers for, before anything is begun. */
     void checkReachable() throws OperationException {
-        PeerAnswer answer = services.peers().ask(backup, "probe", REACH_LIMIT);
+        PeerAnswer answer = services.peers().ask(backup, definition.name(), REACH_LIMIT);
         String cause = switch (answer) {
             case PeerAnswer.Answered answered -> null;
             case PeerAnswer.Refused refused -> "its port refuses: " + refused.cause();
@@ -65,67 +97,73 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     @Override
     public ProtectionSession create(Term term, Agent agent, ActiveVm vm, RunningGuest guest, GuestNetwork network)
             throws OperationException {
-        VmDefinition definition = vm.handle().definition();
-        try {
-            Map<String, Path> files = SharedDefinition.files(definition);
-            // Reads the files, which may have gone meanwhile: before anything is attached to QEMU.
-            Hello hello = hello(definition, files);
-            GuestMemory memory = GuestMemory.forReading(new SharedRamFile(
-                    vm.handle().paths().ramFile(), definition.memory().bytes()));
-            boolean handedOver = false;
-            try {
-                DirtyTracker tracker = DirtyTracking.attach(
-                        guest.process().identity().pid(),
-                        vm.handle().paths().ramFile(),
-                        definition.memory().bytes(),
-                        tracking(),
-                        definition.accelerator() == Accelerator.KVM
-                                ? ResetStrategy.FIND_THEN_RESET
-                                : ResetStrategy.ONE_RESETTING_SCAN);
-                GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, (int) settings.verifyEvery());
-                PrimaryChannelSettings channel = new PrimaryChannelSettings(
-                        backup,
-                        hello,
-                        term,
-                        name -> FileChannel.open(files.get(name)),
-                        PrimaryChannelSettings.Limits.forDetection(settings.detect()));
-                ProtectionSession session = new ProtectionSession(
-                        settings,
-                        backup,
-                        term,
-                        new CheckpointEngine.Settings(
-                                settings.interval().toNanos(),
-                                GuestNetwork.OUTPUT_LIMIT_BYTES,
-                                GuestMemory.PAGE_BYTES,
-                                definition.memory().bytes()),
-                        new ProtectionSession.Parts(
-                                guest,
-                                device,
-                                List.of(device, network),
-                                listener -> new PrimaryChannel(channel, listener, services.time()),
-                                memory::close),
-                        vm,
-                        agent,
-                        services.time());
-                handedOver = true;
-                return session;
-            } finally {
-                if (!handedOver) {
-                    memory.close();
-                }
-            }
-        } catch (IOException | GuestMemoryException | DirtyTrackingException e) {
-            throw new OperationException(
-                    Kind.FAILED, "VM %s can't be protected: %s".formatted(vm.name(), e.getMessage()), "", e);
+        try (CloseStack onFailure = new CloseStack()) {
+            Path ramFile = vm.handle().paths().ramFile();
+            long memoryBytes = definition.memory().bytes();
+            GuestMemory memory = onFailure.push(GuestMemory.forReading(new SharedRamFile(ramFile, memoryBytes)));
+            DirtyTracker tracker = onFailure.push(DirtyTracking.attach(
+                    guest.process().identity().pid(),
+                    ramFile,
+                    memoryBytes,
+                    tracking(),
+                    definition.accelerator() == Accelerator.KVM
+                            ? ResetStrategy.FIND_THEN_RESET
+                            : ResetStrategy.ONE_RESETTING_SCAN));
+            GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, (int) settings.verifyEvery());
+            ProtectionSession session = new ProtectionSession(
+                    settings,
+                    backup,
+                    term,
+                    new CheckpointEngine.Settings(
+                            settings.interval().toNanos(),
+                            GuestNetwork.OUTPUT_LIMIT_BYTES,
+                            GuestMemory.PAGE_BYTES,
+                            memoryBytes),
+                    parts(term, guest, network, device, memory),
+                    vm,
+                    agent,
+                    services.time());
+            onFailure.release();
+            return session;
+        } catch (GuestMemoryException | DirtyTrackingException e) {
+            throw failed(e);
         }
+    }
+
+    private ProtectionSession.Parts parts(
+            Term term, RunningGuest guest, GuestNetwork network, GuestMemoryDevice device, GuestMemory memory) {
+        PrimaryChannelSettings channel =
+                new PrimaryChannelSettings(backup, hello, term, name -> FileChannel.open(files.get(name)), limits());
+        return new ProtectionSession.Parts(
+                guest,
+                device,
+                List.of(device, network),
+                listener -> new PrimaryChannel(channel, listener, services.time()),
+                () -> services.peers().ask(backup, definition.name(), settings.detect()),
+                memory::close);
+    }
+
+    /** A backup that computes a digest of all memory is silent meanwhile. */
+    private PrimaryChannelSettings.Limits limits() {
+        PrimaryChannelSettings.Limits usual = PrimaryChannelSettings.Limits.forDetection(settings.detect());
+        if (settings.verifyEvery() == 0) {
+            return usual;
+        }
+        long gibibytes = 1 + (definition.memory().bytes() >> 30);
+        return new PrimaryChannelSettings.Limits(
+                usual.connect(),
+                usual.welcome(),
+                usual.ready(),
+                usual.silence().plus(DIGEST_TIME_PER_GIBIBYTE.multipliedBy(gibibytes)),
+                usual.signOff());
     }
 
     private static DirtyTracking.Choice tracking() {
         return DirtyTracking.Choice.valueOf(
-                System.getProperty(TRACKING_PROPERTY, "auto").toUpperCase(java.util.Locale.ROOT));
+                System.getProperty(TRACKING_PROPERTY, "auto").toUpperCase(Locale.ROOT));
     }
 
-    private Hello hello(VmDefinition definition, Map<String, Path> files) throws IOException {
+    private Hello hello(int replicationPort) throws IOException {
         return new Hello(
                 Hello.Mode.NEW,
                 definition.name(),

@@ -2,7 +2,6 @@ package remus.host;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,7 +13,7 @@ import remus.base.CloseStack;
 import remus.base.ErrorCategory;
 import remus.checkpoint.BackupMemory;
 import remus.checkpoint.CheckpointException;
-import remus.checkpoint.CheckpointReceiver;
+import remus.checkpoint.StagedBytes;
 import remus.linux.LinuxException;
 import remus.linux.Tap;
 import remus.linux.UnixStreamSocket;
@@ -34,7 +33,8 @@ import remus.qemu.VmDefinition;
 
 /**
  * What waits on the backup for a VM: the standby's QEMU, its memory, its network with TAPs that are still down. A
- * standby that dies is replaced by a fresh one with a copy of the image. Confined to the backup's agent thread.
+ * standby that dies is replaced by a fresh one with a copy of the image; until that copy is complete the image is kept.
+ * Confined to the backup's agent thread.
  */
 final class StandbyParts implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyParts.class);
@@ -42,11 +42,22 @@ final class StandbyParts implements AutoCloseable {
     private final HostServices services;
     private final VmDefinition definition;
     private final Consumer<QemuExit> whenStandbyDies;
-    private final ReplaceableMemory memory = new ReplaceableMemory();
+    private final CurrentMemory memory = new CurrentMemory();
+    private @Nullable Standby current;
 
-    private @Nullable VmHandle handle;
-    private @Nullable StandbyQemu standby;
-    private @Nullable GuestNetwork network;
+    /** One standby: all of it is closed together. */
+    private record Standby(VmHandle handle, StandbyMemory memory, StandbyQemu qemu, GuestNetwork network)
+            implements AutoCloseable {
+        @Override
+        public void close() {
+            try (CloseStack parts = new CloseStack()) {
+                parts.push(handle);
+                parts.push(memory);
+                parts.push(qemu);
+                parts.push(network);
+            }
+        }
+    }
 
     /** @param whenStandbyDies called on any thread when the standby's QEMU ends by itself */
     StandbyParts(HostServices services, VmDefinition definition, Consumer<QemuExit> whenStandbyDies) {
@@ -60,41 +71,42 @@ final class StandbyParts implements AutoCloseable {
         return memory;
     }
 
-    VmDefinition definition() {
-        return definition;
-    }
-
     @Nullable
     Long qemuPid() {
-        StandbyQemu waiting = standby;
-        return waiting == null ? null : waiting.process().identity().pid();
+        Standby waiting = current;
+        return waiting == null ? null : waiting.qemu().process().identity().pid();
     }
 
     @Nullable
     String tapName() {
-        GuestNetwork waiting = network;
-        return waiting == null || waiting.nics().isEmpty()
+        Standby waiting = current;
+        return waiting == null || waiting.network().nics().isEmpty()
                 ? null
-                : waiting.nics().getFirst().tapName();
+                : waiting.network().nics().getFirst().tapName();
     }
 
     /** Starts the standby and its network, with empty memory. */
     void start() throws StandbyException {
+        current = create();
+    }
+
+    private Standby create() throws StandbyException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
-        try {
+        try (CloseStack onFailure = new CloseStack()) {
             QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
+            VmHandle handle = onFailure.push(new VmHandle(definition, paths, directory));
             paths.create();
-            handle = new VmHandle(definition, paths, directory);
             SharedRamFile ram =
                     SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
-            memory.replace(new StandbyMemory(GuestMemory.forWriting(ram)));
-            StandbyQemu started = StandbyQemu.start(
-                    services.installation(), definition, paths, services.qemuLimits(), services.time());
-            standby = started;
-            started.onExit(whenStandbyDies);
-            RuntimeDirectory.noteProcess(directory, started.process().identity().pid());
-            started.prepare();
-            network = network(definition, paths);
+            StandbyMemory fresh = onFailure.push(new StandbyMemory(GuestMemory.forWriting(ram)));
+            StandbyQemu qemu = onFailure.push(StandbyQemu.start(
+                    services.installation(), definition, paths, services.qemuLimits(), services.time()));
+            RuntimeDirectory.noteProcess(directory, qemu.process().identity().pid());
+            qemu.prepare();
+            GuestNetwork network = network(definition, paths);
+            qemu.onExit(whenStandbyDies);
+            onFailure.release();
+            return new Standby(handle, fresh, qemu, network);
         } catch (IOException | GuestMemoryException | QemuException | ActivationException | LinuxException e) {
             throw new StandbyException("the standby can't be started: " + e.getMessage(), e);
         } catch (InterruptedException e) {
@@ -119,54 +131,50 @@ final class StandbyParts implements AutoCloseable {
         return new GuestNetwork(links);
     }
 
-    /** Replaces a dead standby by a fresh one with the same memory. */
+    /** Replaces the standby by a fresh one with the same memory; when that fails, the image stays where it is. */
     void restart() throws StandbyException {
-        VmHandle dead = handle;
-        GuestNetwork deadNetwork = network;
-        StandbyQemu deadStandby = standby;
-        if (dead == null) {
-            throw new StandbyException("there was no standby to restart", null);
-        }
-        if (deadNetwork != null) {
-            deadNetwork.close();
-            network = null;
-        }
-        if (deadStandby != null) {
-            deadStandby.close();
-            standby = null;
+        Standby old = current;
+        if (old == null) {
+            throw new StandbyException("there is no standby, nor an image, to start another one with", null);
         }
         // The new QEMU may write to its RAM file as it starts, so it gets a fresh one and then the image.
-        try (StandbyMemory image = memory.detach()) {
-            start();
-            image.copyTo(memory.current());
+        Standby fresh = create();
+        try {
+            old.memory().copyTo(fresh.memory());
         } catch (CheckpointException e) {
+            fresh.close();
             throw new StandbyException("the image can't be copied to a fresh standby: " + e.getMessage(), e);
-        } finally {
-            dead.close();
+        }
+        current = fresh;
+        old.close();
+    }
+
+    /** An activated VM, whole and running, until somebody takes it over. */
+    record Activated(RunningGuest guest, GuestNetwork network, VmHandle handle) implements AutoCloseable {
+        @Override
+        public void close() {
+            try (CloseStack parts = new CloseStack()) {
+                parts.push(handle);
+                parts.push(guest);
+                parts.push(network);
+            }
         }
     }
 
-    /** An activated VM: what {@link #activate} hands over. */
-    record Activated(RunningGuest guest, GuestNetwork network, VmHandle handle) {}
-
-    /** Loads the receiver's last whole checkpoint and lets the guest run. On failure the image is kept. */
-    Activated activate(CheckpointReceiver receiver) throws StandbyException {
-        StandbyQemu waiting = standby;
-        GuestNetwork ready = network;
-        VmHandle own = handle;
-        if (waiting == null || ready == null || own == null) {
+    /** Loads the device state, which belongs to the memory, and lets the guest run. On failure the image is kept. */
+    Activated activate(StagedBytes deviceState) throws StandbyException {
+        Standby waiting = current;
+        if (waiting == null) {
             throw new StandbyException("no standby is ready", null);
         }
         try {
-            for (NicLink nic : ready.nics()) {
+            for (NicLink nic : waiting.network().nics()) {
                 nic.bringUp();
             }
-            RunningGuest guest = waiting.activate(receiver.deviceState());
-            standby = null;
-            network = null;
-            handle = null;
-            memory.close();
-            return new Activated(guest, ready, own);
+            RunningGuest guest = waiting.qemu().activate(deviceState);
+            current = null;
+            waiting.memory().close();
+            return new Activated(guest, waiting.network(), waiting.handle());
         } catch (ActivationException | LinuxException e) {
             throw new StandbyException("the checkpoint can't be loaded: " + e.getMessage(), e);
         }
@@ -174,84 +182,47 @@ final class StandbyParts implements AutoCloseable {
 
     @Override
     public void close() {
-        try (CloseStack parts = new CloseStack()) {
-            VmHandle own = handle;
-            if (own != null) {
-                parts.push(own);
+        Standby waiting = current;
+        current = null;
+        if (waiting != null) {
+            try {
+                waiting.close();
+            } catch (IllegalStateException e) {
+                LOG.warn("the standby of {} was not ended cleanly", definition.name(), e);
             }
-            parts.push(memory);
-            StandbyQemu waiting = standby;
-            if (waiting != null) {
-                parts.push(waiting);
-            }
-            GuestNetwork ready = network;
-            if (ready != null) {
-                parts.push(ready);
-            }
-            handle = null;
-            standby = null;
-            network = null;
-        } catch (IllegalStateException e) {
-            LOG.warn("the standby of {} was not ended cleanly", definition.name(), e);
         }
-    }
-
-    /** Whether its RAM file is still there; false once it was handed over or closed. */
-    boolean exists() {
-        VmHandle own = handle;
-        return own != null && Files.exists(own.paths().ramFile());
     }
 
     /** Lets the receiver keep one memory while the QEMU behind it is replaced. */
-    private static final class ReplaceableMemory implements BackupMemory, AutoCloseable {
-        private @Nullable StandbyMemory current;
+    private final class CurrentMemory implements BackupMemory {
+        private final long pageCount = definition.memory().bytes() / GuestMemory.PAGE_BYTES;
 
-        void replace(StandbyMemory next) {
-            current = next;
-        }
-
-        StandbyMemory current() throws CheckpointException {
-            StandbyMemory memory = current;
-            if (memory == null) {
+        private StandbyMemory memory() throws CheckpointException {
+            Standby waiting = current;
+            if (waiting == null) {
                 throw new CheckpointException(ErrorCategory.DEGRADE, "the standby has no memory now", null);
             }
-            return memory;
-        }
-
-        StandbyMemory detach() throws CheckpointException {
-            StandbyMemory memory = current();
-            current = null;
-            return memory;
+            return waiting.memory();
         }
 
         @Override
         public long pageCount() {
-            StandbyMemory memory = current;
-            return memory == null ? 0 : memory.pageCount();
+            return pageCount;
         }
 
         @Override
         public void write(long firstPage, int count, MemorySegment data, long offset) throws CheckpointException {
-            current().write(firstPage, count, data, offset);
+            memory().write(firstPage, count, data, offset);
         }
 
         @Override
         public void zero(long firstPage, int count) throws CheckpointException {
-            current().zero(firstPage, count);
+            memory().zero(firstPage, count);
         }
 
         @Override
         public byte[] digest() throws CheckpointException {
-            return current().digest();
-        }
-
-        @Override
-        public void close() {
-            StandbyMemory memory = current;
-            if (memory != null) {
-                current = null;
-                memory.close();
-            }
+            return memory().digest();
         }
     }
 }

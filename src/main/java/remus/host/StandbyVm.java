@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -23,26 +22,23 @@ import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.availability.FailureDetector;
+import remus.base.CloseStack;
 import remus.base.EpochId;
+import remus.base.ErrorCategory;
 import remus.base.HostAddress;
+import remus.base.Invariant;
+import remus.base.Invariant.InvariantViolation;
 import remus.base.Term;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.CheckpointReceiver;
 import remus.checkpoint.InboundMirror;
 import remus.host.OperationException.Kind;
-import remus.linux.LinuxException;
 import remus.network.GuestNetwork;
 import remus.replication.BackupConnection;
 import remus.replication.PeerAnswer;
-import remus.wire.CheckpointBegin;
-import remus.wire.CheckpointEnd;
-import remus.wire.Digest;
-import remus.wire.EthernetFrames;
-import remus.wire.FrameHandler;
 import remus.wire.Hello;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
-import remus.wire.PageRuns;
 import remus.wire.Refusal;
 import remus.wire.Welcome;
 
@@ -59,19 +55,22 @@ import remus.wire.Welcome;
  *                sign-off, or the primary says that it goes on alone   → dropped
  *                standby's QEMU died: a fresh one gets the image         (stays)
  * ACTIVATING     the guest runs                                        → an {@link ActiveVm}, on the same thread
- *                loading failed: tried again with a fresh standby        (stays)
+ *                it can't be made to run ({@link Activation})          → dropped
  * </pre>
  *
  * <p>From the moment it decides to activate it acknowledges nothing any more: the connection is closed first. Without a
  * whole checkpoint it never activates. All on one agent thread, the one that calls {@link #run}.
  */
-final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, CheckpointReceiver.Listener {
+final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyVm.class);
     private static final Duration STATUS_LIMIT = Duration.ofMillis(300);
     private static final Duration QUERY_LIMIT = Duration.ofSeconds(2);
+
+    /** Longer than a primary may take to stop its guest. */
+    private static final Duration FENCE_LIMIT = Duration.ofSeconds(5);
+
     private static final long MAX_WAIT_NANOS = 200_000_000L;
     private static final long INBOUND_LIMIT_BYTES = 16L << 20;
-    private static final int MAX_ACTIVATION_ATTEMPTS = 5;
 
     private final HostServices services;
     private final Hello hello;
@@ -80,13 +79,14 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     private final ReceivedFiles files;
     private final Agent agent;
     private final FailureDetector detector;
+    private final Frames frames = new Frames();
     private final long detectNanos;
 
     private volatile @Nullable BackupConnection connection;
     private volatile @Nullable Thread thread;
     private @Nullable StandbyParts parts;
     private @Nullable CheckpointReceiver receiver;
-    private InboundMirror inbound = new InboundMirror(INBOUND_LIMIT_BYTES);
+    private @Nullable InboundMirror inbound;
     private VmState state = VmState.SYNCHRONIZING;
     private @Nullable String reason = "waiting for the primary's files";
     private @Nullable String activationCause;
@@ -94,6 +94,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     private long heardBytes;
     private long lastBeatNanos;
     private long checkpointCount;
+    private boolean primarysPortIsBlocked;
     private volatile boolean finished;
     private final CountDownLatch ended = new CountDownLatch(1);
     private volatile VmStatus published;
@@ -117,9 +118,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         HostAddress advertised = connection.hello().replicationAddress();
         boolean wildcard =
                 advertised.host().equals("0.0.0.0") || advertised.host().equals("::");
-        return wildcard
-                ? new HostAddress(HostAddress.parse(connection.peer(), 0).host(), advertised.port())
-                : advertised;
+        return wildcard ? new HostAddress(connection.peerAddress().host(), advertised.port()) : advertised;
     }
 
     private void wakeUp() {
@@ -144,18 +143,22 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         thread = Thread.currentThread();
         @Nullable ActiveVm activated = null;
         try {
-            event(EventType.BACKING_UP, "for " + hello.host() + ", " + connectionPeer());
+            event(EventType.BACKING_UP, "for " + hello.host() + ", " + primaryAddress);
             services.state().note(name(), term, false);
             welcome();
             while (!finished && activated == null) {
                 turn();
-                if (activationCause != null && !finished) {
-                    activated = activate(activationCause);
+                String cause = activationCause;
+                if (cause != null && !finished) {
+                    activated = activate(cause);
                 }
             }
         } catch (CheckpointException | StandbyException | IOException | RuntimeException e) {
             LOG.warn("VM {}: the backup can't go on", name(), e);
             loseStandby(String.valueOf(e.getMessage()));
+        } catch (InvariantViolation e) {
+            LOG.error("VM {}: a broken invariant, the daemon ends", name(), e);
+            Runtime.getRuntime().halt(HostServices.EXIT_INVARIANT);
         } finally {
             close(activated);
         }
@@ -165,31 +168,33 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     }
 
     private void close(@Nullable ActiveVm activated) {
-        BackupConnection current = connection;
-        if (current != null) {
-            current.close();
-            connection = null;
-        }
-        StandbyParts own = parts;
-        if (own != null) {
-            own.close();
-        }
-        CheckpointReceiver received = receiver;
-        if (received != null) {
-            received.close();
-        } else {
-            inbound.close();
-        }
-        try {
-            files.close();
-        } catch (IOException e) {
-            LOG.warn("VM {}: received files can't be closed", name(), e);
+        finished = true;
+        try (CloseStack owned = new CloseStack()) {
+            owned.push(files);
+            CheckpointReceiver received = receiver;
+            InboundMirror mirror = inbound;
+            if (received != null) {
+                owned.push(received);
+            } else if (mirror != null) {
+                owned.push(mirror);
+            }
+            StandbyParts own = parts;
+            if (own != null) {
+                owned.push(own);
+            }
+            BackupConnection current = connection;
+            if (current != null) {
+                connection = null;
+                owned.push(current);
+            }
+        } catch (IllegalStateException e) {
+            LOG.warn("VM {}: not all of its standby was closed", name(), e);
         }
         if (activated == null) {
             services.registry().remove(this);
         }
         agent.close();
-        failFailover("the VM is not backed up here any more");
+        completeFailover(activated != null);
         ended.countDown();
     }
 
@@ -224,8 +229,10 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
                 exit -> agent.post(() -> standbyDied(exit.toString())));
         parts = started;
         started.start();
+        InboundMirror mirror = new InboundMirror(INBOUND_LIMIT_BYTES);
+        inbound = mirror;
         receiver = new CheckpointReceiver(
-                started.memory(), hello.pageBytes(), GuestNetwork.OUTPUT_LIMIT_BYTES, inbound, this);
+                started.memory(), hello.pageBytes(), GuestNetwork.OUTPUT_LIMIT_BYTES, mirror, this);
         reason = "receiving memory";
         BackupConnection current = connection;
         if (current != null) {
@@ -255,8 +262,17 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     }
 
     private void receive(BackupConnection current) throws CheckpointException, StandbyException {
-        while (current.poll(this) > 0 && activationCause == null && !finished) {
-            noteLife(current);
+        try {
+            while (current.poll(frames) > 0 && activationCause == null && !finished) {
+                noteLife(current);
+            }
+        } catch (CheckpointException e) {
+            if (e.category() != ErrorCategory.RETRY) {
+                throw e;
+            }
+            // What the primary sent makes no sense; a real one connects again and sends it once more.
+            LOG.warn("VM {}: the connection is dropped: {}", name(), e.getMessage());
+            current.close();
         }
         noteLife(current);
         long now = services.time().nanos();
@@ -313,6 +329,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         Thread.ofVirtual().name("try-primary").start(() -> {
             PeerAnswer answer = services.peers().ask(primaryAddress, name(), QUERY_LIMIT);
             if (!(answer instanceof PeerAnswer.Answered)) {
+                agent.post(() -> primarysPortIsBlocked = true);
                 LOG.warn(
                         "VM {}: its primary can't be asked at {} ({}), so that its death is noticed by silence only",
                         name(),
@@ -327,7 +344,12 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
             return;
         }
         switch (answer) {
-            case PeerAnswer.Refused refused -> wantActivation("the primary's port refuses: " + refused.cause());
+            case PeerAnswer.Refused refused -> {
+                // A port that refused while the primary lived says nothing now.
+                if (!primarysPortIsBlocked) {
+                    wantActivation("the primary's port refuses: " + refused.cause());
+                }
+            }
             case PeerAnswer.Unreachable unreachable -> LOG.debug("the primary does not answer: {}", unreachable);
             case PeerAnswer.Answered answered -> {
                 OwnerAnswer owner = answered.answer();
@@ -365,6 +387,9 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
 
     /** This host can't be the backup any more, and says so. */
     private void loseStandby(String why) {
+        if (finished) {
+            return;
+        }
         BackupConnection current = connection;
         if (current != null) {
             current.standbyLost(why);
@@ -378,10 +403,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         finished = true;
     }
 
-    // ---- activation
-
-    private @Nullable ActiveVm activate(String cause) {
-        long startNanos = services.time().nanos();
+    private @Nullable ActiveVm activate(String cause) throws StandbyException {
         state = VmState.ACTIVATING;
         reason = cause;
         published = describe();
@@ -392,169 +414,59 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
             connection = null;
         }
         event(EventType.ACTIVATING, cause);
-        Term next = term.next();
-        CompletableFuture<Void> noted = CompletableFuture.runAsync(() -> note(next));
-        for (int attempt = 1; attempt <= MAX_ACTIVATION_ATTEMPTS; attempt++) {
-            try {
-                return finishActivation(startNanos, next, noted);
-            } catch (StandbyException e) {
-                LOG.warn("VM {}: activation attempt {} failed", name(), attempt, e);
-                event(EventType.FAILED, "activation attempt " + attempt + ": " + e.getMessage());
-                try {
-                    Objects.requireNonNull(parts).restart();
-                } catch (StandbyException again) {
-                    LOG.warn("VM {}: no fresh standby", name(), again);
-                }
-            } catch (LinuxException | CheckpointException e) {
-                event(EventType.FAILED, "activation: " + e.getMessage());
-                break;
-            }
-        }
-        event(EventType.FAILED, "the VM could not be activated; its image is lost");
-        finished = true;
-        return null;
-    }
-
-    private void note(Term next) {
-        try {
-            services.state().note(name(), next, true);
-        } catch (IOException e) {
-            LOG.error("VM {}: term {} could not be written down", name(), next, e);
-        }
-    }
-
-    private ActiveVm finishActivation(long startNanos, Term next, CompletableFuture<Void> noted)
-            throws StandbyException, LinuxException, CheckpointException {
-        StandbyParts own = Objects.requireNonNull(parts);
-        CheckpointReceiver received = Objects.requireNonNull(receiver);
-        received.finishApplying();
-        StandbyParts.Activated vm = own.activate(received);
-        // Nothing is released before it is written down that this host has taken over.
-        noted.join();
-        ActiveVm active = new ActiveVm(services, vm.handle(), vm.guest(), vm.network(), next, null);
-        services.registry().replace(this, active);
-        long replayed = inbound.frameCount();
-        inbound.drain((memory, offset, length) -> replay(vm.network(), memory, offset, length));
-        received.drainHeldOutput(vm.network()::rereleaseOutput);
-        long micros = (services.time().nanos() - startNanos) / 1_000;
-        services.events()
-                .publish(
-                        name(),
-                        EventType.ACTIVATED,
-                        "runs here from epoch %s, %d.%03d ms after the decision, %d inbound frames replayed"
-                                .formatted(received.lastWhole(), micros / 1_000, micros % 1_000, replayed),
-                        next,
-                        received.lastWhole());
-        CompletableFuture<Void> asked = failingOver;
-        if (asked != null) {
-            failingOver = null;
-            asked.complete(null);
-        }
-        return active;
-    }
-
-    private static void replay(GuestNetwork network, MemorySegment memory, long offset, int length) {
-        try {
-            network.replayInbound(memory, offset, length);
-        } catch (LinuxException e) {
-            throw new IllegalStateException("a frame could not be replayed: " + e.getMessage(), e);
-        }
+        return new Activation(
+                        services,
+                        this,
+                        term.next(),
+                        Invariant.present(parts, "a standby"),
+                        received(),
+                        Invariant.present(inbound, "the inbound mirror"))
+                .perform();
     }
 
     // ---- what the primary sends
 
-    @Override
-    public void fileData(String name, long offset, MemorySegment bytes) throws CheckpointException {
-        files.write(name, offset, bytes);
-    }
-
     private CheckpointReceiver received() {
-        return Objects.requireNonNull(receiver, "pages come after READY only");
+        return Invariant.present(receiver, "the receiver, which there is from READY on");
     }
 
-    @Override
-    public void pages(EpochId epoch, PageRuns runs) throws CheckpointException {
-        for (int run = 0; run < runs.runCount(); run++) {
-            if (epoch.equals(EpochId.NONE)) {
-                received().preCopyPages(runs.firstPage(run), runs.pageCount(run), runs.data(), runs.dataOffset(run));
-            } else {
-                received().pages(epoch, runs.firstPage(run), runs.pageCount(run), runs.data(), runs.dataOffset(run));
+    private final class Frames extends CheckpointFrames {
+        @Override
+        CheckpointReceiver receiver() {
+            return received();
+        }
+
+        @Override
+        public void fileData(String name, long offset, MemorySegment bytes) throws CheckpointException {
+            files.write(name, offset, bytes);
+        }
+
+        @Override
+        public void heartbeat(EpochId sealed) {
+            // That bytes came is all there is to it.
+        }
+
+        @Override
+        public void guestDead(String why) {
+            wantActivation("the primary reports that its QEMU is dead: " + why);
+            if (activationCause == null) {
+                loseStandby("the primary's QEMU is dead, and no checkpoint was whole before");
             }
         }
-    }
 
-    @Override
-    public void zeroPages(EpochId epoch, PageRuns runs) throws CheckpointException {
-        for (int run = 0; run < runs.runCount(); run++) {
-            if (epoch.equals(EpochId.NONE)) {
-                received().preCopyZeroPages(runs.firstPage(run), runs.pageCount(run));
-            } else {
-                received().zeroPages(epoch, runs.firstPage(run), runs.pageCount(run));
+        @Override
+        public void signOff(String why) {
+            BackupConnection current = connection;
+            if (current != null) {
+                current.signedOff("image dropped by " + services.hostName());
             }
+            drop("signed off by the primary: " + why);
         }
-    }
-
-    @Override
-    public void checkpointBegin(EpochId epoch, CheckpointBegin begin) throws CheckpointException {
-        received().begin(epoch, begin.first(), begin.inboundMark());
-    }
-
-    @Override
-    public void deviceState(EpochId epoch, long offset, long totalBytes, MemorySegment bytes)
-            throws CheckpointException {
-        received().deviceState(epoch, offset, bytes, 0, (int) bytes.byteSize());
-    }
-
-    @Override
-    public void outputFrames(EpochId epoch, EthernetFrames frames) throws CheckpointException {
-        frames.forEach((index, memory, offset, length) -> received().outputFrame(epoch, memory, offset, length));
-    }
-
-    @Override
-    public void checkpointEnd(EpochId epoch, CheckpointEnd end) throws CheckpointException {
-        Digest digest = end.memoryDigest();
-        received()
-                .end(
-                        epoch,
-                        end.pageCount(),
-                        end.deviceStateBytes(),
-                        end.outputFrameCount(),
-                        digest == null ? null : digest.bytes());
-        checkpointCount++;
-    }
-
-    @Override
-    public void inboundFrames(long firstSequence, EthernetFrames frames) throws CheckpointException {
-        frames.forEach((index, memory, offset, length) ->
-                received().inboundFrame(firstSequence + index, memory, offset, length));
-    }
-
-    @Override
-    public void released(EpochId epoch) throws CheckpointException {
-        received().releasedUpTo(epoch);
-    }
-
-    @Override
-    public void heartbeat(EpochId sealed) {
-        // That bytes came is all there is to it.
-    }
-
-    @Override
-    public void guestDead(String why) {
-        wantActivation("the primary reports that its QEMU is dead: " + why);
-    }
-
-    @Override
-    public void signOff(String why) {
-        BackupConnection current = connection;
-        if (current != null) {
-            current.signedOff("image dropped by " + services.hostName());
-        }
-        drop("signed off by the primary: " + why);
     }
 
     @Override
     public void whole(EpochId epoch) {
+        checkpointCount++;
         BackupConnection current = connection;
         if (current != null) {
             current.acknowledge(epoch);
@@ -623,49 +535,49 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     /** Activates by command, after the primary was fenced unless {@code force}; completes when the VM runs. */
     CompletableFuture<Void> failover(boolean force) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        CompletableFuture<Boolean> ready = agent.ask(() -> lastWhole().isAfter(EpochId.NONE));
-        Thread.ofVirtual().name("failover").start(() -> {
-            // Fencing kills the primary's VM: only for one that can go on here.
-            if (!ready.exceptionally(ended -> false).join()) {
-                result.completeExceptionally(finished ? notAStandby() : nothingWhole());
-                return;
-            }
-            PeerAnswer answer = force
-                    ? new PeerAnswer.Unreachable("not asked, by --force")
-                    : services.peers().fence(primaryAddress, name(), term.next(), QUERY_LIMIT);
-            agent.post(() -> failoverAfter(answer, result));
-            if (finished) {
-                result.completeExceptionally(notAStandby());
+        boolean accepted = agent.post(() -> {
+            if (!lastWhole().isAfter(EpochId.NONE)) {
+                result.completeExceptionally(new OperationException(
+                        Kind.CONFLICT,
+                        "VM " + name() + " has no whole checkpoint here yet, so there is nothing to activate",
+                        "wait until remus status shows STANDBY"));
+            } else if (failingOver != null) {
+                result.completeExceptionally(new OperationException(
+                        Kind.CONFLICT, "VM " + name() + " is being activated already", "see remus status " + name()));
+            } else {
+                failingOver = result;
+                fenceAndActivate(force);
             }
         });
+        if (!accepted) {
+            result.completeExceptionally(notAStandby());
+        }
         return result;
     }
 
-    private OperationException notAStandby() {
-        return new OperationException(
-                Kind.CONFLICT, "VM " + name() + " is not backed up here any more", "see remus status");
-    }
-
-    private OperationException nothingWhole() {
-        return new OperationException(
-                Kind.CONFLICT,
-                "VM " + name() + " has no whole checkpoint here yet, so there is nothing to activate",
-                "wait until remus status shows STANDBY");
-    }
-
-    private void failoverAfter(PeerAnswer answer, CompletableFuture<Void> result) {
-        if (!lastWhole().isAfter(EpochId.NONE)) {
-            result.completeExceptionally(nothingWhole());
+    private void fenceAndActivate(boolean force) {
+        if (force) {
+            wantActivation("by command, without asking the primary");
             return;
         }
+        Thread.ofVirtual().name("fence-primary").start(() -> {
+            PeerAnswer answer = services.peers().fence(primaryAddress, name(), term.next(), FENCE_LIMIT);
+            agent.post(() -> primaryFenced(answer));
+        });
+    }
+
+    private void primaryFenced(PeerAnswer answer) {
         if (answer instanceof PeerAnswer.Answered(OwnerAnswer owner) && !isOutOfTheWay(owner)) {
-            result.completeExceptionally(new OperationException(
-                    Kind.FAILED,
-                    "the primary could not be fenced, it says %s %s".formatted(owner.state(), owner.text()),
-                    "use --force to activate in spite of it, which risks two running copies"));
+            CompletableFuture<Void> waiting = failingOver;
+            failingOver = null;
+            if (waiting != null) {
+                waiting.completeExceptionally(new OperationException(
+                        Kind.FAILED,
+                        "the primary could not be fenced, it says %s %s".formatted(owner.state(), owner.text()),
+                        "use --force to activate in spite of it, which risks two running copies"));
+            }
             return;
         }
-        failingOver = result;
         wantActivation("by command; primary: " + answer);
     }
 
@@ -676,16 +588,23 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         };
     }
 
-    private void failFailover(String why) {
+    private OperationException notAStandby() {
+        return new OperationException(
+                Kind.CONFLICT, "VM " + name() + " is not backed up here any more", "see remus status");
+    }
+
+    private void completeFailover(boolean activated) {
         CompletableFuture<Void> waiting = failingOver;
-        if (waiting != null) {
-            failingOver = null;
-            waiting.completeExceptionally(new OperationException(Kind.FAILED, "VM " + name() + ": " + why, ""));
+        failingOver = null;
+        if (waiting != null && activated) {
+            waiting.complete(null);
+        } else if (waiting != null) {
+            waiting.completeExceptionally(notAStandby());
         }
     }
 
     /** Ends the session if it has no whole checkpoint yet; returns whether it has ended. */
-    boolean supersede(String why) {
+    private boolean endUnlessWhole(String why) {
         CompletableFuture<Boolean> answer = agent.ask(() -> {
             if (lastWhole().isAfter(EpochId.NONE)) {
                 return false;
@@ -721,14 +640,7 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
 
     @Override
     public VmStatus status() {
-        try {
-            return agent.ask(() -> published = describe()).get(STATUS_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } catch (ExecutionException | TimeoutException e) {
-            LOG.debug("VM {} is busy: showing what it last said", name());
-        }
-        return published;
+        return agent.ask(() -> published = describe(), STATUS_LIMIT, published);
     }
 
     @Override
@@ -743,8 +655,14 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
         return ownerAnswer();
     }
 
+    /** Gives way to a later session of the same VM as long as no checkpoint of this one is whole. */
     @Override
-    public boolean yieldsToNewSession() {
+    public boolean yieldTo(Term next) {
+        return finished || (!term.isAfter(next) && endUnlessWhole("a new session takes its place"));
+    }
+
+    @Override
+    public boolean hasEnded() {
         return finished;
     }
 
@@ -756,11 +674,6 @@ final class StandbyVm implements HostedVm, FrameHandler<CheckpointException>, Ch
     private EpochId lastWhole() {
         CheckpointReceiver received = receiver;
         return received == null ? EpochId.NONE : received.lastWhole();
-    }
-
-    private String connectionPeer() {
-        BackupConnection current = connection;
-        return current == null ? "not connected" : current.peer();
     }
 
     private void event(EventType type, String why) {

@@ -117,6 +117,10 @@ final class StateDirectory implements AutoCloseable {
             channel.force(true);
         }
         Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        // The new name is on disk only with its directory.
+        try (FileChannel directory = FileChannel.open(vm(vm), StandardOpenOption.READ)) {
+            directory.force(true);
+        }
     }
 
     @Override

@@ -13,7 +13,7 @@ final class VmRegistry {
     /** Adds {@code vm} unless the name stands for something that still lives; returns that, or null. */
     synchronized @Nullable HostedVm addUnlessInUse(HostedVm vm) {
         HostedVm present = vms.get(vm.name());
-        if (present != null && !present.yieldsToNewSession()) {
+        if (present != null && !present.hasEnded()) {
             return present;
         }
         vms.put(vm.name(), vm);

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
+import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.Term;
 import remus.host.OperationException.Kind;
@@ -47,7 +48,7 @@ final class VmStarter implements AutoCloseable {
     /** Boots the VM; when this returns its guest runs, when it throws nothing is left. */
     ActiveVm start(VmDefinition definition, @Nullable ProtectionSettings protection) throws OperationException {
         HostedVm present = services.registry().find(definition.name());
-        if (present != null && !present.yieldsToNewSession()) {
+        if (present != null && !present.hasEnded()) {
             throw inUse(present);
         }
         services.runtime()
@@ -131,24 +132,21 @@ final class VmStarter implements AutoCloseable {
     private ActiveVm boot(VmDefinition definition, @Nullable ProtectionSettings protection) throws OperationException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
         Term term = nextTerm(definition.name());
-        @Nullable RunningGuest guest = null;
-        @Nullable GuestNetwork network = null;
-        boolean complete = false;
-        try {
+        try (CloseStack onFailure = new CloseStack()) {
             QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
+            VmHandle handle = onFailure.push(new VmHandle(definition, paths, directory));
             paths.create();
             SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
-            guest = RunningGuest.start(
-                    services.installation(), definition, paths, services.qemuLimits(), services.time());
+            RunningGuest guest = onFailure.push(RunningGuest.start(
+                    services.installation(), definition, paths, services.qemuLimits(), services.time()));
             RuntimeDirectory.noteProcess(directory, guest.process().identity().pid());
-            network = StandbyParts.network(definition, paths);
+            GuestNetwork network = onFailure.push(StandbyParts.network(definition, paths));
             for (NicLink nic : network.nics()) {
                 nic.bringUp();
             }
             services.state().note(definition.name(), term, false);
-            ActiveVm vm = new ActiveVm(
-                    services, new VmHandle(definition, paths, directory), guest, network, term, protection);
-            complete = true;
+            ActiveVm vm = new ActiveVm(services, handle, guest, network, term, protection);
+            onFailure.release();
             return vm;
         } catch (IOException | GuestMemoryException | QemuException | LinuxException e) {
             throw new OperationException(
@@ -159,16 +157,6 @@ final class VmStarter implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);
-        } finally {
-            if (!complete) {
-                if (network != null) {
-                    network.close();
-                }
-                if (guest != null) {
-                    guest.close();
-                }
-                new VmHandle(definition, new QemuPaths(directory, directory), directory).close();
-            }
         }
     }
 }

@@ -31,7 +31,7 @@ import tools.jackson.databind.JsonNode;
  *       limit: {@link GuestListener#failed}
  * </ul>
  *
- * <p>A guest that has ended ({@link #hasShutDown}) can still be saved once more; {@code resume} then does nothing, and
+ * <p>A guest that has ended (power-off) can still be saved once more; {@code resume} then does nothing, and
  * nothing more is to be asked for.
  *
  * <p>Used by one thread at a time, which calls {@link #poll} when the descriptor is readable and {@link #checkDeadline}
@@ -126,8 +126,9 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         return phase != Phase.RUNNING && phase != Phase.FAILED;
     }
 
-    public boolean hasShutDown() {
-        return shutDown;
+    /** Whether it stands still, saved, and waits to be resumed. */
+    public boolean isPaused() {
+        return phase == Phase.SAVED;
     }
 
     @Override

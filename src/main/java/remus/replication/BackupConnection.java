@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
+import remus.base.HostAddress;
 import remus.base.Invariant;
 import remus.base.Term;
 import remus.wire.CheckpointBegin;
@@ -65,7 +66,6 @@ public final class BackupConnection implements AutoCloseable {
     private final FrameReceiver receiver;
     private final Outbox outbox;
     private final Hello hello;
-    private final EpochId sealedAtHello;
     private final Term term;
     private final SessionOrder order = new SessionOrder();
     private final PageRuns runs;
@@ -79,7 +79,6 @@ public final class BackupConnection implements AutoCloseable {
         this.transport = transport;
         this.receiver = receiver;
         this.hello = hello;
-        sealedAtHello = header.epoch();
         term = header.term();
         outbox = new Outbox(transport, term);
         runs = new PageRuns(hello.pageCount(), hello.pageBytes());
@@ -95,14 +94,14 @@ public final class BackupConnection implements AutoCloseable {
         return term;
     }
 
-    /** For a resumed session the last checkpoint that the primary has taken. */
-    public EpochId sealedAtHello() {
-        return sealedAtHello;
+    /** The primary's address as seen here, numerical; the port is that of this connection, not one it listens on. */
+    public HostAddress peerAddress() {
+        return transport.peer();
     }
 
-    /** The primary's address as seen here, for messages. */
+    /** {@link #peerAddress} as text, for messages. */
     public String peer() {
-        return transport.peer();
+        return peerAddress().toString();
     }
 
     /** All bytes received so far: more of them than before means that the primary lives. */
@@ -218,7 +217,7 @@ public final class BackupConnection implements AutoCloseable {
             }
             case RELEASED -> {
                 Payloads.decodeEmpty(payload);
-                order.released();
+                order.released(epoch);
                 handler.released(epoch);
             }
             case HEARTBEAT -> {

@@ -61,6 +61,11 @@ final class BulkFrames {
         offset = 0;
     }
 
+    /** Whether the frame that was made last ends its checkpoint: once it has left, the backup may hold it whole. */
+    boolean hasEndedCheckpoint() {
+        return checkpoint != null && step == Step.DONE;
+    }
+
     /** Makes the next frame, or returns false when the item has no more. */
     boolean next() {
         while (true) {

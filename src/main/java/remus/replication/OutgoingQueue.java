@@ -41,10 +41,10 @@ final class OutgoingQueue implements AutoCloseable {
     private final ArrayDeque<StagedPages> chunks = new ArrayDeque<>();
     private final List<Item> checkpoints = new ArrayList<>();
     private final InboundMirror mirror = new InboundMirror();
-    private int sentCheckpointCount;
+    private int endedCheckpointCount;
     private EpochId lastSealed = EpochId.NONE;
     private EpochId lastAcknowledged = EpochId.NONE;
-    private boolean firstWasSent;
+    private boolean firstWasEnded;
 
     private EpochId released = EpochId.NONE;
     private EpochId heartbeat = EpochId.NONE;
@@ -102,28 +102,40 @@ final class OutgoingQueue implements AutoCloseable {
         guestDeadPending = true;
     }
 
-    /** @param deadlineNanos when the answer is overdue */
+    /**
+     * Does nothing while a sign-off is under way, for two on one connection would break the protocol.
+     *
+     * @param deadlineNanos when the answer is overdue
+     */
     synchronized void setSignOff(String reason, long deadlineNanos) {
-        signOff = reason;
-        signOffPending = true;
-        signOffDeadlineNanos = deadlineNanos;
+        if (signOff == null) {
+            signOff = reason;
+            signOffPending = true;
+            signOffDeadlineNanos = deadlineNanos;
+        }
     }
 
     synchronized boolean isSigningOff() {
         return signOff != null;
     }
 
-    synchronized boolean isSignOffOverdue(long nowNanos) {
-        return signOff != null && nowNanos - signOffDeadlineNanos >= 0;
+    /** Forgets a sign-off whose answer is overdue; returns whether there was one. Its connection is of no more use. */
+    synchronized boolean withdrawOverdueSignOff(long nowNanos) {
+        boolean overdue = signOff != null && nowNanos - signOffDeadlineNanos >= 0;
+        if (overdue) {
+            signOff = null;
+            signOffPending = false;
+        }
+        return overdue;
     }
 
     synchronized EpochId lastSealed() {
         return lastSealed;
     }
 
-    /** Whether the backup may hold a whole checkpoint, so that the session can go on after a lost connection. */
+    /** Whether the backup may hold a whole checkpoint: the session can go on after a lost connection, and must. */
     synchronized boolean isResumable() {
-        return firstWasSent;
+        return firstWasEnded;
     }
 
     /**
@@ -136,7 +148,7 @@ final class OutgoingQueue implements AutoCloseable {
                     "the backup claims to hold epoch=" + lastWhole + ", the last one taken is " + lastSealed);
         }
         dropThrough(lastWhole);
-        sentCheckpointCount = 0;
+        endedCheckpointCount = 0;
         if (!closed) {
             mirror.rewind();
         }
@@ -150,13 +162,13 @@ final class OutgoingQueue implements AutoCloseable {
         return lastAcknowledged;
     }
 
-    /** The backup acknowledges {@code epoch}, which must have been sent to its end on this connection. */
+    /** The backup acknowledges {@code epoch}, whose end must have been made on this connection. */
     synchronized void acknowledge(EpochId epoch) throws WireException {
-        EpochId lastSent = sentCheckpointCount == 0
+        EpochId lastEnded = endedCheckpointCount == 0
                 ? lastAcknowledged
-                : checkpoints.get(sentCheckpointCount - 1).epoch();
-        if (!epoch.isAfter(lastAcknowledged) || epoch.isAfter(lastSent)) {
-            throw WireException.corrupt("acknowledgement of epoch=" + epoch + ", last sent=" + lastSent
+                : checkpoints.get(endedCheckpointCount - 1).epoch();
+        if (!epoch.isAfter(lastAcknowledged) || epoch.isAfter(lastEnded)) {
+            throw WireException.corrupt("acknowledgement of epoch=" + epoch + ", last sent=" + lastEnded
                     + " last acknowledged=" + lastAcknowledged);
         }
         dropThrough(epoch);
@@ -165,14 +177,14 @@ final class OutgoingQueue implements AutoCloseable {
     private void dropThrough(EpochId epoch) {
         while (!checkpoints.isEmpty() && !checkpoints.getFirst().epoch().isAfter(epoch)) {
             mirror.dropBefore(checkpoints.removeFirst().inboundMark());
-            sentCheckpointCount = Math.max(0, sentCheckpointCount - 1);
+            endedCheckpointCount = Math.max(0, endedCheckpointCount - 1);
         }
         if (epoch.isAfter(lastAcknowledged)) {
             lastAcknowledged = epoch;
         }
     }
 
-    /** The next bulk item to send, or null; it stays until {@link #bulkSent}. */
+    /** The next bulk item to send, or null; it stays until {@link #checkpointEnded} or {@link #chunkSent}. */
     synchronized @Nullable Item nextBulk() {
         if (closed || signOff != null) {
             return null;
@@ -180,19 +192,24 @@ final class OutgoingQueue implements AutoCloseable {
         if (!chunks.isEmpty()) {
             return new Item(null, chunks.getFirst(), EpochId.NONE, 0);
         }
-        return sentCheckpointCount < checkpoints.size() ? checkpoints.get(sentCheckpointCount) : null;
+        return endedCheckpointCount < checkpoints.size() ? checkpoints.get(endedCheckpointCount) : null;
     }
 
-    /** The item that {@link #nextBulk} gave has been sent to its end. */
-    synchronized void bulkSent(Item item) {
-        if (closed) {
-            return;
+    /**
+     * The last frame of the checkpoint that {@link #nextBulk} gave is made, and no byte of it has left. From here on
+     * nobody but the backup knows whether it has the checkpoint.
+     */
+    synchronized void checkpointEnded() {
+        if (!closed) {
+            endedCheckpointCount++;
+            firstWasEnded = true;
         }
-        if (item.chunk() != null) {
+    }
+
+    /** The chunk that {@link #nextBulk} gave has been sent to its end. */
+    synchronized void chunkSent() {
+        if (!closed) {
             chunks.removeFirst();
-        } else {
-            sentCheckpointCount++;
-            firstWasSent = true;
         }
     }
 
@@ -241,7 +258,7 @@ final class OutgoingQueue implements AutoCloseable {
             closed = true;
             chunks.clear();
             checkpoints.clear();
-            sentCheckpointCount = 0;
+            endedCheckpointCount = 0;
             mirror.close();
         }
     }

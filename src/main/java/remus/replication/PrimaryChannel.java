@@ -2,7 +2,6 @@ package remus.replication;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.net.ConnectException;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
@@ -24,14 +23,14 @@ import remus.wire.WireException;
  * the channel's own connects, sends and receives without ever blocking on either, so that answers are seen while bulk
  * data goes out. Page data is written from the staging buffers, without a copy.
  *
- * <p>A lost connection is made again, at first every 10 ms. Until READY a new session starts over; from then until its
- * first checkpoint is sent it can't go on and ends with {@code backupLost}; later it resumes after the backup's last
- * whole epoch. {@code disconnected} is called when a connection is lost, and again when the outcome of further attempts
- * changes.
+ * <p>A lost connection is made again, at first every 10 ms. Until READY a new session starts over; from then until the
+ * end of its first checkpoint is made it can't go on and ends with {@code backupLost}; later it resumes after the
+ * backup's last whole epoch, and only the backup's own word ends it. {@code disconnected} is called when a connection is
+ * lost, and again when the outcome of further attempts changes.
  *
- * <p>Beyond the port's contract: a sign-off that gets no answer within its limit, reconnections included, ends with
- * {@code signOffUnanswered}. A sign-off and a dead guest's report overtake checkpoints that are still queued. After an end the
- * channel ignores what it is given. Staged memory is not read any more once {@link #close} has returned.
+ * <p>Beyond the port's contract: the limit of a sign-off includes reconnections. A sign-off and a dead guest's report
+ * overtake checkpoints that are still queued. After an end the channel ignores what it is given. Staged memory is not
+ * read any more once {@link #close} has returned.
  */
 public final class PrimaryChannel implements BackupChannel {
     private static final Logger LOG = LoggerFactory.getLogger(PrimaryChannel.class);
@@ -168,65 +167,82 @@ public final class PrimaryChannel implements BackupChannel {
             }
         } catch (InterruptedException e) {
             LOG.warn("the channel to {} was interrupted and ends", settings.backup());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("the channel to {} failed", settings.backup(), e);
             queue.close();
-            if (!isClosing()) {
-                listener.backupLost("the channel to the backup failed: " + e);
-            }
+            listener.channelFailed(e);
         }
     }
 
+    /**
+     * How a connection was lost.
+     *
+     * @param foreign the backup speaks another protocol
+     * @param failed by an error of this program's own
+     */
+    private record Loss(
+            String cause, boolean foreign, boolean failed, boolean wasReady, boolean wasWelcomed, long nanos) {}
+
     /** One connection, and the pause after it; returns what ends the session, or null when it is to go on. */
     private @Nullable Runnable connectAndRun() throws InterruptedException {
-        String cause;
-        boolean portRefused = false;
+        String cause = "";
+        boolean foreign = false;
+        boolean failed = false;
         boolean wasReady = false;
         boolean wasWelcomed = false;
+        @Nullable Runnable ending = null;
         long began = time.nanos();
         try (PrimaryLink link = connect()) {
             try {
-                return link.run(this::isClosing);
+                ending = link.run(this::isClosing);
             } finally {
                 wasReady = link.wasReady();
                 wasWelcomed = link.wasWelcomed();
             }
-        } catch (ConnectException e) {
-            portRefused = true;
-            cause = String.valueOf(e.getMessage());
         } catch (WireException e) {
             cause = "the backup broke the protocol: " + e.getMessage();
-            if (e.category() == ErrorCategory.FATAL) {
-                return () -> listener.refused(cause);
-            }
+            foreign = e.category() == ErrorCategory.FATAL;
         } catch (IOException e) {
             cause = String.valueOf(e.getMessage());
+        } catch (RuntimeException e) {
+            LOG.error("the connection with {} failed", settings.backup(), e);
+            cause = "the channel failed: " + e;
+            failed = true;
         } finally {
             transport = null;
         }
-        if (isClosing()) {
-            return null;
+        // What the backup said counts, also when the connection could not be closed afterwards.
+        if (ending == null && !isClosing()) {
+            ending = lost(new Loss(cause, foreign, failed, wasReady, wasWelcomed, time.nanos() - began));
         }
-        if (wasReady && !queue.isResumable()) {
-            return () -> listener.backupLost("the connection was lost during synchronization (" + cause + ")");
-        }
-        if (queue.isSignOffOverdue(time.nanos())) {
-            return () -> listener.signOffUnanswered("the sign-off could not be delivered (" + cause + ")");
-        }
-        if (wasWelcomed && time.nanos() - began > GOOD_CONNECTION_NANOS) {
-            attempts = 0;
-        }
-        report(cause, portRefused, wasWelcomed);
-        pause();
-        return null;
+        return ending;
     }
 
-    private void report(String cause, boolean portRefused, boolean wasWelcomed) {
-        String report = portRefused + cause;
-        if (wasWelcomed || !report.equals(lastReport)) {
-            lastReport = report;
-            listener.disconnected(cause, portRefused);
+    private @Nullable Runnable lost(Loss loss) throws InterruptedException {
+        boolean resumable = queue.isResumable();
+        if (!resumable && loss.foreign) {
+            return () -> listener.refused(loss.cause);
         }
+        if (!resumable && (loss.wasReady || loss.failed)) {
+            // The end of the first checkpoint was never made: whatever the backup received, it is no image.
+            return () -> listener.backupLost("the connection was lost during synchronization (" + loss.cause + ")");
+        }
+        if (loss.wasWelcomed && loss.nanos > GOOD_CONNECTION_NANOS) {
+            attempts = 0;
+        }
+        if (loss.wasWelcomed || !loss.cause.equals(lastReport)) {
+            lastReport = loss.cause;
+            listener.disconnected(loss.cause);
+        }
+        if (queue.withdrawOverdueSignOff(time.nanos())) {
+            String reason = "the sign-off could not be delivered (" + loss.cause + ")";
+            if (!resumable) {
+                return () -> listener.refused(reason);
+            }
+            listener.signOffUnanswered(reason);
+        }
+        pause();
+        return null;
     }
 
     private void pause() throws InterruptedException {

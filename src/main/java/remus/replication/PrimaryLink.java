@@ -31,8 +31,10 @@ import remus.wire.WireException;
  *   <li>FILES: the last frame of the last wanted file is made: PREPARING.
  *   <li>PREPARING: READY: FLOWING.
  *   <li>FLOWING: prompt and bulk frames go out, answers come in.
- *   <li>OVER, from any stage: REFUSAL, SIGNED_OFF, STANDBY_LOST or ACTIVATED came, or a sign-off has got no answer.
+ *   <li>OVER, from any stage: SIGNED_OFF, STANDBY_LOST or ACTIVATED came, or a REFUSAL that ends the session; before
+ *       the end of the first checkpoint also a sign-off without an answer, or a file that can't be read.
  * </ul>
+ * What ends a session: {@link BackupChannel.Listener}.
  */
 final class PrimaryLink implements AutoCloseable {
     /** Prompt frames that may go out before bulk data gets its turn, so that a flood of input can't starve it. */
@@ -150,9 +152,9 @@ final class PrimaryLink implements AutoCloseable {
     private void checkLimits() throws IOException {
         long now = time.nanos();
         PrimaryChannelSettings.Limits limits = settings.limits();
-        if (queue.isSignOffOverdue(now)) {
-            end(() -> listener.signOffUnanswered("the backup " + settings.backup()
-                    + " did not answer the sign-off within " + limits.signOff().toMillis() + " ms"));
+        if (queue.withdrawOverdueSignOff(now)) {
+            giveUpSignOff("the backup " + settings.backup() + " did not answer the sign-off within "
+                    + limits.signOff().toMillis() + " ms");
             return;
         }
         long sinceByte = now - lastReceivedNanos;
@@ -169,6 +171,16 @@ final class PrimaryLink implements AutoCloseable {
             throw new IOException("the backup is silent: nothing came for "
                     + Math.min(sinceByte, sinceStage) / 1_000_000 + " ms in stage " + stage);
         }
+    }
+
+    /** Nothing may follow a SIGN_OFF, so the session can only go on over another connection. */
+    private void giveUpSignOff(String reason) throws IOException {
+        if (!queue.isResumable()) {
+            end(() -> listener.refused(reason));
+            return;
+        }
+        listener.signOffUnanswered(reason);
+        throw new IOException(reason);
     }
 
     private boolean makeFrame() throws IOException {
@@ -230,11 +242,14 @@ final class PrimaryLink implements AutoCloseable {
                 bulk.start(sending);
             }
             if (bulk.next()) {
+                if (bulk.hasEndedCheckpoint()) {
+                    queue.checkpointEnded();
+                }
                 return true;
             }
             item = null;
-            queue.bulkSent(sending);
             if (sending.chunk() != null) {
+                queue.chunkSent();
                 listener.chunkSent(sending.chunk());
             }
         }
@@ -252,7 +267,7 @@ final class PrimaryLink implements AutoCloseable {
         } while (ending == null && receiver.fill());
     }
 
-    private void receive(FrameHeader header) throws WireException {
+    private void receive(FrameHeader header) throws IOException, WireException {
         if (!header.term().equals(settings.term())) {
             throw WireException.corrupt(
                     "a frame of type " + header.type() + " has term=" + header.term() + " expected=" + settings.term());
@@ -281,16 +296,7 @@ final class PrimaryLink implements AutoCloseable {
                 require(stage == Stage.FLOWING, header);
                 listener.verified(epoch, Payloads.decodeVerified(payload));
             }
-            case REFUSAL -> {
-                Refusal refusal = Refusal.decode(payload);
-                end(() -> {
-                    if (refusal.code() == Refusal.Code.ACTIVATED) {
-                        listener.backupActivated(refusal.reason());
-                    } else {
-                        listener.refused(refusal.reason());
-                    }
-                });
-            }
+            case REFUSAL -> refused(Refusal.decode(payload));
             case SIGNED_OFF -> endWith(payload, listener::signedOff);
             case STANDBY_LOST -> endWith(payload, listener::backupLost);
             case ACTIVATED -> endWith(payload, listener::backupActivated);
@@ -313,6 +319,21 @@ final class PrimaryLink implements AutoCloseable {
         }
     }
 
+    /** Only a refusal that proves that the backup has no image, and so never will activate, ends a resumable session. */
+    private void refused(Refusal refusal) throws IOException {
+        String reason = refusal.reason();
+        boolean answersResume = mode == Hello.Mode.RESUME && stage == Stage.GREETING;
+        if (refusal.code() == Refusal.Code.ACTIVATED) {
+            end(() -> listener.backupActivated(reason));
+        } else if (!queue.isResumable()) {
+            end(() -> listener.refused(reason));
+        } else if (answersResume && refusal.code() == Refusal.Code.UNKNOWN_SESSION) {
+            end(() -> listener.backupLost("the backup has no image: " + reason));
+        } else {
+            throw new IOException("the backup refuses to go on (" + refusal.code() + "): " + reason);
+        }
+    }
+
     private void welcomed(Welcome welcome, EpochId lastWhole) throws WireException {
         if (stage != Stage.GREETING) {
             throw WireException.corrupt("a second WELCOME");
@@ -330,7 +351,7 @@ final class PrimaryLink implements AutoCloseable {
                     return;
                 }
                 if (lastWhole.equals(EpochId.NONE)) {
-                    end(() -> listener.backupLost("the connection was lost before the backup had a whole checkpoint"));
+                    end(() -> listener.backupLost("the backup has no image: it has no whole checkpoint"));
                     return;
                 }
                 queue.rewind(lastWhole);

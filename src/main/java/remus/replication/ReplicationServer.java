@@ -122,13 +122,8 @@ public final class ReplicationServer implements AutoCloseable {
         return address;
     }
 
-    /** Connections accepted so far. */
-    public long connectionCount() {
-        return connectionCount.get();
-    }
-
     /** Connections closed so far because of what they sent, failed to send, or because there were too many. */
-    public long closedCount() {
+    long closedCount() {
         return closedCount.get();
     }
 
@@ -164,7 +159,8 @@ public final class ReplicationServer implements AutoCloseable {
 
     private void drop(String reason, SocketChannel channel) throws IOException {
         closedCount.incrementAndGet();
-        log.warn("closed the connection from " + channel.getRemoteAddress() + ": " + reason);
+        log.warn("closed the connection from " + Transport.addressOf((InetSocketAddress) channel.getRemoteAddress())
+                + ": " + reason);
         channel.close();
     }
 

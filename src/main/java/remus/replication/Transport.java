@@ -23,10 +23,10 @@ final class Transport implements AutoCloseable {
     private final SocketChannel channel;
     private final Selector selector;
     private final SelectionKey key;
-    private final String peer;
+    private final HostAddress peer;
     private long receivedBytes;
 
-    private Transport(SocketChannel channel, Selector selector, SelectionKey key, String peer) {
+    private Transport(SocketChannel channel, Selector selector, SelectionKey key, HostAddress peer) {
         this.channel = channel;
         this.selector = selector;
         this.key = key;
@@ -36,19 +36,11 @@ final class Transport implements AutoCloseable {
     /** Takes over a connected channel; closes it when that fails. */
     static Transport of(SocketChannel channel) throws IOException {
         try {
-            return register(channel, peerOf(channel));
+            return register(channel, addressOf((InetSocketAddress) channel.getRemoteAddress()));
         } catch (IOException e) {
             channel.close();
             throw e;
         }
-    }
-
-    /** Where the connection came from, in a form that {@link HostAddress#parse} reads. */
-    private static String peerOf(SocketChannel channel) throws IOException {
-        if (channel.getRemoteAddress() instanceof InetSocketAddress remote) {
-            return new HostAddress(remote.getAddress().getHostAddress(), remote.getPort()).toString();
-        }
-        throw new IOException("a connection from nowhere: " + channel);
     }
 
     /** Starts to connect; {@link #awaitConnected} says when that is done. */
@@ -60,7 +52,7 @@ final class Transport implements AutoCloseable {
         SocketChannel channel = SocketChannel.open();
         Transport transport;
         try {
-            transport = register(channel, address.toString());
+            transport = register(channel, address);
         } catch (IOException e) {
             channel.close();
             throw e;
@@ -74,7 +66,14 @@ final class Transport implements AutoCloseable {
         }
     }
 
-    private static Transport register(SocketChannel channel, String peer) throws IOException {
+    /** Without a zone, which means nothing to another host. */
+    static HostAddress addressOf(InetSocketAddress socket) {
+        String host = socket.getAddress().getHostAddress();
+        int zone = host.indexOf('%');
+        return new HostAddress(zone < 0 ? host : host.substring(0, zone), socket.getPort());
+    }
+
+    private static Transport register(SocketChannel channel, HostAddress peer) throws IOException {
         channel.configureBlocking(false);
         // Acknowledgements and releases are small, and each of them is waited for.
         channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
@@ -115,8 +114,8 @@ final class Transport implements AutoCloseable {
         return true;
     }
 
-    /** The other end, for messages. */
-    String peer() {
+    /** The other end: numerical where it connected to this host, else as it was named. */
+    HostAddress peer() {
         return peer;
     }
 

@@ -11,7 +11,6 @@ public final class EthernetFrames {
     private MemorySegment memory = MemorySegment.NULL;
     private ByteBuffer bytes = ByteBuffer.allocate(0);
     private int start;
-    private int end;
     private int frameCount;
 
     /** Sees one frame: {@code length} bytes of {@code memory} from {@code offset} on. */
@@ -35,7 +34,7 @@ public final class EthernetFrames {
         this.memory = memory;
         bytes = payload;
         start = payload.position();
-        end = payload.limit();
+        int end = payload.limit();
         int at = start;
         for (long i = 0; i < count; i++) {
             if (end - at < Integer.BYTES) {
@@ -55,20 +54,6 @@ public final class EthernetFrames {
 
     public int frameCount() {
         return frameCount;
-    }
-
-    /** Bytes of all frames, with the four bytes of length before each. */
-    public int encodedBytes() {
-        return frameCount == 0 ? 0 : end - start;
-    }
-
-    /** The memory that holds the frames as they were sent, from {@link #encodedOffset} on. */
-    public MemorySegment memory() {
-        return memory;
-    }
-
-    public long encodedOffset() {
-        return start;
     }
 
     /** Shows all frames in order. */

@@ -18,8 +18,8 @@ import remus.base.HostAddress;
  * @param qemuVersion as QEMU says it
  * @param memoryBytes guest RAM, a multiple of {@code pageBytes}
  * @param pageBytes a power of two, 4096 to 65536
- * @param interval length of an epoch, more than 0 and at most an hour
- * @param detect silence after which the backup takes over, more than 0 and at most an hour
+ * @param interval length of an epoch, 1 ms to 10 minutes
+ * @param detect silence after which the backup takes over, 10 ms to 10 minutes
  * @param verifyEvery memory digests are compared after so many commits; 0: never
  * @param definition the VM's definition, of which the protocol knows only the length
  * @param files what the definition needs beside itself
@@ -65,8 +65,8 @@ public record Hello(
         require(
                 memoryBytes > 0 && memoryBytes <= WireLimits.MAX_MEMORY_BYTES && memoryBytes % pageBytes == 0,
                 "memoryBytes=" + memoryBytes + " is out of range or no multiple of the page size");
-        requireDuration("interval", interval);
-        requireDuration("detect", detect);
+        requireDuration("interval", interval, WireLimits.MIN_INTERVAL_NANOS);
+        requireDuration("detect", detect, WireLimits.MIN_DETECT_NANOS);
         require(verifyEvery >= 0, "verifyEvery=" + verifyEvery + " is negative");
         require(
                 definition.length <= WireLimits.MAX_DEFINITION_BYTES,
@@ -197,10 +197,12 @@ public record Hello(
         return files;
     }
 
-    private static void requireDuration(String name, Duration value) {
+    private static void requireDuration(String name, Duration value, long minNanos) {
+        Duration min = Duration.ofNanos(minNanos);
+        Duration max = Duration.ofNanos(WireLimits.MAX_DURATION_NANOS);
         require(
-                value.isPositive() && value.compareTo(Duration.ofNanos(WireLimits.MAX_DURATION_NANOS)) <= 0,
-                name + "=" + value + " is not within an hour");
+                value.compareTo(min) >= 0 && value.compareTo(max) <= 0,
+                name + "=" + value + " is not in " + min + ".." + max);
     }
 
     private static void require(boolean holds, String message) {

@@ -175,8 +175,12 @@ public final class SessionOrder {
         nextInboundSequence = firstSequence + frames;
     }
 
-    public void released() throws WireException {
+    /** The output of an epoch leaves the primary only after the backup has acknowledged it. */
+    public void released(EpochId epoch) throws WireException {
         requireFlow(FrameType.RELEASED);
+        if (epoch.isAfter(lastEnded)) {
+            throw outOfOrder(FrameType.RELEASED, epoch);
+        }
     }
 
     public void heartbeat() throws WireException {

@@ -56,8 +56,14 @@ public final class WireLimits {
     /** Most mirrored input in one frame, in bytes, lengths included. */
     public static final int MAX_INBOUND_BYTES = 128 << 10;
 
-    /** Longest interval or detection time, in nanoseconds: an hour. */
-    public static final long MAX_DURATION_NANOS = 3_600_000_000_000L;
+    /** Shortest interval, in nanoseconds: 1 ms. */
+    public static final long MIN_INTERVAL_NANOS = 1_000_000L;
+
+    /** Shortest detection time, in nanoseconds: 10 ms; heartbeats come at a quarter of it. */
+    public static final long MIN_DETECT_NANOS = 10_000_000L;
+
+    /** Longest interval or detection time, in nanoseconds: 10 minutes. */
+    public static final long MAX_DURATION_NANOS = 600_000_000_000L;
 
     private static final int MAX_TEXT_FIELD_BYTES = 2 + MAX_TEXT_BYTES;
 

@@ -57,7 +57,7 @@ class PrimaryRoleTest {
         assertFalse(role.backupGone());
         assertFalse(role.severed(0));
         assertFalse(role.reconnected());
-        assertFalse(role.tick(Long.MAX_VALUE / 2));
+        assertFalse(role.isAloneDue(Long.MAX_VALUE / 2));
         assertThrows(InvariantViolation.class, role::sessionOpened);
         assertThrows(InvariantViolation.class, role::firstCheckpointBegins);
         assertRole(State.LOST, false, role);
@@ -82,7 +82,7 @@ class PrimaryRoleTest {
         role.severed(0);
         assertEquals(Long.MAX_VALUE, role.nanosUntilAlone(0));
         for (long now = 0; now < 100 * DETECT; now += DETECT / 4) {
-            assertFalse(role.tick(now));
+            assertFalse(role.isAloneDue(now));
         }
         assertRole(State.SEVERED, false, role);
     }
@@ -95,22 +95,36 @@ class PrimaryRoleTest {
         assertFalse(role.severed(700), "the time counts from the first loss");
         for (long now = 500; now < 500 + PATIENCE; now += DETECT / 4) {
             assertEquals(Math.min(500 + PATIENCE - now, DETECT / 2), role.nanosUntilAlone(now));
-            assertFalse(role.tick(now));
+            assertFalse(role.isAloneDue(now));
         }
-        assertTrue(role.tick(500 + PATIENCE));
+        assertTrue(role.isAloneDue(500 + PATIENCE));
+        assertRole(State.SEVERED, false, role);
+        role.goAlone();
         assertRole(State.ALONE, false, role);
-        assertFalse(role.tick(500 + PATIENCE));
+        assertFalse(role.isAloneDue(500 + PATIENCE));
+    }
+
+    @Test
+    void aBackupThatStillStandsByIsGivenTheWholeTimeAgain() {
+        PrimaryRole role = protectedRole(WhenAlone.CONTINUE);
+        role.severed(0);
+        for (long now = 0; now < PATIENCE; now += DETECT / 4) {
+            role.isAloneDue(now);
+        }
+        role.postponeAlone(PATIENCE);
+        assertFalse(role.isAloneDue(PATIENCE));
+        assertRole(State.SEVERED, false, role);
     }
 
     @Test
     void contactAgainStopsTheWait() {
         PrimaryRole role = protectedRole(WhenAlone.CONTINUE);
         role.severed(0);
-        role.tick(DETECT / 2);
+        role.isAloneDue(DETECT / 2);
         role.reconnected();
-        assertFalse(role.tick(PATIENCE));
+        assertFalse(role.isAloneDue(PATIENCE));
         role.severed(PATIENCE);
-        assertFalse(role.tick(PATIENCE));
+        assertFalse(role.isAloneDue(PATIENCE));
         assertRole(State.SEVERED, false, role);
     }
 
@@ -119,15 +133,15 @@ class PrimaryRoleTest {
     void timeAsleepIsNoTimeWithoutTheBackup() {
         PrimaryRole role = protectedRole(WhenAlone.CONTINUE);
         role.severed(0);
-        assertFalse(role.tick(DETECT / 2));
+        assertFalse(role.isAloneDue(DETECT / 2));
         long woken = 1000 * DETECT;
         assertEquals(0, role.nanosUntilAlone(woken));
-        assertFalse(role.tick(woken), "a late wake-up must not release what the backup may have outrun");
+        assertFalse(role.isAloneDue(woken), "a late wake-up must not release what the backup may have outrun");
         assertEquals(DETECT / 2, role.nanosUntilAlone(woken));
         for (long now = woken; now < woken + PATIENCE; now += DETECT / 4) {
-            assertFalse(role.tick(now));
+            assertFalse(role.isAloneDue(now));
         }
-        assertTrue(role.tick(woken + PATIENCE));
+        assertTrue(role.isAloneDue(woken + PATIENCE));
     }
 
     private static PrimaryRole protectedRole(WhenAlone whenAlone) {

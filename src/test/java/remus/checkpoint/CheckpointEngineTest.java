@@ -418,17 +418,6 @@ class CheckpointEngineTest {
     }
 
     @Test
-    void aGuestThatWasLostStaysPaused() {
-        synchronize();
-        engine.tick(2000);
-        engine.guestSuspended();
-        engine.endAndKeepPaused();
-        log.clear();
-        engine.guestSaved(2010);
-        expectLog();
-    }
-
-    @Test
     void answersToAnEarlierSessionsPauseAreNotTakenForItsOwn() {
         engine.begin();
         log.clear();

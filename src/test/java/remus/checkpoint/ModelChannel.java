@@ -119,7 +119,7 @@ final class ModelChannel implements BackupChannel {
         acknowledgements.clear();
         begunCount = 0;
         receiver.dropPartial();
-        listener.disconnected("the model cut it", false);
+        listener.disconnected("the model cut it");
         if (!firstWasSent) {
             over = true;
             listener.backupLost("not resumable");

@@ -410,7 +410,7 @@ final class ModelWorld implements AutoCloseable {
         }
 
         @Override
-        public void disconnected(String cause, boolean portRefused) {
+        public void disconnected(String cause) {
             // The only failure that the model makes is one of writing the backup's memory.
             applyMayBePending = true;
             agent.add(engine::disconnected);
@@ -439,6 +439,11 @@ final class ModelWorld implements AutoCloseable {
         @Override
         public void backupLost(String reason) {
             agent.add(this::finish);
+        }
+
+        @Override
+        public void channelFailed(Throwable cause) {
+            throw new AssertionError(cause);
         }
 
         @Override

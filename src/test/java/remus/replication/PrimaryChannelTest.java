@@ -193,11 +193,50 @@ class PrimaryChannelTest {
     }
 
     @Test
-    void aSignOffThatNobodyAnswersEndsWithinItsLimit() throws Exception {
+    void aSignOffThatNobodyAnswersIsWithdrawnAndTheSessionGoesOn() throws Exception {
         primary.synchronize();
-        backup.stall();
+        backup.answersSignOff = false;
         primary.channel.signOff("unprotect");
+        primary.channel.send(primary.checkpoint(2, 10));
         primary.await("sign-off unanswered");
+        primary.await("reconnected 1");
+        primary.await("acknowledged 2");
+        assertEquals(
+                1, primary.heard.stream().filter("sign-off unanswered"::equals).count());
+        backup.answersSignOff = true;
+        primary.channel.signOff("again");
+        primary.await("signed off dropped: again");
+    }
+
+    @Test
+    void aSignOffThatNobodyAnswersBeforeTheFirstCheckpointEndsTheSession() throws Exception {
+        primary.channel.open();
+        primary.await("ready");
+        backup.answersSignOff = false;
+        primary.channel.signOff("unprotect");
+        primary.await("refused");
+        assertFalse(primary.heard.contains("sign-off unanswered"));
+    }
+
+    @Test
+    void anExceptionOfTheChannelsOwnProvesNothingOfTheBackup() throws Exception {
+        primary.synchronize();
+        primary.failure.set(new IllegalStateException("a fault of the channel's"));
+        primary.channel.send(primary.checkpoint(2, 10));
+        primary.await("reconnected 2");
+        assertTrue(primary.heard.contains("disconnected"));
+        primary.channel.send(primary.checkpoint(3, 10));
+        primary.await("acknowledged 3");
+        assertFalse(primary.heard.contains("backup lost"));
+    }
+
+    @Test
+    void anErrorOfTheChannelsOwnIsReportedAsSuch() throws Exception {
+        primary.synchronize();
+        primary.failure.set(new AssertionError("a contradiction"));
+        primary.channel.send(primary.checkpoint(2, 10));
+        primary.await("channel failed AssertionError");
+        assertFalse(primary.heard.contains("backup lost"));
     }
 
     @Test

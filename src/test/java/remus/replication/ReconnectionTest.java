@@ -11,8 +11,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import remus.base.EpochId;
 import remus.base.HostAddress;
+import remus.wire.Refusal;
 
 /** What becomes of a session when its connection is cut, at any byte. */
 @Timeout(90)
@@ -111,6 +114,91 @@ class ReconnectionTest {
         primary.await("backup lost");
     }
 
+    @ParameterizedTest
+    @EnumSource(
+            value = Refusal.Code.class,
+            mode = EnumSource.Mode.EXCLUDE,
+            names = {"ACTIVATED", "UNKNOWN_SESSION"})
+    void aRefusalThatProvesNothingIsNoEndOfAnEstablishedSession(Refusal.Code code) throws Exception {
+        primary.synchronize();
+        backup.refusal = new Refusal(code, "not now");
+        relay.cut();
+        primary.await("cause: the backup refuses to go on (" + code + "): not now");
+        backup.refusal = null;
+        primary.await("reconnected 1");
+        assertNoEnd();
+    }
+
+    @Test
+    void aBackupThatDoesNotKnowTheSessionHasNoImage() throws Exception {
+        primary.synchronize();
+        backup.refusal = new Refusal(Refusal.Code.UNKNOWN_SESSION, "restarted");
+        relay.cut();
+        primary.await("reason: the backup has no image: restarted");
+        assertTrue(primary.heard.contains("backup lost"));
+    }
+
+    @Test
+    void aBackupThatHasTakenOverSaysSoToAPrimaryThatComesBack() throws Exception {
+        primary.synchronize();
+        backup.refusal = new Refusal(Refusal.Code.ACTIVATED, "took over");
+        relay.cut();
+        primary.await("activated took over");
+    }
+
+    @Test
+    void aBackupThatHoldsLessThanItHadAcknowledgedHasNoImage() throws Exception {
+        primary.synchronize();
+        backup.claimedWhole = EpochId.NONE;
+        relay.cut();
+        primary.await("backup lost");
+    }
+
+    @Test
+    void aBackupThatMakesNoSenseIsNoEndOfAnEstablishedSession() throws Exception {
+        primary.synchronize();
+        backup.claimedWhole = new EpochId(99);
+        relay.cut();
+        TestPrimary.await(
+                "nonsense noticed",
+                () -> primary.heard.stream().anyMatch(line -> line.startsWith("cause: the backup broke the protocol")));
+        backup.claimedWhole = null;
+        primary.await("reconnected 1");
+        assertNoEnd();
+    }
+
+    @Test
+    void aFirstCheckpointThatMayHaveArrivedIsNotGivenUpWithItsConnection() throws Exception {
+        backup.acknowledges = false;
+        primary.channel.open();
+        primary.await("ready");
+        primary.channel.send(primary.checkpoint(1, 10));
+        TestPrimary.await("checkpoint 1", () -> backup.log.contains("end 1"));
+        relay.cut();
+        primary.await("reconnected 1");
+        assertNoEnd();
+    }
+
+    @Test
+    void aSignOffThatCanNotBeDeliveredIsWithdrawn() throws Exception {
+        primary.synchronize();
+        backup.refusal = new Refusal(Refusal.Code.OTHER, "not now");
+        relay.cut();
+        primary.channel.signOff("unprotect");
+        primary.await("sign-off unanswered");
+        backup.refusal = null;
+        primary.await("reconnected 1");
+        primary.channel.send(primary.checkpoint(2, 10));
+        primary.await("acknowledged 2");
+        assertFalse(backup.log.contains("sign-off unprotect"));
+        assertNoEnd();
+    }
+
+    private void assertNoEnd() {
+        List<String> ends = List.of("refused", "backup lost", "channel failed");
+        assertFalse(primary.heard.stream().anyMatch(ends::contains), () -> "heard " + primary.heard);
+    }
+
     @Test
     void aConnectionLostBeforeReadyStartsOver() throws Exception {
         backup.wanted = List.of("vmlinuz");
@@ -151,12 +239,14 @@ class ReconnectionTest {
         primary.synchronize();
         long before = System.nanoTime();
         relay.close();
-        primary.await("disconnected, refused");
+        primary.await("cause: Connection refused");
         assertTrue(System.nanoTime() - before < Duration.ofSeconds(3).toNanos());
         assertFalse(primary.heard.contains("backup lost"));
         assertEquals(
                 1,
-                primary.heard.stream().filter("disconnected, refused"::equals).count());
+                primary.heard.stream()
+                        .filter("cause: Connection refused"::equals)
+                        .count());
     }
 
     @Test
@@ -167,7 +257,7 @@ class ReconnectionTest {
         }
         try (TestPrimary early = new TestPrimary(address)) {
             early.channel.open();
-            early.await("disconnected, refused");
+            early.await("cause: Connection refused");
             try (ReplicationServer late = ReplicationServer.open(address, backup, TestBackup.TIME)) {
                 early.await("ready");
                 assertEquals(address, late.address());

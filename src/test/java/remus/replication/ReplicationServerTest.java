@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.Inet6Address;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
@@ -20,6 +22,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
@@ -82,6 +86,29 @@ class ReplicationServerTest {
                 assertTrue(first.isConnected() && second.isConnected());
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"127.0.0.1", "::1"})
+    void aPrimarysAddressCanBeReadBack(String loopback) throws Exception {
+        try (ReplicationServer server = ReplicationServer.open(new HostAddress(loopback, 0), backup, TestBackup.TIME);
+                TestPrimary primary = new TestPrimary(server.address())) {
+            primary.channel.open();
+            primary.await("ready");
+            String peer = backup.log.getFirst().substring("session NEW from ".length());
+            HostAddress address = HostAddress.parse(peer, 0);
+            assertEquals(InetAddress.getByName(loopback), InetAddress.getByName(address.host()), peer);
+            assertEquals(peer, address.toString());
+        }
+    }
+
+    @Test
+    void aZoneOfThisHostIsLeftOutOfAnAddress() throws Exception {
+        byte[] linkLocal = InetAddress.getByName("fe80::7").getAddress();
+        InetAddress zoned = Inet6Address.getByAddress("", linkLocal, 1);
+        assertEquals(
+                "[fe80:0:0:0:0:0:0:7]:7420",
+                Transport.addressOf(new InetSocketAddress(zoned, 7420)).toString());
     }
 
     @Test

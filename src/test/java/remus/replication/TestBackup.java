@@ -25,6 +25,7 @@ import remus.wire.Hello;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
 import remus.wire.PageRuns;
+import remus.wire.Refusal;
 import remus.wire.Welcome;
 
 /** A backup with a real server and a real connection, whose guest memory is a map. */
@@ -53,6 +54,14 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     private volatile boolean stands;
 
     volatile boolean acknowledges = true;
+    volatile boolean answersSignOff = true;
+
+    /** What sessions are refused with, or null. */
+    volatile @Nullable Refusal refusal;
+
+    /** What is claimed in a welcome instead of the last whole epoch, or null. */
+    volatile @Nullable EpochId claimedWhole;
+
     volatile List<String> wanted = List.of();
 
     /** What is done, once, with the connection by its agent. */
@@ -99,6 +108,12 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     public void session(Hello hello, BackupConnection connection) {
         sessionCount.incrementAndGet();
         peers.add(connection.peer());
+        Refusal refused = refusal;
+        if (refused != null) {
+            connection.refuse(refused);
+            connection.close();
+            return;
+        }
         agents.add(Thread.ofPlatform().daemon().start(() -> run(hello, connection)));
     }
 
@@ -114,8 +129,9 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
 
     private void run(Hello hello, BackupConnection connection) {
         try (connection) {
-            log.add("session " + hello.mode() + " sealed=" + connection.sealedAtHello());
-            connection.welcome(lastWhole, new Welcome("beta", "7.2", wanted));
+            log.add("session " + hello.mode() + " from " + connection.peer());
+            EpochId claimed = claimedWhole;
+            connection.welcome(claimed == null ? lastWhole : claimed, new Welcome("beta", "7.2", wanted));
             boolean readied = hello.mode() == Hello.Mode.RESUME;
             while (!closed && connection.isOpen()) {
                 if (!readied && connection.filesArrived()) {
@@ -242,6 +258,9 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     @Override
     public void signOff(String reason) {
         log.add("sign-off " + reason);
+        if (!answersSignOff) {
+            return;
+        }
         orders.add(connection -> {
             connection.signedOff("dropped: " + reason);
             connection.close();

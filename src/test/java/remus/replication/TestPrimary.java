@@ -9,8 +9,10 @@ import java.nio.channels.Channels;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
@@ -30,6 +32,9 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     static final Term TERM = new Term(3);
     static final byte[] KERNEL = new byte[3_000_000];
     private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    /** Thrown once, when an acknowledgement is heard. */
+    final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
 
     final List<String> heard = new CopyOnWriteArrayList<>();
     final PrimaryChannel channel;
@@ -162,12 +167,19 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
 
     @Override
     public void acknowledged(EpochId epoch) {
+        Throwable thrown = failure.getAndSet(null);
+        if (thrown instanceof RuntimeException exception) {
+            throw exception;
+        }
+        if (thrown instanceof Error error) {
+            throw error;
+        }
         heard.add("acknowledged " + epoch);
     }
 
     @Override
-    public void disconnected(String cause, boolean portRefused) {
-        heard.add(portRefused ? "disconnected, refused" : "disconnected");
+    public void disconnected(String cause) {
+        heard.add("disconnected");
         heard.add("cause: " + cause);
     }
 
@@ -201,6 +213,11 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     @Override
     public void backupActivated(String reason) {
         heard.add("activated " + reason);
+    }
+
+    @Override
+    public void channelFailed(Throwable cause) {
+        heard.add("channel failed " + cause.getClass().getSimpleName());
     }
 
     @Override

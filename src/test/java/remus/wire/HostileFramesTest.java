@@ -13,6 +13,7 @@ import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import remus.base.ErrorCategory;
 
@@ -38,6 +39,26 @@ class HostileFramesTest {
             }
         }
         assertTrue(refused > INPUTS / 2, "refused only " + refused);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "999999, 300000000",
+        "0, 300000000",
+        "600000000001, 300000000",
+        "25000000, 9999999",
+        "25000000, 600000000001"
+    })
+    void timesThatNoPrimaryCanMeanAreRefused(long intervalNanos, long detectNanos) {
+        byte[] hello = Samples.encode(FrameType.HELLO);
+        ByteBuffer payload = ByteBuffer.wrap(hello);
+        int at = WireLimits.HEADER_BYTES + 1;
+        for (int text = 0; text < 5; text++) {
+            at += 2 + payload.getShort(at);
+        }
+        payload.putLong(at + 12, intervalNanos).putLong(at + 20, detectNanos);
+        seal(hello);
+        assertThrows(WireException.class, () -> Samples.decode(hello));
     }
 
     private static byte[] mutate(byte[] sample, Random random) {

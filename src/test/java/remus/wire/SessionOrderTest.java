@@ -123,6 +123,16 @@ class SessionOrderTest {
     }
 
     @Test
+    void onlyWhatIsWholeHereCanHaveBeenReleased() throws WireException {
+        assertThrows(WireException.class, () -> order.released(ONE));
+        first();
+        order.released(ONE);
+        order.checkpointBegin(TWO, LATER);
+        assertThrows(WireException.class, () -> order.released(TWO));
+        order.released(ONE);
+    }
+
+    @Test
     void nothingFollowsASignOff() throws WireException {
         order.signOff();
         assertThrows(WireException.class, order::heartbeat);

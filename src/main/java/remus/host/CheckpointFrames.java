@@ -1,0 +1,79 @@
+package remus.host;
+
+import java.lang.foreign.MemorySegment;
+import remus.base.EpochId;
+import remus.checkpoint.CheckpointException;
+import remus.checkpoint.CheckpointReceiver;
+import remus.wire.CheckpointBegin;
+import remus.wire.CheckpointEnd;
+import remus.wire.Digest;
+import remus.wire.EthernetFrames;
+import remus.wire.FrameHandler;
+import remus.wire.PageRuns;
+
+/** Brings the frames of a session to the backup's receiver. Confined to the backup's agent thread. */
+abstract class CheckpointFrames implements FrameHandler<CheckpointException> {
+    /** The receiver; frames for it come only when there is one, after READY. */
+    abstract CheckpointReceiver receiver();
+
+    @Override
+    public final void pages(EpochId epoch, PageRuns runs) throws CheckpointException {
+        for (int run = 0; run < runs.runCount(); run++) {
+            if (epoch.equals(EpochId.NONE)) {
+                receiver().preCopyPages(runs.firstPage(run), runs.pageCount(run), runs.data(), runs.dataOffset(run));
+            } else {
+                receiver().pages(epoch, runs.firstPage(run), runs.pageCount(run), runs.data(), runs.dataOffset(run));
+            }
+        }
+    }
+
+    @Override
+    public final void zeroPages(EpochId epoch, PageRuns runs) throws CheckpointException {
+        for (int run = 0; run < runs.runCount(); run++) {
+            if (epoch.equals(EpochId.NONE)) {
+                receiver().preCopyZeroPages(runs.firstPage(run), runs.pageCount(run));
+            } else {
+                receiver().zeroPages(epoch, runs.firstPage(run), runs.pageCount(run));
+            }
+        }
+    }
+
+    @Override
+    public final void checkpointBegin(EpochId epoch, CheckpointBegin begin) throws CheckpointException {
+        receiver().begin(epoch, begin.first(), begin.inboundMark());
+    }
+
+    @Override
+    public final void deviceState(EpochId epoch, long offset, long totalBytes, MemorySegment bytes)
+            throws CheckpointException {
+        receiver().deviceState(epoch, offset, bytes, 0, (int) bytes.byteSize());
+    }
+
+    @Override
+    public final void outputFrames(EpochId epoch, EthernetFrames frames) throws CheckpointException {
+        frames.forEach((_, memory, offset, length) -> receiver().outputFrame(epoch, memory, offset, length));
+    }
+
+    @Override
+    public final void checkpointEnd(EpochId epoch, CheckpointEnd end) throws CheckpointException {
+        Digest digest = end.memoryDigest();
+        receiver()
+                .end(
+                        epoch,
+                        end.pageCount(),
+                        end.deviceStateBytes(),
+                        end.outputFrameCount(),
+                        digest == null ? null : digest.bytes());
+    }
+
+    @Override
+    public final void inboundFrames(long firstSequence, EthernetFrames frames) throws CheckpointException {
+        frames.forEach((index, memory, offset, length) ->
+                receiver().inboundFrame(firstSequence + index, memory, offset, length));
+    }
+
+    @Override
+    public final void released(EpochId epoch) throws CheckpointException {
+        receiver().releasedUpTo(epoch);
+    }
+}
