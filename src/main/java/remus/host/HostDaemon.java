@@ -161,6 +161,14 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     private ActiveVm findActive(String name, String verb) throws OperationException {
         if (find(name) instanceof ActiveVm active) {
+            if (active.yieldsToNewSession()) {
+                VmStatus last = active.status();
+                throw new OperationException(
+                        Kind.CONFLICT,
+                        "%s: VM %s does not run here any more, it is %s%s"
+                                .formatted(verb, name, last.state(), last.reason() == null ? "" : ": " + last.reason()),
+                        "remus stop %s lets host %s forget it".formatted(name, configuration.name()));
+            }
             return active;
         }
         throw new OperationException(

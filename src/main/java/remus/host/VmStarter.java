@@ -110,6 +110,13 @@ final class VmStarter implements AutoCloseable {
                 "choose another name, or end that VM: remus stop " + present.name());
     }
 
+    private Path qemuLog(VmDefinition definition) {
+        return new QemuPaths(
+                        services.state().root(),
+                        services.state().root().resolve("vms").resolve(definition.name()))
+                .logFile();
+    }
+
     private Term nextTerm(String vm) throws OperationException {
         try {
             return new Term(services.state().ownership(vm).term() + 1);
@@ -143,7 +150,10 @@ final class VmStarter implements AutoCloseable {
             return vm;
         } catch (IOException | GuestMemoryException | QemuException | LinuxException e) {
             throw new OperationException(
-                    Kind.FAILED, "VM %s can't be started: %s".formatted(definition.name(), e.getMessage()), "", e);
+                    Kind.FAILED,
+                    "VM %s can't be started: %s".formatted(definition.name(), e.getMessage()),
+                    e instanceof QemuException ? "mend the definition, or see %s".formatted(qemuLog(definition)) : "",
+                    e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);

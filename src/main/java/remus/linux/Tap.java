@@ -84,6 +84,11 @@ public final class Tap implements AutoCloseable {
                         call,
                         failure.errno(),
                         "making a TAP device needs CAP_NET_ADMIN in this network namespace: run as root");
+            case Errno.ENOTTY ->
+                new LinuxException(
+                        call,
+                        failure.errno(),
+                        DEVICE + " is not the TAP driver: restore it (mknod " + DEVICE + " c 10 200)");
             case Errno.EBUSY ->
                 new LinuxException(call, failure.errno(), "an interface of that name exists and is in use");
             default -> failure;

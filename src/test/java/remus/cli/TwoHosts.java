@@ -67,14 +67,30 @@ final class TwoHosts implements AutoCloseable {
 
     /** @param alphaOptions further JVM options of alpha's daemon */
     static TwoHosts open(Path directory, List<String> alphaOptions, List<String> betaOptions) throws Exception {
+        return open(directory, alphaOptions, betaOptions, List.of());
+    }
+
+    /** As {@link #open(Path)}, with memory for guests of their own on each host, so that what is left there can be seen. */
+    static TwoHosts openApart(Path directory) throws Exception {
+        return open(directory, List.of(), List.of(), within("mount -t tmpfs none /dev/shm"));
+    }
+
+    /** A wrapper (see {@link DemoHost#start(List)}) that first runs shell commands, in the host's own mount namespace. */
+    static List<String> within(String commands) {
+        return List.of("sh", "-c", commands + " && exec \"$@\"", "sh");
+    }
+
+    private static TwoHosts open(
+            Path directory, List<String> alphaOptions, List<String> betaOptions, List<String> wrapper)
+            throws Exception {
         DemoGuest guest = DemoGuest.make();
         DemoTopology topology = DemoTopology.create();
         try {
             NamespaceThread inside = new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT));
             TwoHosts hosts = new TwoHosts(directory, topology, inside, guest, alphaOptions, betaOptions);
             try {
-                hosts.startDaemon(hosts.alpha);
-                hosts.startDaemon(hosts.beta);
+                hosts.startDaemon(hosts.alpha, wrapper);
+                hosts.startDaemon(hosts.beta, wrapper);
                 hosts.alpha.awaitUp();
                 hosts.beta.awaitUp();
                 return hosts;
@@ -145,6 +161,16 @@ final class TwoHosts implements AutoCloseable {
                 .lines()
                 .map(line -> line.split("\\s", 2)[0])
                 .toList();
+    }
+
+    /** Directories of QEMUs in the memory that a daemon sees; see {@link #openApart}. */
+    List<String> memoryOn(DemoHost host) throws IOException {
+        Path memory = Path.of("/proc/" + host.pid() + "/root/dev/shm");
+        try (Stream<Path> files = Files.walk(memory, 2)) {
+            return files.filter(file -> memory.relativize(file).getNameCount() == 2)
+                    .map(file -> String.valueOf(file.getFileName()))
+                    .toList();
+        }
     }
 
     private static String ip(String... arguments) throws Exception {
@@ -243,7 +269,11 @@ final class TwoHosts implements AutoCloseable {
 
     /** Pid of the VM's QEMU on that host. */
     long qemuPid(DemoHost host) throws RemusException {
-        Long pid = host.status(DemoGuest.NAME).qemuPid();
+        return qemuPid(host, host.status(DemoGuest.NAME));
+    }
+
+    static long qemuPid(DemoHost host, VmStatus status) {
+        Long pid = status.qemuPid();
         if (pid == null) {
             throw new AssertionError("no QEMU on " + host.name());
         }
