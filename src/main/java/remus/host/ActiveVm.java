@@ -60,6 +60,10 @@ import remus.wire.OwnerState;
 final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveVm.class);
     private static final Duration QUIT_LIMIT = Duration.ofSeconds(3);
+
+    /** How long a process that is being killed may take to be gone, with all its memory to give back. */
+    private static final Duration DYING_LIMIT = Duration.ofMillis(500);
+
     private static final Duration STATUS_LIMIT = Duration.ofMillis(300);
     private static final Duration FENCE_LIMIT = Duration.ofSeconds(3);
     private static final long IDLE_WAIT_NANOS = 500_000_000L;
@@ -281,6 +285,15 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         }
     }
 
+    private boolean isQemuEnding() {
+        try {
+            return guest.process().awaitExit(DYING_LIMIT).isPresent();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
     private void killQemu() {
         stopped = true;
         try {
@@ -394,6 +407,11 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
 
     @Override
     public void failed(String cause) {
+        if (isQemuEnding()) {
+            // Its memory goes before the process does: this is a death to be reported, not a protection to be ended.
+            guestDied("QEMU ended while a checkpoint was taken: " + cause);
+            return;
+        }
         ProtectionSession running = session;
         event(EventType.FAILED, "protection ends: " + cause);
         if (running != null) {

@@ -195,8 +195,6 @@ final class StandbyParts implements AutoCloseable {
 
     /** Lets the receiver keep one memory while the QEMU behind it is replaced. */
     private final class CurrentMemory implements BackupMemory {
-        private final long pageCount = definition.memory().bytes() / GuestMemory.PAGE_BYTES;
-
         private StandbyMemory memory() throws CheckpointException {
             Standby waiting = current;
             if (waiting == null) {
@@ -207,7 +205,7 @@ final class StandbyParts implements AutoCloseable {
 
         @Override
         public long pageCount() {
-            return pageCount;
+            return definition.memory().bytes() / GuestMemory.PAGE_BYTES;
         }
 
         @Override
