@@ -357,28 +357,20 @@ final class TwoHosts implements AutoCloseable {
                 wake(pid);
             }
         }
-        try (CloseStack hosts = new CloseStack()) {
-            hosts.push(() -> close(beta));
-            hosts.push(() -> close(alpha));
+        try (CloseStack all = new CloseStack()) {
+            all.push(topology);
+            all.push(inside);
+            all.push(this::killQemus);
+            all.push(beta);
+            all.push(alpha);
         }
+    }
+
+    private void killQemus() {
         for (long pid : pids) {
             ProcessHandle.of(pid)
                     .filter(process -> process.info().command().orElse("").contains("qemu"))
                     .ifPresent(ProcessHandle::destroyForcibly);
-        }
-        inside.close();
-        try {
-            topology.close();
-        } catch (CommandException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    private static void close(DemoHost host) {
-        try {
-            host.close();
-        } catch (RemusException e) {
-            throw new IllegalStateException(e);
         }
     }
 
