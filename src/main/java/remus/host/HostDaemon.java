@@ -161,7 +161,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     private ActiveVm findActive(String name, String verb) throws OperationException {
         if (find(name) instanceof ActiveVm active) {
-            if (active.yieldsToNewSession()) {
+            if (active.hasEnded()) {
                 VmStatus last = active.status();
                 throw new OperationException(
                         Kind.CONFLICT,
