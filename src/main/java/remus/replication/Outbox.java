@@ -3,6 +3,7 @@ package remus.replication;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Term;
 import remus.wire.FrameEncoder;
@@ -23,8 +24,9 @@ final class Outbox {
     private final FrameEncoder encoder;
     private final ByteBuffer[] writing = new ByteBuffer[1];
     private final ByteBuffer frame = ByteBuffer.allocateDirect(MAX_FRAME_BYTES);
-    private final ByteBuffer pending =
-            ByteBuffer.allocateDirect(MAX_PENDING_BYTES).limit(0);
+
+    /** Made when it is needed first: most connections never fall behind, and strangers' ones should cost little. */
+    private @Nullable ByteBuffer pending;
 
     Outbox(Transport transport, Term term) {
         this.transport = transport;
@@ -42,22 +44,33 @@ final class Outbox {
         if (isEmpty()) {
             write(frame);
         }
-        if (frame.remaining() > pending.capacity() - pending.remaining()) {
-            throw new IOException("the other side does not read: " + pending.remaining() + " bytes wait for it");
-        }
         if (frame.hasRemaining()) {
-            pending.compact().put(frame).flip();
+            keep(frame);
         }
     }
 
+    private void keep(ByteBuffer rest) throws IOException {
+        ByteBuffer kept = pending;
+        if (kept == null) {
+            kept = ByteBuffer.allocateDirect(MAX_PENDING_BYTES).limit(0);
+            pending = kept;
+        }
+        if (rest.remaining() > kept.capacity() - kept.remaining()) {
+            throw new IOException("the other side does not read: " + kept.remaining() + " bytes wait for it");
+        }
+        kept.compact().put(rest).flip();
+    }
+
     boolean isEmpty() {
-        return !pending.hasRemaining();
+        ByteBuffer kept = pending;
+        return kept == null || !kept.hasRemaining();
     }
 
     /** Sends of what was kept as much as the connection takes. */
     void flush() throws IOException {
-        if (pending.hasRemaining()) {
-            write(pending);
+        ByteBuffer kept = pending;
+        if (kept != null && kept.hasRemaining()) {
+            write(kept);
         }
     }
 

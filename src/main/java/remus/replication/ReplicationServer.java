@@ -7,6 +7,7 @@ import java.net.StandardSocketOptions;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -47,6 +48,7 @@ public final class ReplicationServer implements AutoCloseable {
     private static final int BACKLOG = 128;
     private static final int FIRST_BUFFER_BYTES = 4096;
     private static final long ACCEPT_RETRY_MILLIS = 100;
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(1);
     private static final long ANSWER_LIMIT_NANOS = TimeUnit.SECONDS.toNanos(2);
     private static final Set<FrameType> FIRST = Set.of(FrameType.HELLO, FrameType.OWNER_QUERY, FrameType.FENCE);
     private static final Logger LOG = LoggerFactory.getLogger(ReplicationServer.class);
@@ -131,6 +133,10 @@ public final class ReplicationServer implements AutoCloseable {
         while (closing.getCount() > 0) {
             try {
                 SocketChannel channel = server.accept();
+                if (closing.getCount() == 0) {
+                    channel.close();
+                    return;
+                }
                 connectionCount.incrementAndGet();
                 if (places.tryAcquire()) {
                     start(channel);
@@ -294,6 +300,12 @@ public final class ReplicationServer implements AutoCloseable {
             server.close();
         } catch (IOException e) {
             LOG.warn("closing the replication port {} failed", address, e);
+        }
+        // The system lets go of the port when the thread that waits on it has.
+        try {
+            thread.join(CLOSE_LIMIT);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
         halfOpen.forEach(Transport::wakeup);
         halfOpen.forEach(Transport::close);

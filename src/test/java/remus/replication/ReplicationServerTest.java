@@ -5,19 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.net.SocketException;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -29,20 +24,14 @@ import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.FrameRing;
 import remus.checkpoint.StagedCheckpoint;
-import remus.wire.CheckpointBegin;
-import remus.wire.CheckpointEnd;
-import remus.wire.FrameEncoder;
 import remus.wire.FrameType;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
-import remus.wire.Payloads;
 import remus.wire.WireLimits;
 
 /** The replication port under questions, sessions and everything else that may arrive. */
 @Timeout(120)
 class ReplicationServerTest {
-    private static final long SEED = 42;
-    private static final int HOSTILE_CONNECTIONS = 600;
     private static final Duration LIMIT = Duration.ofSeconds(5);
 
     private final PeerQuery query = new PeerQuery(TestBackup.TIME);
@@ -129,111 +118,6 @@ class ReplicationServerTest {
     }
 
     @Test
-    void hostileConnectionsHurtNobodyElse() throws Exception {
-        try (TestPrimary bystander = new TestPrimary(backup.address())) {
-            bystander.synchronize();
-            long descriptorsBefore = NativeUse.openDescriptors();
-            long residentBefore = 0;
-            Random random = new Random(SEED);
-            for (int i = 0; i < HOSTILE_CONNECTIONS; i++) {
-                if (i == HOSTILE_CONNECTIONS / 3) {
-                    residentBefore = NativeUse.residentBytes();
-                }
-                attack(hostileBytes(random));
-            }
-            assertInstanceOf(PeerAnswer.Answered.class, query.ask(backup.address(), "shop", LIMIT));
-            bystander.channel.send(bystander.checkpoint(2, 10));
-            bystander.await("acknowledged 2");
-            assertTrue(backup.server().closedCount() > 0);
-            long grown = NativeUse.residentBytes() - residentBefore;
-            assertTrue(grown < 64 << 20, "resident memory grew by " + grown);
-            TestPrimary.await(
-                    "descriptors back, before " + descriptorsBefore,
-                    () -> NativeUse.openDescriptors() <= descriptorsBefore + 4);
-        }
-    }
-
-    /** Sends and waits until the server has closed, or for an answer that is not to be expected. */
-    private void attack(byte[] bytes) throws IOException {
-        try (Socket socket =
-                new Socket(InetAddress.getLoopbackAddress(), backup.address().port())) {
-            socket.setSoTimeout(8000);
-            socket.getOutputStream().write(bytes);
-            socket.shutdownOutput();
-            socket.getInputStream().readAllBytes();
-        } catch (SocketException e) {
-            // Closed on us, with our bytes unread: as it should be.
-            return;
-        }
-    }
-
-    private static byte[] hostileBytes(Random random) {
-        byte[] hello = frame(FrameType.HELLO, new Term(9), EpochId.NONE, TestPrimary.hello()::encode);
-        return switch (random.nextInt(8)) {
-            case 0 -> garbage(random);
-            case 1 -> Arrays.copyOf(hello, random.nextInt(hello.length));
-            case 2 -> flip(hello, random);
-            case 3 -> ByteBuffer.wrap(hello).putInt(8, random.nextInt()).array();
-            case 4 -> ByteBuffer.wrap(hello).put(4, (byte) random.nextInt()).array();
-            // A frame of another term after a good hello.
-            case 5 -> join(hello, frame(FrameType.HEARTBEAT, new Term(8), EpochId.NONE, payload -> {}));
-            // A good hello, then frames in an order that makes no sense.
-            case 6 ->
-                join(
-                        hello,
-                        frame(
-                                FrameType.CHECKPOINT_END,
-                                new Term(9),
-                                new EpochId(random.nextInt(3)),
-                                new CheckpointEnd(random.nextInt(3), 0, 0, null)::encode),
-                        frame(
-                                FrameType.CHECKPOINT_BEGIN,
-                                new Term(9),
-                                new EpochId(random.nextInt(3)),
-                                new CheckpointBegin(random.nextBoolean(), 0)::encode));
-            // A question with something behind it, or about nothing.
-            default ->
-                join(
-                        frame(
-                                FrameType.OWNER_QUERY,
-                                Term.NONE,
-                                EpochId.NONE,
-                                payload -> Payloads.encodeVm(payload, random.nextBoolean() ? "shop" : "No Such/Name")),
-                        new byte[random.nextInt(1000)]);
-        };
-    }
-
-    private static byte[] garbage(Random random) {
-        byte[] garbage = new byte[random.nextInt(100_000)];
-        random.nextBytes(garbage);
-        return garbage;
-    }
-
-    private static byte[] flip(byte[] bytes, Random random) {
-        bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
-        return bytes;
-    }
-
-    private static byte[] frame(
-            FrameType type, Term term, EpochId epoch, java.util.function.Consumer<ByteBuffer> payload) {
-        ByteBuffer frame = FrameEncoder.begin(ByteBuffer.allocate(128 << 10));
-        payload.accept(frame);
-        new FrameEncoder(term).finish(type, epoch, frame);
-        byte[] bytes = new byte[frame.remaining()];
-        frame.get(bytes);
-        return bytes;
-    }
-
-    private static byte[] join(byte[]... parts) {
-        ByteBuffer joined = ByteBuffer.allocate(
-                Arrays.stream(parts).mapToInt(part -> part.length).sum());
-        for (byte[] part : parts) {
-            joined.put(part);
-        }
-        return joined.array();
-    }
-
-    @Test
     void connectionsThatSayNothingAreFewAndClosedInTime() throws Exception {
         List<Socket> idle = new ArrayList<>();
         try {
@@ -253,7 +137,7 @@ class ReplicationServerTest {
 
     @Test
     void aPeerOfAnotherVersionIsToldSo() throws Exception {
-        byte[] hello = frame(FrameType.HELLO, new Term(9), EpochId.NONE, TestPrimary.hello()::encode);
+        byte[] hello = HostileInputs.frame(FrameType.HELLO, new Term(9), EpochId.NONE, TestPrimary.hello()::encode);
         hello[4] = 2;
         try (Socket socket =
                 new Socket(InetAddress.getLoopbackAddress(), backup.address().port())) {

@@ -114,6 +114,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
             connection.close();
             return;
         }
+        agents.removeIf(agent -> !agent.isAlive()); // each one holds its connection
         agents.add(Thread.ofPlatform().daemon().start(() -> run(hello, connection)));
     }
 
