@@ -11,6 +11,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import remus.api.Json;
 import remus.base.ByteSize;
@@ -39,6 +40,19 @@ record SharedDefinition(
         boolean hasConsole) {
     static final String KERNEL = "kernel";
     static final String INITRD = "initrd";
+
+    private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
+    private static final Pattern BRIDGE = Pattern.compile("[A-Za-z0-9_.-]{1,15}");
+
+    /** @throws IllegalArgumentException for an interface that would bring options of its own into QEMU's command line */
+    SharedDefinition {
+        for (VmDefinition.Nic nic : nics) {
+            if (!MAC.matcher(nic.mac()).matches()
+                    || !BRIDGE.matcher(nic.bridge()).matches()) {
+                throw new IllegalArgumentException("no network interface: " + nic);
+            }
+        }
+    }
 
     static SharedDefinition of(VmDefinition definition) {
         VmDefinition.Boot boot = definition.boot();

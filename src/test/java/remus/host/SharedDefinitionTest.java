@@ -1,0 +1,35 @@
+package remus.host;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import remus.qemu.Accelerator;
+import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
+
+class SharedDefinitionTest {
+    private static final SharedDefinition SHOP = new SharedDefinition(
+            "shop",
+            MachineType.Q35,
+            1,
+            256L << 20,
+            Accelerator.TCG,
+            "max",
+            "console=ttyS0",
+            List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
+            true);
+
+    @Test
+    void whatIsSentIsWhatArrives() {
+        assertArrayEquals(SHOP.encode(), SharedDefinition.decode(SHOP.encode()).encode());
+    }
+
+    @Test
+    void aMacThatWouldBringOptionsOfItsOwnIntoTheCommandLineIsRefused() {
+        String hostile = new String(SHOP.encode(), StandardCharsets.UTF_8).replace("34:56", "34:56,romfile=/etc/x");
+        assertThrows(RuntimeException.class, () -> SharedDefinition.decode(hostile.getBytes(StandardCharsets.UTF_8)));
+    }
+}
