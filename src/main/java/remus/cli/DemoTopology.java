@@ -80,6 +80,10 @@ final class DemoTopology implements AutoCloseable {
 
     private void make() throws CommandException {
         for (Place place : Place.values()) {
+            // A namespace of somebody else's must not be taken for one that this made, and be removed.
+            if (Files.exists(namespaceFile(place))) {
+                throw new CommandException("network namespace %s: File exists".formatted(namespace(place)));
+            }
             made.add(place); // also if it is made and then something comes in between
             IpSession.run(null, List.of("netns add " + namespace(place)));
         }
