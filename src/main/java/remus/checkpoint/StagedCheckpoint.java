@@ -19,6 +19,7 @@ public final class StagedCheckpoint implements AutoCloseable {
     private boolean first;
     private int outputFrameCount;
     private long inboundMark;
+    private DiskWriteCount diskWrites = DiskWriteCount.NONE;
     private byte @Nullable [] memoryDigest;
 
     /**
@@ -39,6 +40,7 @@ public final class StagedCheckpoint implements AutoCloseable {
         outputFrames.clear();
         outputFrameCount = 0;
         inboundMark = 0;
+        diskWrites = DiskWriteCount.NONE;
         memoryDigest = null;
     }
 
@@ -80,6 +82,15 @@ public final class StagedCheckpoint implements AutoCloseable {
 
     public void setInboundMark(long sequence) {
         inboundMark = sequence;
+    }
+
+    /** What the guest wrote to its disks in the epoch; the writes themselves were forwarded as they happened. */
+    public DiskWriteCount diskWrites() {
+        return diskWrites;
+    }
+
+    public void setDiskWrites(DiskWriteCount count) {
+        diskWrites = count;
     }
 
     /** SHA-256 of the whole guest RAM at the pause, where verification was asked for. */
