@@ -17,10 +17,12 @@ public final class Errno {
     public static final int ENODEV = 19;
     public static final int EINVAL = 22;
     public static final int ENOTTY = 25;
+    public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EPIPE = 32;
     public static final int ENOSYS = 38;
     public static final int EOPNOTSUPP = 95;
+    public static final int EDQUOT = 122;
     public static final int ENOBUFS = 105;
     public static final int ECONNRESET = 104;
     public static final int ECONNREFUSED = 111;
@@ -45,10 +47,12 @@ public final class Errno {
             case ENODEV -> "ENODEV (no such device)";
             case EINVAL -> "EINVAL (invalid argument)";
             case ENOTTY -> "ENOTTY (this kernel does not know the request)";
+            case EFBIG -> "EFBIG (file too large)";
             case ENOSPC -> "ENOSPC (no space left on device)";
             case EPIPE -> "EPIPE (the other end is closed)";
             case ENOSYS -> "ENOSYS (this kernel has no such call)";
             case EOPNOTSUPP -> "EOPNOTSUPP (not supported)";
+            case EDQUOT -> "EDQUOT (quota exceeded)";
             case ENOBUFS -> "ENOBUFS (no buffer space)";
             case ECONNRESET -> "ECONNRESET (connection reset)";
             case ECONNREFUSED -> "ECONNREFUSED (connection refused)";

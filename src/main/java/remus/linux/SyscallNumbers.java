@@ -8,6 +8,11 @@ final class SyscallNumbers {
     static final int WRITE = ARM64 ? 64 : 1;
     static final int CLOSE = ARM64 ? 57 : 3;
     static final int LSEEK = ARM64 ? 62 : 8;
+    static final int PREAD64 = ARM64 ? 67 : 17;
+    static final int PWRITE64 = ARM64 ? 68 : 18;
+    static final int PREADV2 = ARM64 ? 286 : 327;
+    static final int FDATASYNC = ARM64 ? 83 : 75;
+    static final int FLOCK = ARM64 ? 32 : 73;
     static final int IOCTL = ARM64 ? 29 : 16;
     static final int SOCKET = ARM64 ? 198 : 41;
     static final int CONNECT = ARM64 ? 203 : 42;

@@ -29,6 +29,7 @@ class HouseTest {
             Map.entry("checkpoint", List.of("base", "wire")),
             Map.entry("availability", List.of("base")),
             Map.entry("memory", List.of("base", "linux", "checkpoint")),
+            Map.entry("disk", List.of("base", "linux", "checkpoint")),
             Map.entry("network", List.of("base", "linux", "checkpoint")),
             Map.entry("replication", List.of("base", "wire", "checkpoint")),
             Map.entry("qemu", List.of("base", "linux", "checkpoint")),
@@ -43,6 +44,7 @@ class HouseTest {
                             "checkpoint",
                             "availability",
                             "memory",
+                            "disk",
                             "network",
                             "replication",
                             "qemu")));

@@ -28,10 +28,12 @@ class KernelLayoutTest {
             "time.h",
             "net/if.h",
             "sys/eventfd.h",
+            "sys/file.h",
             "sys/ioctl.h",
             "sys/ptrace.h",
             "sys/socket.h",
             "sys/syscall.h",
+            "sys/uio.h",
             "sys/un.h",
             "sys/user.h",
             "linux/elf.h",
@@ -98,6 +100,17 @@ class KernelLayoutTest {
         ours.put("SEEK_HOLE", (long) SparseFile.SEEK_HOLE);
         ours.put("FALLOC_FL_KEEP_SIZE", (long) SparseFile.FALLOC_FL_KEEP_SIZE);
         ours.put("FALLOC_FL_PUNCH_HOLE", (long) SparseFile.FALLOC_FL_PUNCH_HOLE);
+        ours.put("FALLOC_FL_ZERO_RANGE", (long) PositionalFile.FALLOC_FL_ZERO_RANGE);
+        ours.put("O_EXCL", (long) PositionalFile.O_EXCL);
+        ours.put("SEEK_END", (long) PositionalFile.SEEK_END);
+        ours.put("LOCK_EX | LOCK_NB", (long) PositionalFile.LOCK_EXCLUSIVE_NOW);
+        ours.put("RWF_NOWAIT", (long) PositionalFile.RWF_NOWAIT);
+        ours.put("sizeof(struct iovec)", 16L);
+        ours.put("SYS_pread64", (long) SyscallNumbers.PREAD64);
+        ours.put("SYS_pwrite64", (long) SyscallNumbers.PWRITE64);
+        ours.put("SYS_preadv2", (long) SyscallNumbers.PREADV2);
+        ours.put("SYS_fdatasync", (long) SyscallNumbers.FDATASYNC);
+        ours.put("SYS_flock", (long) SyscallNumbers.FLOCK);
         ours.put("SYS_read", (long) SyscallNumbers.READ);
         ours.put("SYS_write", (long) SyscallNumbers.WRITE);
         ours.put("SYS_close", (long) SyscallNumbers.CLOSE);

@@ -1,0 +1,39 @@
+package remus.disk;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import remus.linux.Errno;
+import remus.linux.LinuxException;
+
+/**
+ * Operations that a test may have fail as on a broken disk: the daemon is started with
+ * {@code -Dremus.fault.image=OPERATION@NAME@FILE}, and from when FILE exists on, that operation on the image whose file
+ * name is NAME fails with EIO. Without the property nothing fails.
+ */
+enum ImageFault {
+    READ,
+    /** Whatever changes the image: zeros and holes too. */
+    WRITE,
+    SYNC;
+
+    /** Name of the system property. */
+    static final String PROPERTY = "remus.fault.image";
+
+    /** What is to fail on one image. */
+    record Plan(ImageFault operation, Path trigger) {
+        /** Fails {@code attempted} if it is the operation of this plan and the time has come. */
+        void reached(ImageFault attempted) throws LinuxException {
+            if (attempted == operation && Files.exists(trigger)) {
+                throw new LinuxException("injected fault " + operation, Errno.EIO);
+            }
+        }
+    }
+
+    /** The plan for {@code image}, if there is one. */
+    static @Nullable Plan planned(Path image) {
+        String[] fault = System.getProperty(PROPERTY, "").split("@", -1);
+        boolean meant = fault.length == 3 && image.endsWith(fault[1]);
+        return meant ? new Plan(valueOf(fault[0]), Path.of(fault[2])) : null;
+    }
+}
