@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  * @param outputCommit false lets output go at once: faster, and no longer safe
  * @param verifyEvery compare the RAM digests of both sides every so many commits; 0 never
  * @param whenAlone what the primary does without its backup
+ * @param syncRate most disk data that is copied per second while the backup is synchronized, such as {@code 50MiB};
+ *     {@code 0B}: as fast as it goes
  */
 public record ProtectRequest(
         @Nullable String backup,
@@ -19,4 +21,5 @@ public record ProtectRequest(
         @Nullable String detect,
         @Nullable Boolean outputCommit,
         @Nullable Long verifyEvery,
-        @Nullable WhenAlone whenAlone) {}
+        @Nullable WhenAlone whenAlone,
+        @Nullable String syncRate) {}

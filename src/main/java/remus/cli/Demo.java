@@ -103,7 +103,7 @@ final class Demo implements AutoCloseable {
         display.done("two daemons, alpha (pid %d) and beta (pid %d)".formatted(alpha.pid(), beta.pid()));
 
         display.begin("guest");
-        alpha.post("/api/v1/vms", new StartRequest(guest.definition(), directory.toString()));
+        alpha.post("/api/v1/vms", new StartRequest(guest.definition(), directory.toString(), null));
         DemoGuest.awaitRedis(inside, BOOT_LIMIT);
         display.done("Debian's kernel and redis-server, unmodified, on alpha");
 
@@ -163,6 +163,7 @@ final class Demo implements AutoCloseable {
                 backup.replicationAddress().toString(),
                 DurationText.format(INTERVAL),
                 DurationText.format(plan.detect()),
+                null,
                 null,
                 null,
                 null);

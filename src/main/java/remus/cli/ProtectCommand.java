@@ -10,6 +10,7 @@ import remus.api.ProtectRequest;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.api.WhenAlone;
+import remus.base.ByteSize;
 
 @CommandLine.Command(
         name = "protect",
@@ -65,6 +66,14 @@ final class ProtectCommand extends Command.OfApi {
             description = "When the backup is lost: hold the VM's output (default), or continue without it.")
     private @Nullable WhenAlone whenAlone;
 
+    @Option(
+            names = "--sync-rate",
+            paramLabel = "SIZE",
+            converter = SizeOption.class,
+            description = "Most disk data copied per second until the backup is synchronized, such as 50MiB; default: "
+                    + "as fast as it goes.")
+    private @Nullable String syncRate;
+
     @Option(names = "--no-wait", description = "End as soon as protection has begun.")
     private boolean noWait;
 
@@ -75,7 +84,7 @@ final class ProtectCommand extends Command.OfApi {
     @Override
     void run() throws CommandException {
         ProtectRequest request = new ProtectRequest(
-                backup, interval, detect, noOutputCommit ? Boolean.FALSE : null, verifyEvery, whenAlone);
+                backup, interval, detect, noOutputCommit ? Boolean.FALSE : null, verifyEvery, whenAlone, syncRate);
         VmStatus begun = client().post(VmPath.verb(vm, "protect"), request, VmStatus.class);
         VmStatus status = noWait || begun.state() == VmState.PROTECTED
                 ? begun
@@ -88,6 +97,17 @@ final class ProtectCommand extends Command.OfApi {
         public WhenAlone convert(String text) {
             try {
                 return WhenAlone.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    static final class SizeOption implements ITypeConverter<String> {
+        @Override
+        public String convert(String text) {
+            try {
+                return ByteSize.parse(text).bytes() + "B";
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }

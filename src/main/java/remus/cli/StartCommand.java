@@ -2,6 +2,7 @@ package remus.cli;
 
 import java.nio.file.Path;
 import picocli.CommandLine;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import remus.api.StartRequest;
 import remus.api.VmStatus;
@@ -20,13 +21,21 @@ import remus.api.VmStatus;
             "  name: shop",
             "  memory: 256MiB",
             "  boot: {kernel: vmlinuz, initrd: initrd.img, cmdline: \"console=ttyS0\"}",
+            "  disks: [{name: root, image: root.raw}]",
             "  nics: [{mac: \"52:54:00:12:34:56\", bridge: br0}]",
+            "Without boot it boots from its first disk.",
             "",
             "  remus start shop.yaml"
         })
 final class StartCommand extends Command.OfApi {
     @Parameters(paramLabel = "VM.yaml", description = "The definition; its paths are relative to it.")
     private Path file = Path.of("");
+
+    @Option(
+            names = "--force-stale",
+            description = "Start with the disk images that are here, though another host may have newer ones: what was "
+                    + "written there is lost.")
+    private boolean forceStale;
 
     StartCommand(Terminal terminal) {
         super(terminal);
@@ -36,7 +45,8 @@ final class StartCommand extends Command.OfApi {
     void run() throws CommandException {
         String definition = TextFile.read(file, StartRequest.MAX_DEFINITION_CHARS, "VM definition");
         Path directory = file.toAbsolutePath().normalize().getParent();
-        StartRequest request = new StartRequest(definition, String.valueOf(directory));
+        StartRequest request =
+                new StartRequest(definition, String.valueOf(directory), forceStale ? Boolean.TRUE : null);
         VmStatus vm = client().post("/api/v1/vms", request, VmStatus.class);
         print(StatusText.sentence(vm));
     }

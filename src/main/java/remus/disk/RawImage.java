@@ -140,7 +140,7 @@ public final class RawImage implements AutoCloseable {
         if (bytes <= 0 || bytes > MAX_BYTES || bytes % SECTOR_BYTES != 0) {
             throw DiskException.unusable(
                     "image " + path + " has " + bytes + " bytes: a disk has a multiple of " + SECTOR_BYTES
-                            + ", and more than none; mend it with truncate --size=%" + SECTOR_BYTES,
+                            + ", and more than none (truncate --size=%" + SECTOR_BYTES + " mends it)",
                     null);
         }
     }

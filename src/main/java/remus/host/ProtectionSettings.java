@@ -7,6 +7,7 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import remus.api.ProtectRequest;
 import remus.api.WhenAlone;
+import remus.base.ByteSize;
 import remus.base.DurationText;
 import remus.host.OperationException.Kind;
 
@@ -20,6 +21,7 @@ import remus.host.OperationException.Kind;
  * @param whenAlone what the primary does without its backup
  * @param outputCommit false lets output go before it is safe
  * @param verifyEvery commits between two comparisons of RAM digests; 0 never
+ * @param syncRate most disk data copied per second while the backup is synchronized; 0 B: no limit
  */
 public record ProtectionSettings(
         List<String> backups,
@@ -27,7 +29,8 @@ public record ProtectionSettings(
         Duration detect,
         WhenAlone whenAlone,
         boolean outputCommit,
-        long verifyEvery) {
+        long verifyEvery,
+        ByteSize syncRate) {
     public static final Duration MIN_INTERVAL = Duration.ofMillis(5);
     public static final Duration MAX_INTERVAL = Duration.ofSeconds(10);
 
@@ -39,11 +42,14 @@ public record ProtectionSettings(
     /** One epoch is always under way; only the second one that does not come is news. */
     public static final int MIN_DETECT_INTERVALS = 2;
 
+    /** Slower than this, a disk of an ordinary size would take days. */
+    public static final ByteSize MIN_SYNC_RATE = ByteSize.ofMebibytes(1);
+
     /** Backups that a definition may name. */
     static final int MAX_BACKUPS = 8;
 
-    public static final ProtectionSettings DEFAULTS =
-            new ProtectionSettings(List.of(), Duration.ofMillis(25), Duration.ofMillis(300), WhenAlone.HOLD, true, 0);
+    public static final ProtectionSettings DEFAULTS = new ProtectionSettings(
+            List.of(), Duration.ofMillis(25), Duration.ofMillis(300), WhenAlone.HOLD, true, 0, new ByteSize(0));
 
     public ProtectionSettings {
         backups = List.copyOf(backups);
@@ -55,9 +61,11 @@ public record ProtectionSettings(
         Duration interval = orElse(yaml.value("interval", DurationText::parse), DEFAULTS.interval());
         Duration detect = orElse(yaml.value("detect", DurationText::parse), DEFAULTS.detect());
         WhenAlone whenAlone = orElse(yaml.value("whenAlone", WhenAlone::parse), DEFAULTS.whenAlone());
+        ByteSize syncRate = orElse(yaml.value("syncRate", ByteSize::parse), DEFAULTS.syncRate());
         yaml.end();
+        checkSyncRate(syncRate, yaml::refuse);
         check(interval, detect, yaml::refuse);
-        return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0);
+        return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0, syncRate);
     }
 
     /**
@@ -73,6 +81,7 @@ public record ProtectionSettings(
             check(newInterval, newDetect, (key, problem) -> problems.add(key + ": " + problem));
         }
         long newVerifyEvery = orElse(request.verifyEvery(), verifyEvery);
+        ByteSize newSyncRate = syncRate(request.syncRate(), problems);
         if (newVerifyEvery < 0) {
             problems.add("verify: '%d' is not a number of commits".formatted(newVerifyEvery));
         }
@@ -86,7 +95,25 @@ public record ProtectionSettings(
                 newDetect,
                 orElse(request.whenAlone(), whenAlone),
                 orElse(request.outputCommit(), outputCommit),
-                newVerifyEvery);
+                newVerifyEvery,
+                newSyncRate);
+    }
+
+    private ByteSize syncRate(@Nullable String text, List<String> problems) {
+        try {
+            ByteSize rate = text == null ? syncRate : ByteSize.parse(text);
+            checkSyncRate(rate, (key, problem) -> problems.add(key + ": " + problem));
+            return rate;
+        } catch (IllegalArgumentException e) {
+            problems.add("syncRate: " + e.getMessage());
+            return syncRate;
+        }
+    }
+
+    private static void checkSyncRate(ByteSize rate, BiConsumer<String, String> refuse) {
+        if (rate.bytes() != 0 && rate.bytes() < MIN_SYNC_RATE.bytes()) {
+            refuse.accept("syncRate", "%s is less than %s (0B means no limit)".formatted(rate, MIN_SYNC_RATE));
+        }
     }
 
     private static <T> T orElse(@Nullable T value, T otherwise) {

@@ -11,7 +11,8 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
+import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import remus.api.Json;
 import remus.base.ByteSize;
@@ -26,6 +27,7 @@ import remus.wire.HelloFile;
  * and the initrd go beside it as files named {@link #KERNEL} and {@link #INITRD}.
  *
  * @param bootCmdline null for a VM that boots from disk
+ * @param disks their names
  * @param hasConsole whether the serial console is written to a file
  */
 record SharedDefinition(
@@ -36,19 +38,25 @@ record SharedDefinition(
         Accelerator accelerator,
         String cpu,
         @Nullable String bootCmdline,
+        List<String> disks,
         List<VmDefinition.Nic> nics,
         boolean hasConsole) {
     static final String KERNEL = "kernel";
     static final String INITRD = "initrd";
 
-    private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
-    private static final Pattern BRIDGE = Pattern.compile("[A-Za-z0-9_.-]{1,15}");
-
-    /** @throws IllegalArgumentException for an interface that would bring options of its own into QEMU's command line */
+    /** @throws IllegalArgumentException for a name that would bring options of its own into QEMU's command line */
     SharedDefinition {
+        for (String disk : disks) {
+            if (!VmDefinition.Disk.NAME.matcher(disk).matches()) {
+                throw new IllegalArgumentException("no disk: " + disk);
+            }
+        }
+        if (Set.copyOf(disks).size() < disks.size()) {
+            throw new IllegalArgumentException("two disks of one name: " + disks);
+        }
         for (VmDefinition.Nic nic : nics) {
-            if (!MAC.matcher(nic.mac()).matches()
-                    || !BRIDGE.matcher(nic.bridge()).matches()) {
+            if (!VmDefinition.Nic.MAC.matcher(nic.mac()).matches()
+                    || !VmDefinition.Nic.BRIDGE.matcher(nic.bridge()).matches()) {
                 throw new IllegalArgumentException("no network interface: " + nic);
             }
         }
@@ -64,6 +72,7 @@ record SharedDefinition(
                 definition.accelerator(),
                 definition.cpu(),
                 boot == null ? null : boot.cmdline(),
+                definition.disks().stream().map(VmDefinition.Disk::name).toList(),
                 definition.nics(),
                 definition.console() != null);
     }
@@ -106,8 +115,12 @@ record SharedDefinition(
         }
     }
 
-    /** The definition on this host, with its own paths. */
-    VmDefinition at(@Nullable Path kernel, @Nullable Path initrd, Path console) {
+    /**
+     * The definition on this host, with its own paths.
+     *
+     * @param image where a disk's image is here, by its name
+     */
+    VmDefinition at(@Nullable Path kernel, @Nullable Path initrd, Function<String, Path> image, Path console) {
         VmDefinition.Boot boot =
                 bootCmdline == null || kernel == null ? null : new VmDefinition.Boot(kernel, initrd, bootCmdline);
         return new VmDefinition(
@@ -118,7 +131,9 @@ record SharedDefinition(
                 accelerator,
                 cpu,
                 boot,
-                List.of(),
+                disks.stream()
+                        .map(disk -> new VmDefinition.Disk(disk, image.apply(disk)))
+                        .toList(),
                 nics,
                 hasConsole ? console : null);
     }

@@ -221,6 +221,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
                         .at(
                                 files.path(SharedDefinition.KERNEL),
                                 files.path(SharedDefinition.INITRD),
+                                disk -> services.state().ownImage(name(), disk),
                                 services.state()
                                         .root()
                                         .resolve("vms")

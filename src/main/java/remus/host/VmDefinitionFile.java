@@ -1,5 +1,6 @@
 package remus.host;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -12,8 +13,11 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import remus.api.StartRequest;
 import remus.base.ByteSize;
+import remus.disk.DiskException;
+import remus.disk.RawImage;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
+import remus.qemu.QemuArguments;
 import remus.qemu.VmDefinition;
 
 /**
@@ -32,14 +36,10 @@ public record VmDefinitionFile(
     /** Guest memory comes in large pages' size, so that both hosts may use them. */
     public static final ByteSize MEMORY_STEP = ByteSize.ofMebibytes(2);
 
-    public static final int MAX_NICS = 8;
-
     /** Linux takes so much of a command line on x86 (COMMAND_LINE_SIZE, with the final NUL). */
     static final int MAX_CMDLINE_CHARS = 2047;
 
     private static final String WHAT = "VM definition";
-    private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
-    private static final Pattern INTERFACE = Pattern.compile("[A-Za-z0-9_.-]{1,15}");
     private static final Pattern CPU_MODEL = Pattern.compile("[A-Za-z0-9_.,+=-]{1,200}");
 
     /**
@@ -63,17 +63,27 @@ public record VmDefinitionFile(
             Accelerator accelerator = accelerator();
             String cpu = cpu(accelerator);
             VmDefinition.@Nullable Boot boot = boot();
-            if (root.has("disks")) {
-                root.refuse("disks", "not supported yet: leave it out and boot a kernel with an initrd");
+            List<VmDefinition.Disk> disks = disks();
+            if (!root.has("boot") && !root.has("disks")) {
+                root.refuse("boot", "missing: give {kernel: vmlinuz, initrd: initrd.img}, or disks to boot from");
             }
             List<VmDefinition.Nic> nics = nics();
-            @Nullable Path console = console(boot);
+            if (machine == MachineType.MICROVM && nics.size() + disks.size() > QemuArguments.MAX_MICROVM_DEVICES) {
+                root.refuse(
+                        "disks",
+                        "%d disks and %d nics are more than a microvm has room for: %d together"
+                                .formatted(disks.size(), nics.size(), QemuArguments.MAX_MICROVM_DEVICES));
+            }
+            if (machine == MachineType.MICROVM && boot == null) {
+                root.refuse("boot", "missing: a microvm boots a kernel only, its firmware can't read disks");
+            }
+            @Nullable Path console = console(boot, disks);
             StrictYaml protection = root.mapping("protection");
             @Nullable ProtectionSettings settings = protection == null ? null : ProtectionSettings.read(protection);
             root.end();
             root.refuseProblems(WHAT);
             VmDefinition definition =
-                    new VmDefinition(name, machine, cpus, memory, accelerator, cpu, boot, List.of(), nics, console);
+                    new VmDefinition(name, machine, cpus, memory, accelerator, cpu, boot, disks, nics, console);
             return new VmDefinitionFile(definition, settings);
         }
 
@@ -148,7 +158,6 @@ public record VmDefinitionFile(
         }
 
         private VmDefinition.@Nullable Boot boot() {
-            missing("boot", "{kernel: vmlinuz, initrd: initrd.img}, for disks are not supported yet");
             StrictYaml boot = root.mapping("boot");
             if (boot == null) {
                 return null;
@@ -197,10 +206,67 @@ public record VmDefinitionFile(
             }
         }
 
+        private List<VmDefinition.Disk> disks() {
+            List<VmDefinition.Disk> disks = new ArrayList<>();
+            Set<String> names = new HashSet<>();
+            Set<Path> images = new HashSet<>();
+            for (StrictYaml yaml : root.mappings("disks", QemuArguments.MAX_DISKS)) {
+                @Nullable String name = diskName(yaml, names);
+                @Nullable Path image = image(yaml, images);
+                yaml.end();
+                if (name != null && image != null) {
+                    disks.add(new VmDefinition.Disk(name, image));
+                }
+            }
+            return disks;
+        }
+
+        private static @Nullable String diskName(StrictYaml yaml, Set<String> seen) {
+            if (!yaml.has("name")) {
+                yaml.refuse("name", "missing: give the disk a name, such as root");
+                return null;
+            }
+            String name = yaml.text("name");
+            if (name == null) {
+                return null;
+            }
+            if (!VmDefinition.Disk.NAME.matcher(name).matches()) {
+                yaml.refuse("name", StrictYaml.shown(name) + " is not 1 to 20 characters of a-z, 0-9 and -");
+            } else if (!seen.add(name)) {
+                yaml.refuse("name", "'%s' is there twice".formatted(name));
+            }
+            return name;
+        }
+
+        private @Nullable Path image(StrictYaml yaml, Set<Path> seen) {
+            if (!yaml.has("image")) {
+                yaml.refuse("image", "missing: give the file of a raw image, such as root.raw");
+                return null;
+            }
+            @Nullable Path file = path(yaml, "image");
+            if (file == null) {
+                return null;
+            }
+            try {
+                // The same image by two names would be written by two disks.
+                Path image = file.toRealPath();
+                RawImage.open(image).close();
+                if (!seen.add(image)) {
+                    yaml.refuse("image", "'%s' is there twice".formatted(file));
+                }
+                return image;
+            } catch (IOException e) {
+                yaml.refuse("image", "'%s' is not a file that can be read".formatted(file));
+            } catch (DiskException e) {
+                yaml.refuse("image", String.valueOf(e.getMessage()));
+            }
+            return null;
+        }
+
         private List<VmDefinition.Nic> nics() {
             List<VmDefinition.Nic> nics = new ArrayList<>();
             Set<String> macs = new HashSet<>();
-            for (StrictYaml yaml : root.mappings("nics", MAX_NICS)) {
+            for (StrictYaml yaml : root.mappings("nics", QemuArguments.MAX_NICS)) {
                 @Nullable String mac = mac(yaml, macs);
                 @Nullable String bridge = bridge(yaml);
                 yaml.end();
@@ -221,7 +287,7 @@ public record VmDefinitionFile(
                 return null;
             }
             String mac = text.toLowerCase(Locale.ROOT);
-            if (!MAC.matcher(mac).matches() || mac.equals("00:00:00:00:00:00")) {
+            if (!VmDefinition.Nic.MAC.matcher(mac).matches() || mac.equals("00:00:00:00:00:00")) {
                 yaml.refuse("mac", StrictYaml.shown(text) + " is not an address such as \"52:54:00:12:34:56\"");
             } else if ((Integer.parseInt(mac.substring(0, 2), 16) & 1) != 0) {
                 yaml.refuse("mac", "'%s' is a multicast address: its first byte must be even".formatted(text));
@@ -240,7 +306,7 @@ public record VmDefinitionFile(
             if (bridge == null) {
                 return null;
             }
-            if (!INTERFACE.matcher(bridge).matches()) {
+            if (!VmDefinition.Nic.BRIDGE.matcher(bridge).matches()) {
                 yaml.refuse("bridge", StrictYaml.shown(bridge) + " is not the name of a network device");
             } else if (!facts.hasBridge(bridge)) {
                 yaml.refuse(
@@ -251,7 +317,7 @@ public record VmDefinitionFile(
             return bridge;
         }
 
-        private @Nullable Path console(VmDefinition.@Nullable Boot boot) {
+        private @Nullable Path console(VmDefinition.@Nullable Boot boot, List<VmDefinition.Disk> disks) {
             @Nullable Path console = path(root, "console");
             if (console == null) {
                 return null;
@@ -261,6 +327,8 @@ public record VmDefinitionFile(
                 root.refuse("console", "'%s' is not a file in a directory that exists".formatted(console));
             } else if (boot != null && (console.equals(boot.kernel()) || console.equals(boot.initrd()))) {
                 root.refuse("console", "'%s' is what the VM boots from: it would be overwritten".formatted(console));
+            } else if (disks.stream().anyMatch(disk -> disk.image().equals(console))) {
+                root.refuse("console", "'%s' is a disk's image: it would be overwritten".formatted(console));
             }
             return console;
         }

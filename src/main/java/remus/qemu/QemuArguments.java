@@ -15,12 +15,24 @@ import java.util.UUID;
  * without are left out and virtio devices use the small legacy interface; all writable guest RAM is the one shared file.
  */
 public final class QemuArguments {
-    /** Most network interfaces of a VM; also the number of transports that microvm has without a second I/O APIC. */
+    /** Most network interfaces of a VM. */
     public static final int MAX_NICS = 8;
+
+    /** Most disks of a VM. */
+    public static final int MAX_DISKS = 8;
+
+    /** Transports that microvm has without a second I/O APIC: for its interfaces and disks together. */
+    public static final int MAX_MICROVM_DEVICES = 8;
+
+    /** How long the guest's requests wait for a daemon that comes back; then it gets I/O errors. In seconds. */
+    private static final int DISK_RECONNECT_SECONDS = 60;
+
+    /** PCI slot of the first disk. */
+    private static final int FIRST_DISK_SLOT = 8;
 
     /**
      * PCI slot of the first network interface. Slots are fixed so that a guest keeps its interface names whatever else
-     * a definition gains; those from 8 to 15 are left for disks.
+     * a definition gains.
      */
     private static final int FIRST_NIC_SLOT = 16;
 
@@ -53,9 +65,11 @@ public final class QemuArguments {
     }
 
     private List<String> common() {
-        if (vm.nics().size() > MAX_NICS) {
-            throw new IllegalArgumentException(
-                    "VM " + vm.name() + " has " + vm.nics().size() + " network interfaces, the limit is " + MAX_NICS);
+        requireAtMost(MAX_NICS, vm.nics().size(), "network interfaces");
+        requireAtMost(MAX_DISKS, vm.disks().size(), "disks");
+        if (vm.machine() == MachineType.MICROVM) {
+            requireAtMost(
+                    MAX_MICROVM_DEVICES, vm.nics().size() + vm.disks().size(), "interfaces and disks on a microvm");
         }
         // No -sandbox: its filter would kill QEMU when memory tracking borrows one of its threads for a userfaultfd.
         add("-nodefaults");
@@ -70,13 +84,22 @@ public final class QemuArguments {
         control();
         firmwareAndBoot();
         console();
-        disks();
+        for (int index = 0; index < vm.disks().size(); index++) {
+            disk(index, vm.disks().get(index));
+        }
         for (int index = 0; index < vm.nics().size(); index++) {
             nic(index, vm.nics().get(index));
         }
         // All machines here have an ISA bus; the guest's kernel then reports its panic as an event.
         add("-device", "pvpanic");
         return List.copyOf(arguments);
+    }
+
+    private void requireAtMost(int limit, int count, String what) {
+        if (count > limit) {
+            throw new IllegalArgumentException(
+                    "VM %s has %d %s, the limit is %d".formatted(vm.name(), count, what, limit));
+        }
     }
 
     private void machine() {
@@ -145,11 +168,29 @@ public final class QemuArguments {
         }
     }
 
-    /** The place of the NBD disks: {@code -blockdev driver=nbd,…} and a virtio-blk device in slots 8 to 15 each. */
-    private void disks() {
-        if (!vm.disks().isEmpty()) {
-            throw new IllegalArgumentException(
-                    "VM " + vm.name() + " has disks, and this version protects only VMs without");
+    /**
+     * A disk of ours, over NBD. Errors go to the guest, as on real hardware: QEMU's default is to stop the guest when
+     * the disk is full. The firmware tries the disks in their order.
+     */
+    private void disk(int index, VmDefinition.Disk disk) {
+        add(
+                "-blockdev",
+                "driver=nbd,node-name=disk" + index + ",server.type=unix,server.path=" + escaped(paths.diskSocket())
+                        + ",export=" + disk.name() + ",reconnect-delay=" + DISK_RECONNECT_SECONDS + ",discard=unmap");
+        String common = ",id=dev-disk" + index + ",drive=disk" + index + ",serial=" + disk.name()
+                + ",rerror=report,werror=report";
+        switch (vm.machine()) {
+            case Q35, PC ->
+                add(
+                        "-device",
+                        "virtio-blk-pci" + common + ",bootindex=" + index + ",addr=0x"
+                                + Integer.toHexString(FIRST_DISK_SLOT + index)
+                                + ",disable-modern=on,disable-legacy=off");
+            case MICROVM ->
+                add(
+                        "-device",
+                        "virtio-blk-device" + common + ",bus=virtio-mmio-bus."
+                                + (vm.nics().size() + index));
         }
     }
 

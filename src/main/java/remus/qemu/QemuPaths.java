@@ -52,6 +52,11 @@ public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
         return runtimeDirectory.resolve("nic" + index);
     }
 
+    /** Our NBD server's, with an export for each disk. */
+    public Path diskSocket() {
+        return runtimeDirectory.resolve("disks");
+    }
+
     /** Where a standby waits for its device state. */
     public Path incomingSocket() {
         return runtimeDirectory.resolve(LONGEST_SOCKET_NAME);
@@ -77,7 +82,8 @@ public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
     }
 
     private void removeRuntimeFiles() throws IOException {
-        List<Path> files = new ArrayList<>(List.of(ramFile(), stateFile(), qmpSocket(), incomingSocket()));
+        List<Path> files =
+                new ArrayList<>(List.of(ramFile(), stateFile(), qmpSocket(), diskSocket(), incomingSocket()));
         for (int nic = 0; nic < QemuArguments.MAX_NICS; nic++) {
             files.add(nicSocket(nic));
         }

@@ -2,6 +2,7 @@ package remus.qemu;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import remus.base.ByteSize;
 
@@ -41,8 +42,15 @@ public record VmDefinition(
      */
     public record Boot(Path kernel, @Nullable Path initrd, String cmdline) {}
 
-    /** A raw disk image. */
-    public record Disk(String name, Path image) {}
+    /**
+     * A raw disk image.
+     *
+     * @param name {@code [a-z0-9-]{1,20}}: what the guest sees as the disk's serial number, and the name of its export
+     */
+    public record Disk(String name, Path image) {
+        /** What QEMU takes as a serial number and a guest shows under {@code /dev/disk/by-id}. */
+        public static final Pattern NAME = Pattern.compile("[a-z0-9-]{1,20}");
+    }
 
     /**
      * A network interface.
@@ -50,5 +58,11 @@ public record VmDefinition(
      * @param mac six hexadecimal bytes with colons, unicast
      * @param bridge the bridge that the TAP joins on each host
      */
-    public record Nic(String mac, String bridge) {}
+    public record Nic(String mac, String bridge) {
+        /** An address as QEMU takes it, in lower case. */
+        public static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
+
+        /** Name of a network device (Linux's IFNAMSIZ), without what would mean something in QEMU's command line. */
+        public static final Pattern BRIDGE = Pattern.compile("[A-Za-z0-9_.-]{1,15}");
+    }
 }

@@ -84,7 +84,7 @@ class JsonTest {
     @Test
     void requestsMayLeaveOutWhatHasADefault() {
         assertEquals(
-                new ProtectRequest("beta", null, null, null, null, WhenAlone.HOLD),
+                new ProtectRequest("beta", null, null, null, null, WhenAlone.HOLD, null),
                 Json.readStrictly("{\"backup\":\"beta\",\"whenAlone\":\"hold\"}", ProtectRequest.class));
     }
 

@@ -137,7 +137,7 @@ class BackupLossSystemTest {
             hosts.protect(
                     hosts.alpha,
                     hosts.beta,
-                    new remus.api.ProtectRequest(null, "25ms", "10s", null, 1L, WhenAlone.HOLD));
+                    new remus.api.ProtectRequest(null, "25ms", "10s", null, 1L, WhenAlone.HOLD, null));
             VmStatus status = hosts.alpha.await(
                     DemoGuest.NAME,
                     now -> now.state() != VmState.PROTECTED || now.committedEpoch() >= commits,

@@ -206,7 +206,7 @@ class RemusTest {
         Files.writeString(file, "name: shop\n");
         Result result = ask("start", file.toString());
         assertEquals(new Result(0, "VM shop runs, unprotected\n", ""), result);
-        assertEquals(new StartRequest("name: shop\n", directory.toString()), host.asked.getFirst());
+        assertEquals(new StartRequest("name: shop\n", directory.toString(), null), host.asked.getFirst());
     }
 
     @Test
@@ -235,7 +235,7 @@ class RemusTest {
     @Test
     void protectSendsOnlyWhatWasSaid() {
         assertEquals(0, ask("protect", "shop", "--no-wait").exitCode());
-        assertEquals(new ProtectRequest(null, null, null, null, null, null), host.asked.getLast());
+        assertEquals(new ProtectRequest(null, null, null, null, null, null, null), host.asked.getLast());
         Result result = ask(
                 "protect",
                 "shop",
@@ -253,7 +253,7 @@ class RemusTest {
                 "continue");
         assertEquals("VM shop is being synchronized with 192.0.2.7:7420\n", result.out());
         assertEquals(
-                new ProtectRequest("192.0.2.7:7420", "50ms", "1s", false, 10L, WhenAlone.CONTINUE),
+                new ProtectRequest("192.0.2.7:7420", "50ms", "1s", false, 10L, WhenAlone.CONTINUE, null),
                 host.asked.getLast());
     }
 

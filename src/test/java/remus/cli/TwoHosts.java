@@ -191,14 +191,15 @@ final class TwoHosts implements AutoCloseable {
     }
 
     VmStatus boot(String work) throws RemusException {
-        VmStatus status = alpha.post("/api/v1/vms", new StartRequest(guest.definition(work), directory.toString()));
+        VmStatus status =
+                alpha.post("/api/v1/vms", new StartRequest(guest.definition(work), directory.toString(), null));
         note(status);
         return status;
     }
 
     /** Protects the VM on {@code primary} by the other host, and waits until it is. */
     void protect(DemoHost primary, DemoHost backup, String detect, WhenAlone whenAlone) throws Exception {
-        protect(primary, backup, new ProtectRequest(null, "25ms", detect, null, null, whenAlone));
+        protect(primary, backup, new ProtectRequest(null, "25ms", detect, null, null, whenAlone, null));
     }
 
     void protect(DemoHost primary, DemoHost backup, ProtectRequest request) throws Exception {
@@ -210,7 +211,8 @@ final class TwoHosts implements AutoCloseable {
                         request.detect(),
                         request.outputCommit(),
                         request.verifyEvery(),
-                        request.whenAlone()));
+                        request.whenAlone(),
+                        request.syncRate()));
         note(await(primary, VmState.PROTECTED));
         note(await(backup, VmState.STANDBY));
     }

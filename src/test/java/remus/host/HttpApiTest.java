@@ -115,7 +115,7 @@ class HttpApiTest {
 
     @Test
     void aVmIsStartedFromItsDefinition() throws Exception {
-        StartRequest request = new StartRequest("name: shop\nmemory: 256MiB\n", "/srv/vms");
+        StartRequest request = new StartRequest("name: shop\nmemory: 256MiB\n", "/srv/vms", null);
         Answer answer = post("/api/v1/vms", Json.write(request));
         assertEquals(201, answer.status());
         assertEquals(request, host.asked.getFirst());
@@ -124,7 +124,8 @@ class HttpApiTest {
 
     @Test
     void verbsReachTheHost() throws Exception {
-        ProtectRequest protect = new ProtectRequest("192.0.2.7:7420", "25ms", null, false, 10L, WhenAlone.CONTINUE);
+        ProtectRequest protect =
+                new ProtectRequest("192.0.2.7:7420", "25ms", null, false, 10L, WhenAlone.CONTINUE, null);
         assertEquals(200, post("/api/v1/vms/shop/protect", Json.write(protect)).status());
         assertEquals(protect, host.asked.getLast());
         assertEquals(
@@ -145,7 +146,7 @@ class HttpApiTest {
         Answer unknown = ask("GET", "/api/v1/vms/nobody");
         assertEquals(404, unknown.status());
         assertEquals(new ErrorDocument("there is no VM 'nobody' on host alpha", "see 'remus status'"), unknown.error());
-        Answer refused = post("/api/v1/vms", Json.write(new StartRequest("broken", "/")));
+        Answer refused = post("/api/v1/vms", Json.write(new StartRequest("broken", "/", null)));
         assertEquals(422, refused.status());
         Answer conflict = post("/api/v1/vms/shop/failover", Json.write(new FailoverRequest(false)));
         assertEquals(409, conflict.status());

@@ -9,18 +9,25 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import remus.api.ProtectRequest;
 import remus.api.WhenAlone;
+import remus.base.ByteSize;
 
 class ProtectionSettingsTest {
     private static final ProtectionSettings FROM_FILE = new ProtectionSettings(
-            List.of("beta"), Duration.ofMillis(50), Duration.ofMillis(400), WhenAlone.CONTINUE, true, 0);
+            List.of("beta"),
+            Duration.ofMillis(50),
+            Duration.ofMillis(400),
+            WhenAlone.CONTINUE,
+            true,
+            0,
+            new ByteSize(0));
 
     private static ProtectRequest request(String interval, String detect) {
-        return new ProtectRequest(null, interval, detect, null, null, null);
+        return new ProtectRequest(null, interval, detect, null, null, null, null);
     }
 
     @Test
     void aRequestChangesOnlyWhatItSays() throws Exception {
-        assertEquals(FROM_FILE, FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null)));
+        assertEquals(FROM_FILE, FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null)));
         assertEquals(
                 new ProtectionSettings(
                         List.of("192.0.2.7:7420"),
@@ -28,8 +35,10 @@ class ProtectionSettingsTest {
                         Duration.ofMillis(100),
                         WhenAlone.HOLD,
                         false,
-                        10),
-                FROM_FILE.with(new ProtectRequest("192.0.2.7:7420", "25ms", "100ms", false, 10L, WhenAlone.HOLD)));
+                        10,
+                        ByteSize.ofMebibytes(50)),
+                FROM_FILE.with(
+                        new ProtectRequest("192.0.2.7:7420", "25ms", "100ms", false, 10L, WhenAlone.HOLD, "50MiB")));
     }
 
     @Test
@@ -39,11 +48,15 @@ class ProtectionSettingsTest {
                         .getMessage());
         assertTrue(message.contains("interval: '25' is not a duration"), message);
         assertTrue(message.contains("detect: 'never' is not a duration"), message);
+        assertThrows(
+                OperationException.class,
+                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, "100KiB")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("1ms", "100ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("25ms", "49ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("60ms", "100ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("25ms", "2min")));
         assertThrows(
-                OperationException.class, () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, -1L, null)));
+                OperationException.class,
+                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, -1L, null, null)));
     }
 }

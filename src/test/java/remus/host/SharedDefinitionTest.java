@@ -19,6 +19,7 @@ class SharedDefinitionTest {
             Accelerator.TCG,
             "max",
             "console=ttyS0",
+            List.of("root", "data"),
             List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
             true);
 
@@ -31,5 +32,7 @@ class SharedDefinitionTest {
     void aMacThatWouldBringOptionsOfItsOwnIntoTheCommandLineIsRefused() {
         String hostile = new String(SHOP.encode(), StandardCharsets.UTF_8).replace("34:56", "34:56,romfile=/etc/x");
         assertThrows(RuntimeException.class, () -> SharedDefinition.decode(hostile.getBytes(StandardCharsets.UTF_8)));
+        String disk = new String(SHOP.encode(), StandardCharsets.UTF_8).replace("\"data\"", "\"data,readonly=on\"");
+        assertThrows(RuntimeException.class, () -> SharedDefinition.decode(disk.getBytes(StandardCharsets.UTF_8)));
     }
 }

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -31,10 +32,11 @@ class VmDefinitionFileTest {
             memory: 256MiB
             accelerator: tcg
             boot: {kernel: vmlinuz, initrd: initrd.img, cmdline: "console=ttyS0"}
+            disks: [{name: root, image: root.raw}]
             nics: [{mac: "52:54:00:12:34:56", bridge: br0}]
             console: console.log
             cpu: qemu64
-            protection: {backups: [beta], interval: 50ms, detect: 400ms, whenAlone: continue}
+            protection: {backups: [beta], interval: 50ms, detect: 400ms, whenAlone: continue, syncRate: 40MiB}
             """;
 
     private static final HostFacts FACTS = new HostFacts() {
@@ -61,6 +63,13 @@ class VmDefinitionFileTest {
     void files() throws IOException {
         Files.writeString(directory.resolve("vmlinuz"), "kernel");
         Files.writeString(directory.resolve("initrd.img"), "initrd");
+        Files.write(directory.resolve("root.raw"), new byte[1 << 20]);
+        Files.write(directory.resolve("data.raw"), new byte[1 << 20]);
+        Files.write(directory.resolve("odd.raw"), new byte[1000]);
+        Files.createSymbolicLink(directory.resolve("link.raw"), directory.resolve("root.raw"));
+        Files.write(
+                directory.resolve("root.qcow2"),
+                Arrays.copyOf(new byte[] {'Q', 'F', 'I', (byte) 0xfb, 0, 0, 0, 3}, 1 << 16));
     }
 
     private VmDefinitionFile parse(String yaml) throws OperationException {
@@ -88,13 +97,20 @@ class VmDefinitionFileTest {
                         "qemu64",
                         new VmDefinition.Boot(
                                 directory.resolve("vmlinuz"), directory.resolve("initrd.img"), "console=ttyS0"),
-                        List.of(),
+                        List.of(new VmDefinition.Disk(
+                                "root", directory.resolve("root.raw").toRealPath())),
                         List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
                         directory.resolve("console.log")),
                 file.definition());
         assertEquals(
                 new ProtectionSettings(
-                        List.of("beta"), Duration.ofMillis(50), Duration.ofMillis(400), WhenAlone.CONTINUE, true, 0),
+                        List.of("beta"),
+                        Duration.ofMillis(50),
+                        Duration.ofMillis(400),
+                        WhenAlone.CONTINUE,
+                        true,
+                        0,
+                        ByteSize.ofMebibytes(40)),
                 file.protection());
     }
 
@@ -167,7 +183,6 @@ class VmDefinitionFileTest {
             boot        | boot: vmlinuz                           | boot: 'vmlinuz' is not a mapping
             boot        | boot: {kernel: "a\\0b"}                 | is not a path
             boot        | boot: {kernel: vmlinuz, cmdline: "a\\nb"} | boot.cmdline:
-            boot        | #                                       | boot: missing
             console     | console: logs/console.log               | is not a file in a directory that exists
             console     | console: initrd.img                     | would be overwritten
             cpu         | cpu: "max,-cpu foo"                     | cpu: 'max,-cpu foo' is not a QEMU CPU model
@@ -192,7 +207,15 @@ class VmDefinitionFileTest {
             protection  | protection: {backups: [1]}              | protection.backups: '1' is not text
             protection  | protection: {detcet: 1s}                | protection.detcet: unknown key
             protection  | protection: on                          | protection: 'on' is not a mapping
-            protection  | disks: [{name: root, image: root.raw}]  | disks: not supported yet
+            protection  | protection: {syncRate: 10KiB}           | protection.syncRate: 10 KiB is less than 1 MiB
+            disks       | disks: [{image: root.raw}]              | disks[0].name: missing: give the disk a name
+            disks       | disks: [{name: Root, image: root.raw}]  | disks[0].name: 'Root' is not 1 to 20 characters
+            disks       | disks: [{name: root}]                   | disks[0].image: missing: give the file of a raw image
+            disks       | disks: [{name: root, image: no.raw}]    | no.raw' is not a file that can be read
+            disks       | disks: [{name: root, image: odd.raw}]   | odd.raw
+            disks       | disks: [{name: a, image: root.raw}, {name: a, image: data.raw}]  | disks[1].name: 'a' is there twice
+            disks       | disks: [{name: a, image: root.raw}, {name: b, image: link.raw}]  | link.raw' is there twice
+            console     | console: root.raw                       | root.raw' is a disk's image: it would be overwritten
             protection  | colour: red                             | colour: unknown key: the keys here are accelerator
             """)
     void oneWrongValueIsRefusedByName(String key, String line, String expected) {
@@ -201,6 +224,22 @@ class VmDefinitionFileTest {
         assertTrue(message.startsWith("VM definition: "), message);
         assertTrue(message.contains(expected), message);
         assertFalse(message.contains("; "), "one problem, one complaint: " + message);
+    }
+
+    @Test
+    void aVmBootsAKernelOrADisk() throws Exception {
+        String noBoot = GOOD.replaceAll("(?m)^boot:.*$", "#");
+        assertNull(parse(noBoot).definition().boot());
+        String neither = refusal(noBoot.replaceAll("(?m)^disks:.*$", "#"));
+        assertTrue(neither.contains("boot: missing: give {kernel: vmlinuz, initrd: initrd.img}, or disks"), neither);
+        String microvm = refusal(noBoot.replace("machine: pc", "machine: microvm"));
+        assertTrue(microvm.contains("boot: missing: a microvm boots a kernel only"), microvm);
+    }
+
+    @Test
+    void anImageOfAnotherFormatIsRefusedWithTheCommandThatConvertsIt() {
+        String message = refusal(GOOD.replace("image: root.raw", "image: root.qcow2"));
+        assertTrue(message.contains("run: qemu-img convert -f qcow2 -O raw " + directory), message);
     }
 
     @Test

@@ -1,12 +1,14 @@
 package remus.qemu;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -141,6 +143,44 @@ class QemuArgumentsTest {
                         vm(MachineType.MICROVM, 2, Accelerator.TCG, List.of(NIC), null), PATHS, FEATURES)));
     }
 
+    private static VmDefinition withDisks(MachineType machine, int disks, int nics) {
+        VmDefinition plain = vm(machine, 1, Accelerator.TCG, Collections.nCopies(nics, NIC));
+        List<VmDefinition.Disk> images = new ArrayList<>();
+        for (int i = 0; i < disks; i++) {
+            images.add(new VmDefinition.Disk("data" + i, Path.of("/vm/data.raw")));
+        }
+        return new VmDefinition(
+                plain.name(),
+                machine,
+                1,
+                plain.memory(),
+                plain.accelerator(),
+                plain.cpu(),
+                null,
+                images,
+                plain.nics(),
+                null);
+    }
+
+    @Test
+    void disksComeFromOurServerAndReportTheirErrorsToTheGuest() {
+        String arguments = text(QemuArguments.forPrimary(withDisks(MachineType.Q35, 2, 1), PATHS, FEATURES));
+        assertTrue(arguments.contains("""
+                -blockdev driver=nbd,node-name=disk1,server.type=unix,server.path=/run/remus/shop/disks,export=data1,reconnect-delay=60,discard=unmap
+                -device virtio-blk-pci,id=dev-disk1,drive=disk1,serial=data1,rerror=report,werror=report,bootindex=1,addr=0x9,disable-modern=on,disable-legacy=off
+                -netdev stream,id=nic0,"""), arguments);
+        assertFalse(arguments.contains("-kernel"), "it boots from its first disk");
+    }
+
+    @Test
+    void aMicrovmsDisksFollowItsInterfaces() {
+        String arguments = text(QemuArguments.forPrimary(withDisks(MachineType.MICROVM, 2, 3), PATHS, FEATURES));
+        assertTrue(arguments.contains("serial=data1,rerror=report,werror=report,bus=virtio-mmio-bus.4"), arguments);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> QemuArguments.forPrimary(withDisks(MachineType.MICROVM, 6, 3), PATHS, FEATURES));
+    }
+
     @Test
     void theStandbyIsTheSameMachineAndWaits() {
         for (MachineType machine : MachineType.values()) {
@@ -168,11 +208,8 @@ class QemuArgumentsTest {
 
     @Test
     void moreInterfacesThanTheMachinesHaveRoomForAreRefused() {
-        VmDefinition vm = vm(
-                MachineType.MICROVM,
-                1,
-                Accelerator.TCG,
-                java.util.Collections.nCopies(QemuArguments.MAX_NICS + 1, NIC));
+        VmDefinition vm =
+                vm(MachineType.MICROVM, 1, Accelerator.TCG, Collections.nCopies(QemuArguments.MAX_NICS + 1, NIC));
         assertThrows(IllegalArgumentException.class, () -> QemuArguments.forPrimary(vm, PATHS, FEATURES));
     }
 
