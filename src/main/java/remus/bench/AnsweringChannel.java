@@ -6,6 +6,7 @@ import java.util.Deque;
 import remus.base.EpochId;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.CheckpointEngine;
+import remus.checkpoint.DiskOperation;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 
@@ -68,6 +69,24 @@ final class AnsweringChannel implements BackupChannel {
 
     @Override
     public void signOff(String reason) {}
+
+    @Override
+    public boolean forward(
+            EpochId epoch,
+            int disk,
+            DiskOperation operation,
+            long offset,
+            long length,
+            MemorySegment data,
+            long dataOffset) {
+        return true;
+    }
+
+    @Override
+    public void letWritesThrough(boolean through) {}
+
+    @Override
+    public void compare(int disk, long firstBlock, int count) {}
 
     @Override
     public void close() {

@@ -1,16 +1,19 @@
 package remus.checkpoint;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Set;
 import remus.base.EpochId;
 
 /**
- * The way from a primary to its backup, for one protection session. Nothing here blocks: what is given is queued and
- * sent by the channel's own threads; answers come as {@link Listener} calls. Called on the VM's agent thread only.
+ * The way from a primary to its backup, for one protection session. Nothing here blocks but {@link #forward}: what is
+ * given is queued and sent by the channel's own threads; answers come as {@link Listener} calls. Called on the VM's agent
+ * thread only, except for what {@link DiskForwarding} has.
  *
  * <p>Order: checkpoints and chunks arrive in the order given. Small messages (mirrored input, releases, heartbeats)
- * overtake bulk data.
+ * overtake bulk data. Disk writes and other bulk data take turns; the writes of the synchronization arrive before the
+ * first checkpoint, and those of an epoch before its checkpoint ends.
  */
-public interface BackupChannel extends AutoCloseable {
+public interface BackupChannel extends DiskForwarding, AutoCloseable {
     /** Begins to connect, and goes on trying until {@link #close}; a lost connection is made again by itself. */
     void open();
 
@@ -61,8 +64,25 @@ public interface BackupChannel extends AutoCloseable {
      * {@link #signedOff} or {@link #backupLost}, and everything else that fails is a {@link #disconnected}.
      */
     interface Listener {
-        /** The backup has everything it needs besides memory and waits for it. A new session only. */
-        void backupReady();
+        /**
+         * The backup has everything it needs besides memory and disks, and waits for them. A new session only.
+         *
+         * @param disksWithContent names of the disks of which it has an image with earlier content
+         */
+        void backupReady(Set<String> disksWithContent);
+
+        /**
+         * The digests that {@link DiskForwarding#compare} asked for.
+         *
+         * @param digests SHA-256 of each block, 32 bytes each, one after the other
+         */
+        void diskDigests(int disk, long firstBlock, byte[] digests);
+
+        /**
+         * Half of what may be under way of disk writes is: the epoch should end early. Called once each time that this
+         * happens, on the thread that forwards.
+         */
+        void writesAreFilling();
 
         void chunkSent(StagedPages chunk);
 

@@ -24,6 +24,15 @@ public interface CheckpointDevice {
     /** The guest runs again, in the epoch after {@code epoch}. */
     void resumed(EpochId epoch);
 
+    /**
+     * Whether {@code epoch}, which the backup has acknowledged, may be committed as far as this device knows; what has
+     * once been allowed stays so. A device that says no sees to it that the engine's owner asks again
+     * ({@link CheckpointEngine#retryCommit}).
+     */
+    default boolean mayCommit(EpochId epoch) {
+        return true;
+    }
+
     /** The backup has acknowledged {@code epoch} and all before it; those in between get no call of their own. */
     void commit(EpochId epoch);
 

@@ -27,8 +27,9 @@ import remus.base.Invariant;
  * </pre>
  *
  * <p>Invariants: tracking is reset before pages are copied; a checkpoint stays in staging until it is acknowledged; at
- * most {@link #MAX_IN_FLIGHT} are unacknowledged, then the epoch is stretched; devices commit epochs in order, each
- * once, and none that was not acknowledged. Lost connections do not end the session: the channel sends again what is in
+ * most {@link #MAX_IN_FLIGHT} are uncommitted, then the epoch is stretched; devices commit epochs in order, each once,
+ * and none that was not acknowledged or that a device has not allowed yet. An acknowledgement frees the staging buffer
+ * at once, a commit that waits for a device keeps its place among those in flight. Lost connections do not end the session: the channel sends again what is in
  * flight, and no epoch is ended meanwhile.
  *
  * <p>Confined to the VM's agent thread; never blocks. Failures of devices go to the {@link Observer}, once, whose owner
@@ -36,7 +37,7 @@ import remus.base.Invariant;
  * earlier session has asked are not this one's.
  */
 public final class CheckpointEngine implements AutoCloseable {
-    /** Checkpoints taken but not acknowledged, at most. */
+    /** Checkpoints taken but not committed, at most. */
     public static final int MAX_IN_FLIGHT = 2;
 
     /** Pre-copy chunks that may wait for the channel, at most; together with their size, the memory this takes. */
@@ -109,6 +110,7 @@ public final class CheckpointEngine implements AutoCloseable {
     private @Nullable StagedCheckpoint current;
     private EpochId epoch = EpochId.NONE.next();
     private EpochId sealed = EpochId.NONE;
+    private EpochId lastAcknowledged = EpochId.NONE;
     private EpochId committed = EpochId.NONE;
     private boolean connected = true;
     private boolean failed;
@@ -229,8 +231,8 @@ public final class CheckpointEngine implements AutoCloseable {
     }
 
     private long tickRunning(long nowNanos) {
-        if (!connected || inFlight.size() >= MAX_IN_FLIGHT) {
-            return Long.MAX_VALUE; // reconnected() or acknowledged() comes
+        if (!connected || sealed.value() - committed.value() >= MAX_IN_FLIGHT) {
+            return Long.MAX_VALUE; // reconnected(), acknowledged() or retryCommit() comes
         }
         if (current == null) {
             // A long pause must not starve the guest: at least half of each interval is its own. As much earlier as the
@@ -369,29 +371,60 @@ public final class CheckpointEngine implements AutoCloseable {
         }
         observer.checkpointTaken(taken, nowNanos - suspendedAtNanos);
         // An acknowledgement that came before this call has left the checkpoint to us.
-        if (!taken.epoch().isAfter(committed)) {
+        if (!taken.epoch().isAfter(lastAcknowledged)) {
             free.add(taken);
         }
     }
 
-    /** The backup holds {@code acknowledged} whole, and so all before it: its output may leave. */
+    /**
+     * The backup holds {@code acknowledged} whole, and so all before it: its output may leave, unless a device has to wait
+     * for something here ({@link CheckpointDevice#mayCommit}).
+     */
     public void acknowledged(EpochId acknowledged, long nowNanos) {
-        if (phase == Phase.ENDED || failed || !acknowledged.isAfter(committed)) {
+        if (phase == Phase.ENDED || failed || !acknowledged.isAfter(lastAcknowledged)) {
             return;
         }
         Invariant.check(!acknowledged.isAfter(sealed), "acknowledged epoch=%s, sealed=%s", acknowledged, sealed);
-        committed = acknowledged;
+        lastAcknowledged = acknowledged;
         while (!inFlight.isEmpty() && !inFlight.element().epoch().isAfter(acknowledged)) {
             StagedCheckpoint done = inFlight.remove();
             if (done != current) {
                 free.add(done);
             }
         }
-        for (CheckpointDevice device : devices) {
-            device.commit(acknowledged);
+        commitWhatMay(nowNanos);
+    }
+
+    /** A device that had not allowed a commit may have changed its mind. Does nothing where nothing waits. */
+    public void retryCommit(long nowNanos) {
+        if (phase != Phase.ENDED && !failed) {
+            commitWhatMay(nowNanos);
         }
-        channel.reportReleased(acknowledged);
-        observer.committed(acknowledged, nowNanos - sealedAtNanos[(int) (acknowledged.value() % sealedAtNanos.length)]);
+    }
+
+    private void commitWhatMay(long nowNanos) {
+        EpochId last = committed;
+        while (lastAcknowledged.isAfter(last) && mayCommit(last.next())) {
+            last = last.next();
+        }
+        if (!last.isAfter(committed)) {
+            return;
+        }
+        committed = last;
+        for (CheckpointDevice device : devices) {
+            device.commit(last);
+        }
+        channel.reportReleased(last);
+        observer.committed(last, nowNanos - sealedAtNanos[(int) (last.value() % sealedAtNanos.length)]);
+    }
+
+    private boolean mayCommit(EpochId next) {
+        for (CheckpointDevice device : devices) {
+            if (!device.mayCommit(next)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** A pre-copy chunk has left; its buffer is free. */
@@ -413,11 +446,11 @@ public final class CheckpointEngine implements AutoCloseable {
             return;
         }
         boolean pagesMayBeLost = lastWhole.equals(EpochId.NONE) && round > 0;
-        if (pagesMayBeLost || committed.isAfter(lastWhole)) {
+        if (pagesMayBeLost || lastAcknowledged.isAfter(lastWhole)) {
             fail(new CheckpointException(
                     ErrorCategory.DEGRADE,
                     "the backup came back with less than it had: last whole epoch=%s, acknowledged=%s"
-                            .formatted(lastWhole, committed),
+                            .formatted(lastWhole, lastAcknowledged),
                     null));
             return;
         }
@@ -425,7 +458,7 @@ public final class CheckpointEngine implements AutoCloseable {
         acknowledged(lastWhole, nowNanos);
     }
 
-    /** Asks for the epoch to end as soon as possible, for its output fills the buffer. */
+    /** Asks for the epoch to end as soon as possible, for its output or its disk writes fill their buffer. */
     public void endEpochEarly() {
         earlyEndWanted = true;
     }
@@ -462,7 +495,12 @@ public final class CheckpointEngine implements AutoCloseable {
         return sealed;
     }
 
-    /** The last checkpoint acknowledged. */
+    /** The last checkpoint acknowledged, whether it is committed yet or not. */
+    public EpochId lastAcknowledged() {
+        return lastAcknowledged;
+    }
+
+    /** The last checkpoint committed: its output may have left. */
     public EpochId committed() {
         return committed;
     }

@@ -9,15 +9,22 @@ import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.ErrorCategory;
 import remus.base.Invariant;
+import remus.wire.WireLimits;
 
 /**
  * The backup's side of one protection session: collects a checkpoint's parts in staging, acknowledges it when all of it
- * is there (it is then <i>whole</i>), and only then applies it to the standby's memory.
+ * is there (it is then <i>whole</i>), and only then applies it to the standby's memory and disks.
  *
  * <p>Invariants: what is applied is whole; epochs follow each other without a gap; epoch <i>e</i> is acknowledged only
- * when <i>e-1</i> has been applied, and an activation calls {@link #finishApplying} first; the device state, output frames and memory that {@link #lastWhole} names belong to
- * the same checkpoint. Pages of pre-copy rounds go to the standby's memory directly, for until the first checkpoint is
- * whole there is nothing to mix them with.
+ * when <i>e-1</i> has been applied to memory, and an activation calls {@link #finishApplying} first; the device state,
+ * output frames, memory and disk writes that {@link #lastWhole} names belong to the same checkpoint. Pages of pre-copy
+ * rounds and writes of the disks' synchronization are applied directly, for until the first checkpoint is whole there is
+ * nothing to mix them with.
+ *
+ * <p>A whole checkpoint counts, whether it is acknowledged or not. While many disk writes wait for the images, the
+ * acknowledgement is put off, so that the primary sends no more: {@link #acknowledgeWhatIsDue} is to be called when there
+ * are fewer. The welcome of a new connection is an acknowledgement, too: {@link #resume} says which epoch it may name.
+ * Whole checkpoints after that one come again and are counted, but not used: they are here already.
  *
  * <p>Everything that comes in is checked against what the checkpoint's own frames announced; a contradiction is a
  * {@link CheckpointException}, after which the owner drops the connection and calls {@link #dropPartial}. Confined to
@@ -26,6 +33,12 @@ import remus.base.Invariant;
 public final class CheckpointReceiver implements AutoCloseable {
     /** Where acknowledgements and results go, on the agent's thread. */
     public interface Listener {
+        /**
+         * The primary is to know that the backup holds {@code epoch}, and all before it, whole: called before the checkpoint
+         * is applied where nothing stands against it, else later.
+         */
+        void acknowledge(EpochId epoch);
+
         /** The backup holds {@code epoch} whole. Called before the checkpoint is applied. */
         void whole(EpochId epoch);
 
@@ -37,6 +50,7 @@ public final class CheckpointReceiver implements AutoCloseable {
     private static final int MAX_COPIES_PER_PAGE = 2;
 
     private final BackupMemory memory;
+    private final BackupDisks disks;
     private final int pageBytes;
     private final long maxPageCount;
     private final InboundMirror inbound;
@@ -48,12 +62,24 @@ public final class CheckpointReceiver implements AutoCloseable {
     private boolean isReceiving;
     private boolean isApplied = true;
     private EpochId lastWhole = EpochId.NONE;
+    private EpochId acknowledged = EpochId.NONE;
+    // Of the present connection: the last checkpoint that has ended, and the last epoch of which disk writes came.
+    // While
+    // the first is before the last whole one, what comes is here already.
+    private EpochId lastEnded = EpochId.NONE;
+    private EpochId lastDiskEpoch = EpochId.NONE;
     private EpochId released = EpochId.NONE;
     private long preCopyPageCount;
 
     public CheckpointReceiver(
-            BackupMemory memory, int pageBytes, long outputLimitBytes, InboundMirror inbound, Listener listener) {
+            BackupMemory memory,
+            BackupDisks disks,
+            int pageBytes,
+            long outputLimitBytes,
+            InboundMirror inbound,
+            Listener listener) {
         this.memory = memory;
+        this.disks = disks;
         this.pageBytes = pageBytes;
         this.maxPageCount = MAX_COPIES_PER_PAGE * memory.pageCount();
         this.inbound = inbound;
@@ -87,18 +113,58 @@ public final class CheckpointReceiver implements AutoCloseable {
         }
     }
 
-    /** A checkpoint begins; it must be the one after the last whole one. */
+    /**
+     * A write to a disk.
+     *
+     * @param epoch the epoch in which the guest made it; {@link EpochId#NONE}: it belongs to the synchronization
+     */
+    public void diskWrite(
+            EpochId epoch,
+            int disk,
+            DiskOperation operation,
+            long offset,
+            long length,
+            MemorySegment data,
+            long dataOffset)
+            throws CheckpointException {
+        checkDiskRange(disk, offset, length);
+        if (operation == DiskOperation.WRITE) {
+            checkDiskData(length, data, dataOffset);
+        }
+        if (epoch.equals(EpochId.NONE)) {
+            expectDiskSynchronization();
+            disks.synchronize(disk, operation, offset, length, data, dataOffset);
+            return;
+        }
+        long ahead = epoch.value() - lastEnded.value();
+        if (ahead < 1 || ahead > WireLimits.MAX_DISK_EPOCHS_AHEAD || lastDiskEpoch.isAfter(epoch)) {
+            throw protocolError("a disk write of epoch=%s, last ended=%s last written=%s"
+                    .formatted(epoch, lastEnded, lastDiskEpoch));
+        }
+        lastDiskEpoch = epoch;
+        if (epoch.isAfter(lastWhole)) {
+            disks.receive(epoch, disk, operation, offset, length, data, dataOffset);
+        }
+    }
+
+    private void expectDiskSynchronization() throws CheckpointException {
+        if (!lastWhole.equals(EpochId.NONE) || isReceiving || !lastDiskEpoch.equals(EpochId.NONE)) {
+            throw protocolError("a disk write without an epoch after checkpoint epoch=" + lastWhole);
+        }
+    }
+
+    /** A checkpoint begins; it must be the one after the last that has ended on this connection. */
     public void begin(EpochId epoch, boolean first, long inboundMark) throws CheckpointException {
         if (isReceiving) {
             throw protocolError("checkpoint epoch=" + epoch + " begins within epoch=" + receiving.epoch());
         }
-        if (!epoch.equals(lastWhole.next())) {
-            throw protocolError("checkpoint epoch=" + epoch + " expected=" + lastWhole.next());
+        if (!epoch.equals(lastEnded.next())) {
+            throw protocolError("checkpoint epoch=" + epoch + " expected=" + lastEnded.next());
         }
         if (inboundMark < 0) {
             throw protocolError("checkpoint epoch=" + epoch + " has the inbound mark " + inboundMark);
         }
-        if (first != lastWhole.equals(EpochId.NONE)) {
+        if (first != lastEnded.equals(EpochId.NONE)) {
             throw protocolError("checkpoint epoch=" + epoch + " is marked first=" + first);
         }
         receiving.begin(epoch, first);
@@ -153,10 +219,16 @@ public final class CheckpointReceiver implements AutoCloseable {
      * <p>Where applying fails the checkpoint stays acknowledged and the last whole one; nothing is acknowledged after it
      * until {@link #finishApplying} has succeeded, which is tried again with each checkpoint.
      *
+     * @param diskWrites what was written to the disks in the epoch
      * @param memoryDigest SHA-256 of the primary's guest RAM at the pause, to be compared, or null
      */
     public void end(
-            EpochId epoch, long pageCount, long deviceStateBytes, int outputFrameCount, byte @Nullable [] memoryDigest)
+            EpochId epoch,
+            long pageCount,
+            long deviceStateBytes,
+            int outputFrameCount,
+            DiskWriteCount diskWrites,
+            byte @Nullable [] memoryDigest)
             throws CheckpointException {
         expectReceiving(epoch);
         if (receiving.pages().pageCount() != pageCount
@@ -173,26 +245,62 @@ public final class CheckpointReceiver implements AutoCloseable {
                             deviceStateBytes,
                             outputFrameCount));
         }
-        finishApplying();
+        if (!epoch.isAfter(lastWhole)) {
+            isReceiving = false;
+            lastEnded = epoch;
+            acknowledgeWhatIsDue();
+            return;
+        }
+        DiskWriteCount received = disks.received(epoch);
+        if (!received.equals(diskWrites)) {
+            throw protocolError("checkpoint epoch=%s has %s, expected %s".formatted(epoch, received, diskWrites));
+        }
+        applyMemory();
         StagedCheckpoint previous = whole;
         whole = receiving;
         receiving = previous;
         isReceiving = false;
         isApplied = false;
         lastWhole = epoch;
+        lastEnded = epoch;
+        disks.whole(epoch);
         inbound.trim(whole.inboundMark());
         keepOutput();
+        acknowledgeWhatIsDue();
         listener.whole(epoch);
-        finishApplying();
+        applyMemory();
         if (memoryDigest != null) {
             listener.verified(epoch, Arrays.equals(memoryDigest, memory.digest()));
         }
     }
 
     /**
-     * Applies the last whole checkpoint if an earlier attempt has failed: all of it again, for its pages are complete.
+     * Acknowledges the last checkpoint that has come to its end if that has not been done and few enough disk writes wait
+     * for the images. The owner calls it when there are fewer than before.
+     */
+    public void acknowledgeWhatIsDue() {
+        if (lastEnded.isAfter(acknowledged) && mayAcknowledge()) {
+            acknowledged = lastEnded;
+            listener.acknowledge(lastEnded);
+        }
+    }
+
+    /** The first checkpoint has nothing before it that could wait, and a session can only be resumed after it. */
+    private boolean mayAcknowledge() {
+        return acknowledged.equals(EpochId.NONE) || disks.mayAcknowledge();
+    }
+
+    /**
+     * Applies what an earlier attempt has failed to, and waits for the disks: then memory and disks are those of the last
+     * whole checkpoint. For an activation; may be tried again after a failure.
      */
     public void finishApplying() throws CheckpointException {
+        applyMemory();
+        disks.finishApplying();
+    }
+
+    /** Applies the last whole checkpoint unless that is done: all of it again, for its pages are complete. */
+    private void applyMemory() throws CheckpointException {
         if (isApplied) {
             return;
         }
@@ -248,6 +356,22 @@ public final class CheckpointReceiver implements AutoCloseable {
     /** The connection is lost: what has come of an unfinished checkpoint is worth nothing. */
     public void dropPartial() {
         isReceiving = false;
+        disks.dropAfter(lastWhole);
+        lastEnded = acknowledged;
+        lastDiskEpoch = EpochId.NONE;
+    }
+
+    /**
+     * A new connection takes the place of the last one, whose partial checkpoint is dropped. Returns the epoch that its
+     * welcome is to name: the last whole one, or, while too many disk writes wait for the images, the last acknowledged.
+     */
+    public EpochId resume() {
+        dropPartial();
+        if (lastWhole.isAfter(acknowledged) && mayAcknowledge()) {
+            acknowledged = lastWhole;
+        }
+        lastEnded = acknowledged;
+        return acknowledged;
     }
 
     /** The last whole checkpoint, or {@link EpochId#NONE}: the one that an activation starts from. */
@@ -300,6 +424,24 @@ public final class CheckpointReceiver implements AutoCloseable {
         if (receiving.pages().pageCount() > maxPageCount - count) {
             throw protocolError(
                     "checkpoint epoch=%s has more than %d pages".formatted(receiving.epoch(), maxPageCount));
+        }
+    }
+
+    private void checkDiskRange(int disk, long offset, long length) throws CheckpointException {
+        if (disk < 0 || disk >= disks.count()) {
+            throw protocolError("a write to disk %d of a VM with %d disks".formatted(disk, disks.count()));
+        }
+        long bytes = disks.bytes(disk);
+        if (offset < 0 || length <= 0 || length > bytes || offset > bytes - length) {
+            throw protocolError("a write of %d bytes at %d is outside of disk %d with %d bytes"
+                    .formatted(length, offset, disk, bytes));
+        }
+    }
+
+    private static void checkDiskData(long length, MemorySegment data, long dataOffset) throws CheckpointException {
+        if (length > DiskForwarding.MAX_WRITE_BYTES || dataOffset < 0 || length > data.byteSize() - dataOffset) {
+            throw protocolError("a disk write of %d bytes does not lie in %d bytes from %d on"
+                    .formatted(length, data.byteSize(), dataOffset));
         }
     }
 

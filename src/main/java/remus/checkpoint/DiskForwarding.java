@@ -2,6 +2,7 @@ package remus.checkpoint;
 
 import java.lang.foreign.MemorySegment;
 import remus.base.EpochId;
+import remus.wire.WireLimits;
 
 /**
  * The way of a guest's disk writes to the backup, a part of the {@link BackupChannel}. Writes arrive there in the order
@@ -13,20 +14,24 @@ import remus.base.EpochId;
  */
 public interface DiskForwarding {
     /** Bytes of a block whose digests are compared; the last block of a disk may be shorter. */
-    int COMPARED_BLOCK_BYTES = 64 << 10;
+    int COMPARED_BLOCK_BYTES = WireLimits.COMPARED_BLOCK_BYTES;
 
     /** Most blocks that one {@link #compare} asks for. */
-    int MAX_COMPARED_BLOCKS = 256;
+    int MAX_COMPARED_BLOCKS = WireLimits.MAX_COMPARED_BLOCKS;
 
     /** Most data of one {@link #forward} call, in bytes. */
-    int MAX_WRITE_BYTES = 1 << 20;
+    int MAX_WRITE_BYTES = WireLimits.MAX_BULK_BYTES;
+
+    /** Longest range of one {@link #forward} call that brings no data, in bytes: 4 GiB - 1. */
+    long MAX_RANGE_BYTES = WireLimits.MAX_DISK_RANGE_BYTES;
 
     /**
      * Forwards one operation; data is copied before the call returns. Waits while too much is under way, unless writes
-     * are let through.
+     * are let through. Epochs never go back.
      *
      * @param disk index of the disk in the VM's definition
-     * @param length bytes; for a {@link DiskOperation#WRITE} at most {@link #MAX_WRITE_BYTES}
+     * @param length bytes; for a {@link DiskOperation#WRITE} at most {@link #MAX_WRITE_BYTES}, else
+     *     {@link #MAX_RANGE_BYTES}
      * @param data what is written, from {@code dataOffset} on; ignored for other operations
      * @return false when the channel has ended: nothing is forwarded any more
      */
@@ -45,6 +50,9 @@ public interface DiskForwarding {
      */
     void letWritesThrough(boolean through);
 
-    /** Asks for the digests of {@code count} blocks; they come as {@code diskDigests} of the channel's listener. */
+    /**
+     * Asks for the digests of {@code count} blocks, as the backup has them after all that was forwarded before; they come
+     * as {@code diskDigests} of the channel's listener. Before the first checkpoint only.
+     */
     void compare(int disk, long firstBlock, int count);
 }

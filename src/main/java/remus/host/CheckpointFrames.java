@@ -4,9 +4,12 @@ import java.lang.foreign.MemorySegment;
 import remus.base.EpochId;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.CheckpointReceiver;
+import remus.checkpoint.DiskOperation;
+import remus.checkpoint.DiskWriteCount;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
 import remus.wire.Digest;
+import remus.wire.DiskWrites;
 import remus.wire.EthernetFrames;
 import remus.wire.FrameHandler;
 import remus.wire.PageRuns;
@@ -55,6 +58,21 @@ abstract class CheckpointFrames implements FrameHandler<CheckpointException> {
     }
 
     @Override
+    public final void diskWrites(EpochId epoch, DiskWrites writes) throws CheckpointException {
+        for (int write = 0; write < writes.count(); write++) {
+            receiver()
+                    .diskWrite(
+                            epoch,
+                            writes.disk(write),
+                            DiskOperation.of(writes.kind(write)),
+                            writes.offset(write),
+                            writes.length(write),
+                            writes.data(),
+                            writes.dataOffset(write));
+        }
+    }
+
+    @Override
     public final void checkpointEnd(EpochId epoch, CheckpointEnd end) throws CheckpointException {
         Digest digest = end.memoryDigest();
         receiver()
@@ -63,6 +81,7 @@ abstract class CheckpointFrames implements FrameHandler<CheckpointException> {
                         end.pageCount(),
                         end.deviceStateBytes(),
                         end.outputFrameCount(),
+                        new DiskWriteCount(end.diskWriteCount(), end.diskWriteBytes()),
                         digest == null ? null : digest.bytes());
     }
 

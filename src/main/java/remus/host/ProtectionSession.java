@@ -2,6 +2,7 @@ package remus.host;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -413,8 +414,18 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         }
 
         @Override
-        public void backupReady() {
+        public void backupReady(Set<String> disksWithContent) {
             post(engine::backupReady);
+        }
+
+        @Override
+        public void diskDigests(int disk, long firstBlock, byte[] digests) {
+            // Nobody asks for them.
+        }
+
+        @Override
+        public void writesAreFilling() {
+            post(engine::endEpochEarly);
         }
 
         @Override

@@ -177,6 +177,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 settings.detect(),
                 (int) settings.verifyEvery(),
                 SharedDefinition.of(definition).encode(),
-                SharedDefinition.describe(files));
+                SharedDefinition.describe(files),
+                List.of());
     }
 }

@@ -29,6 +29,7 @@ import remus.base.HostAddress;
 import remus.base.Invariant;
 import remus.base.Invariant.InvariantViolation;
 import remus.base.Term;
+import remus.checkpoint.BackupDisks;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.CheckpointReceiver;
 import remus.checkpoint.InboundMirror;
@@ -207,7 +208,8 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
                     new Welcome(
                             services.hostName(),
                             services.installation().features().version(),
-                            wanted));
+                            wanted,
+                            List.of()));
             if (wanted.isEmpty()) {
                 startStandby();
             }
@@ -233,7 +235,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
         InboundMirror mirror = new InboundMirror(INBOUND_LIMIT_BYTES);
         inbound = mirror;
         receiver = new CheckpointReceiver(
-                started.memory(), hello.pageBytes(), GuestNetwork.OUTPUT_LIMIT_BYTES, mirror, this);
+                started.memory(), BackupDisks.NONE, hello.pageBytes(), GuestNetwork.OUTPUT_LIMIT_BYTES, mirror, this);
         reason = "receiving memory";
         BackupConnection current = connection;
         if (current != null) {
@@ -443,6 +445,11 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
         }
 
         @Override
+        public void diskCompare(int disk, long firstBlock, int count) throws CheckpointException {
+            throw new CheckpointException(ErrorCategory.RETRY, "digests of disk " + disk + " are asked for", null);
+        }
+
+        @Override
         public void heartbeat(EpochId sealed) {
             // That bytes came is all there is to it.
         }
@@ -466,12 +473,16 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
     }
 
     @Override
-    public void whole(EpochId epoch) {
-        checkpointCount++;
+    public void acknowledge(EpochId epoch) {
         BackupConnection current = connection;
         if (current != null) {
             current.acknowledge(epoch);
         }
+    }
+
+    @Override
+    public void whole(EpochId epoch) {
+        checkpointCount++;
         if (state == VmState.SYNCHRONIZING) {
             state = VmState.STANDBY;
             reason = null;
@@ -512,16 +523,16 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
             BackupConnection old = connection;
             if (old != null) {
                 old.close();
-                received().dropPartial();
             }
             connection = next;
             heardBytes = 0;
             detector.heard(services.time().nanos());
             next.welcome(
-                    lastWhole(),
+                    received().resume(),
                     new Welcome(
                             services.hostName(),
                             services.installation().features().version(),
+                            List.of(),
                             List.of()));
             reason = null;
             event(EventType.RECONNECTED, "the session goes on after epoch " + lastWhole());

@@ -14,6 +14,8 @@ import remus.base.Invariant;
 import remus.base.Term;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
+import remus.wire.DiskBlocks;
+import remus.wire.DiskWrites;
 import remus.wire.EthernetFrames;
 import remus.wire.FrameHandler;
 import remus.wire.FrameHeader;
@@ -26,6 +28,7 @@ import remus.wire.Refusal;
 import remus.wire.SessionOrder;
 import remus.wire.Welcome;
 import remus.wire.WireException;
+import remus.wire.WireLimits;
 
 /**
  * The backup's end of a session's connection: {@link #await} something, {@link #poll} it, send answers in between.
@@ -70,6 +73,7 @@ public final class BackupConnection implements AutoCloseable {
     private final SessionOrder order = new SessionOrder();
     private final PageRuns runs;
     private final EthernetFrames ethernetFrames = new EthernetFrames();
+    private final DiskWrites diskWrites;
     private EpochId lastAcknowledged = EpochId.NONE;
     private boolean farewell;
     private @Nullable End end;
@@ -82,6 +86,7 @@ public final class BackupConnection implements AutoCloseable {
         term = header.term();
         outbox = new Outbox(transport, term);
         runs = new PageRuns(hello.pageCount(), hello.pageBytes());
+        diskWrites = new DiskWrites(hello.disks());
         receiver.expect(FROM_PRIMARY, 0);
     }
 
@@ -204,6 +209,16 @@ public final class BackupConnection implements AutoCloseable {
                 order.outputFrames(epoch, ethernetFrames.frameCount());
                 handler.outputFrames(epoch, ethernetFrames);
             }
+            case DISK_WRITES -> {
+                diskWrites.decode(payload, receiver.memory());
+                order.diskWrites(epoch, diskWrites.count(), diskWrites.dataBytes());
+                handler.diskWrites(epoch, diskWrites);
+            }
+            case DISK_COMPARE -> {
+                DiskBlocks blocks = DiskBlocks.decode(payload, hello.disks());
+                order.diskCompare();
+                handler.diskCompare(blocks.disk(), blocks.firstBlock(), blocks.count());
+            }
             case CHECKPOINT_END -> {
                 CheckpointEnd checkpointEnd = CheckpointEnd.decode(payload);
                 order.checkpointEnd(epoch, checkpointEnd);
@@ -247,7 +262,9 @@ public final class BackupConnection implements AutoCloseable {
                     FENCED,
                     STANDBY_LOST,
                     VERIFIED,
-                    ACTIVATED -> throw WireException.corrupt("a frame of type " + header.type() + " within a session");
+                    ACTIVATED,
+                    DISK_DIGESTS ->
+                throw WireException.corrupt("a frame of type " + header.type() + " within a session");
         }
     }
 
@@ -268,7 +285,10 @@ public final class BackupConnection implements AutoCloseable {
                 epoch, offset, totalBytes, receiver.memory().asSlice(payload.position(), payload.remaining()));
     }
 
-    /** Takes the session: for a resumed one, it goes on after {@code lastWhole}. Wanted files must be in the hello. */
+    /**
+     * Takes the session: for a resumed one, it goes on after {@code lastWhole}. Files and disks that the welcome names must
+     * be in the hello.
+     */
     public void welcome(EpochId lastWhole, Welcome welcome) {
         List<HelloFile> wanted = new ArrayList<>();
         for (String name : welcome.wantedFiles()) {
@@ -317,6 +337,16 @@ public final class BackupConnection implements AutoCloseable {
     /** Result of comparing memory digests at {@code epoch}. */
     public void verified(EpochId epoch, boolean equal) {
         send(FrameType.VERIFIED, epoch, payload -> Payloads.encodeVerified(payload, equal));
+    }
+
+    /**
+     * Answers what {@link FrameHandler#diskCompare} asked for, in the order in which it was asked.
+     *
+     * @param digests SHA-256 of each block, 32 bytes each, one after the other
+     */
+    public void diskDigests(int disk, long firstBlock, byte[] digests) {
+        DiskBlocks blocks = new DiskBlocks(disk, firstBlock, digests.length / WireLimits.DIGEST_BYTES);
+        send(FrameType.DISK_DIGESTS, EpochId.NONE, payload -> blocks.encodeDigests(payload, digests));
     }
 
     /** Answers a sign-off: the image is dropped, this side will never activate. The caller closes next. */

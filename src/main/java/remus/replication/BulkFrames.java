@@ -219,6 +219,8 @@ final class BulkFrames {
                         of.pages().pageCount(),
                         of.deviceState().size(),
                         of.outputFrameCount(),
+                        of.diskWrites().operations(),
+                        of.diskWrites().bytes(),
                         digest == null ? null : Digest.of(digest))
                 .encode(frame.begin());
         frame.finish(FrameType.CHECKPOINT_END, epoch);

@@ -17,8 +17,8 @@ final class Outbox {
     /** Most bytes that are kept; a peer that leaves so many answers unread is not reading at all. */
     static final int MAX_PENDING_BYTES = 64 << 10;
 
-    /** Longest frame that can be sent this way, in bytes: a welcome that wants all files fits. */
-    private static final int MAX_FRAME_BYTES = 8 << 10;
+    /** Longest frame that can be sent this way, in bytes: a welcome that wants all files fits, and so do all digests. */
+    private static final int MAX_FRAME_BYTES = 16 << 10;
 
     private final Transport transport;
     private final FrameEncoder encoder;

@@ -14,6 +14,7 @@ import remus.base.EpochId;
 import remus.base.ErrorCategory;
 import remus.base.Time;
 import remus.checkpoint.BackupChannel;
+import remus.checkpoint.DiskOperation;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.wire.WireException;
@@ -109,6 +110,28 @@ public final class PrimaryChannel implements BackupChannel {
     public void reportGuestDead(String reason) {
         queue.setGuestDead(reason);
         wake();
+    }
+
+    @Override
+    public boolean forward(
+            EpochId epoch,
+            int disk,
+            DiskOperation operation,
+            long offset,
+            long length,
+            MemorySegment data,
+            long dataOffset) {
+        throw new UnsupportedOperationException("disks are not forwarded yet");
+    }
+
+    @Override
+    public void letWritesThrough(boolean through) {
+        // Nothing waits.
+    }
+
+    @Override
+    public void compare(int disk, long firstBlock, int count) {
+        throw new UnsupportedOperationException("disks are not compared yet");
     }
 
     @Override

@@ -3,18 +3,22 @@ package remus.replication;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Time;
 import remus.checkpoint.BackupChannel;
+import remus.wire.DiskBlocks;
 import remus.wire.FrameEncoder;
 import remus.wire.FrameHeader;
 import remus.wire.FrameType;
 import remus.wire.Hello;
+import remus.wire.HelloDisk;
 import remus.wire.Payloads;
 import remus.wire.Refusal;
 import remus.wire.Welcome;
@@ -70,6 +74,7 @@ final class PrimaryLink implements AutoCloseable {
     private int promptBurst;
     private OutgoingQueue.@Nullable Item item;
     private @Nullable FileSender files;
+    private Set<String> disksWithContent = Set.of();
     private @Nullable Runnable ending;
 
     PrimaryLink(
@@ -280,7 +285,7 @@ final class PrimaryLink implements AutoCloseable {
                 require(stage == Stage.PREPARING, header);
                 Payloads.decodeEmpty(payload);
                 enter(Stage.FLOWING);
-                listener.backupReady();
+                listener.backupReady(disksWithContent);
             }
             case ACKNOWLEDGE -> {
                 require(stage == Stage.FLOWING, header);
@@ -295,6 +300,10 @@ final class PrimaryLink implements AutoCloseable {
             case VERIFIED -> {
                 require(stage == Stage.FLOWING, header);
                 listener.verified(epoch, Payloads.decodeVerified(payload));
+            }
+            case DISK_DIGESTS -> {
+                require(stage == Stage.FLOWING, header);
+                receiveDigests(payload);
             }
             case REFUSAL -> refused(Refusal.decode(payload));
             case SIGNED_OFF -> endWith(payload, listener::signedOff);
@@ -315,8 +324,18 @@ final class PrimaryLink implements AutoCloseable {
                     OWNER_QUERY,
                     OWNER_ANSWER,
                     FENCE,
-                    FENCED -> require(false, header);
+                    FENCED,
+                    DISK_WRITES,
+                    DISK_COMPARE -> require(false, header);
         }
+    }
+
+    private void receiveDigests(ByteBuffer payload) throws WireException {
+        DiskBlocks blocks =
+                DiskBlocks.decodeBeforeDigests(payload, settings.hello().disks());
+        byte[] digests = new byte[payload.remaining()];
+        payload.get(digests);
+        listener.diskDigests(blocks.disk(), blocks.firstBlock(), digests);
     }
 
     /** Only a refusal that proves that the backup has no image, and so never will activate, ends a resumable session. */
@@ -341,6 +360,7 @@ final class PrimaryLink implements AutoCloseable {
         switch (mode) {
             case NEW -> {
                 queue.rewind(EpochId.NONE);
+                disksWithContent = known(welcome.disksWithContent());
                 files = new FileSender(frame, settings.files(), settings.hello(), welcome.wantedFiles());
                 enter(welcome.wantedFiles().isEmpty() ? Stage.PREPARING : Stage.FILES);
             }
@@ -359,6 +379,15 @@ final class PrimaryLink implements AutoCloseable {
                 listener.reconnected(lastWhole);
             }
         }
+    }
+
+    private Set<String> known(List<String> disks) throws WireException {
+        Set<String> known =
+                settings.hello().disks().stream().map(HelloDisk::name).collect(Collectors.toSet());
+        if (!known.containsAll(disks)) {
+            throw WireException.corrupt("the backup names disks " + disks + ", the VM has " + known);
+        }
+        return Set.copyOf(disks);
     }
 
     private void endWith(ByteBuffer payload, Consumer<String> call) throws WireException {

@@ -27,6 +27,16 @@ public interface FrameHandler<X extends Exception> {
 
     void outputFrames(EpochId epoch, EthernetFrames frames) throws X;
 
+    /**
+     * Writes of the guest's disks, in order. All ranges lie within the disks of the hello.
+     *
+     * @param epoch the epoch in which they were made; {@link EpochId#NONE}: the synchronization
+     */
+    void diskWrites(EpochId epoch, DiskWrites writes) throws X;
+
+    /** The digests of these blocks of {@link WireLimits#COMPARED_BLOCK_BYTES} are asked for, as all writes left them. */
+    void diskCompare(int disk, long firstBlock, int count) throws X;
+
     /** All of the checkpoint has arrived. */
     void checkpointEnd(EpochId epoch, CheckpointEnd end) throws X;
 

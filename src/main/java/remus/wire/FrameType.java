@@ -1,7 +1,11 @@
 package remus.wire;
 
+import static remus.wire.WireLimits.DIGEST_BYTES;
+import static remus.wire.WireLimits.DISK_WRITE_BYTES;
 import static remus.wire.WireLimits.HEADER_BYTES;
 import static remus.wire.WireLimits.MAX_BULK_BYTES;
+import static remus.wire.WireLimits.MAX_COMPARED_BLOCKS;
+import static remus.wire.WireLimits.MAX_DISK_WRITES;
 import static remus.wire.WireLimits.MAX_HELLO_BYTES;
 import static remus.wire.WireLimits.MAX_INBOUND_BYTES;
 import static remus.wire.WireLimits.MAX_NAME_FIELD_BYTES;
@@ -37,7 +41,10 @@ public enum FrameType {
     FENCED(22, Sender.ANSWERER, MAX_NAME_FIELD_BYTES + 1 + MAX_REASON_FIELD_BYTES),
     STANDBY_LOST(23, Sender.BACKUP, MAX_REASON_FIELD_BYTES),
     VERIFIED(24, Sender.BACKUP, 1),
-    ACTIVATED(25, Sender.BACKUP, MAX_REASON_FIELD_BYTES);
+    ACTIVATED(25, Sender.BACKUP, MAX_REASON_FIELD_BYTES),
+    DISK_WRITES(26, Sender.PRIMARY, 4 + MAX_DISK_WRITES * DISK_WRITE_BYTES + MAX_BULK_BYTES),
+    DISK_COMPARE(27, Sender.PRIMARY, DiskBlocks.BYTES),
+    DISK_DIGESTS(28, Sender.BACKUP, DiskBlocks.BYTES + MAX_COMPARED_BLOCKS * DIGEST_BYTES);
 
     /** Which side of a connection sends frames of a type. */
     public enum Sender {
@@ -52,9 +59,9 @@ public enum FrameType {
     }
 
     /** Longest payload of any type, in bytes. */
-    public static final int MAX_PAYLOAD_BYTES = PAGES.maxPayloadBytes;
+    public static final int MAX_PAYLOAD_BYTES = DISK_WRITES.maxPayloadBytes;
 
-    private static final FrameType[] BY_CODE = new FrameType[26];
+    private static final FrameType[] BY_CODE = new FrameType[29];
 
     static {
         for (FrameType type : values()) {

@@ -23,6 +23,7 @@ import remus.base.HostAddress;
  * @param verifyEvery memory digests are compared after so many commits; 0: never
  * @param definition the VM's definition, of which the protocol knows only the length
  * @param files what the definition needs beside itself
+ * @param disks the VM's disks, in the order of its definition
  */
 @SuppressWarnings("ArrayRecordComponent") // The definition is copied in and out, and no hello is compared with another.
 public record Hello(
@@ -38,7 +39,8 @@ public record Hello(
         Duration detect,
         int verifyEvery,
         byte[] definition,
-        List<HelloFile> files) {
+        List<HelloFile> files,
+        List<HelloDisk> disks) {
 
     /** Whether a session begins or goes on. */
     public enum Mode {
@@ -77,8 +79,15 @@ public record Hello(
         require(
                 files.stream().map(HelloFile::name).distinct().count() == files.size(),
                 "two of the files have the same name");
+        require(
+                disks.size() <= WireLimits.MAX_DISKS,
+                "the VM has " + disks.size() + " disks, limit " + WireLimits.MAX_DISKS);
+        require(
+                disks.stream().map(HelloDisk::name).distinct().count() == disks.size(),
+                "two of the disks have the same name");
         definition = definition.clone();
         files = List.copyOf(files);
+        disks = List.copyOf(disks);
     }
 
     @Override
@@ -105,7 +114,8 @@ public record Hello(
                 detect,
                 verifyEvery,
                 definition,
-                files);
+                files,
+                disks);
     }
 
     /** Puts the payload. */
@@ -122,6 +132,10 @@ public record Hello(
         target.putShort((short) files.size());
         for (HelloFile file : files) {
             file.encode(target);
+        }
+        target.put((byte) disks.size());
+        for (HelloDisk disk : disks) {
+            disk.encode(target);
         }
     }
 
@@ -142,8 +156,9 @@ public record Hello(
         int verifyEvery = source.getInt();
         byte[] definition = takeDefinition(source);
         List<HelloFile> files = takeFiles(source);
-        WireText.end(source);
         try {
+            List<HelloDisk> disks = takeDisks(source);
+            WireText.end(source);
             return new Hello(
                     mode,
                     vm,
@@ -157,7 +172,8 @@ public record Hello(
                     Duration.ofNanos(detectNanos),
                     verifyEvery,
                     definition,
-                    files);
+                    files,
+                    disks);
         } catch (IllegalArgumentException e) {
             throw WireException.corrupt("the hello for VM '" + vm + "' is wrong: " + e.getMessage());
         }
@@ -195,6 +211,15 @@ public record Hello(
             files.add(HelloFile.decode(source));
         }
         return files;
+    }
+
+    private static List<HelloDisk> takeDisks(ByteBuffer source) throws WireException {
+        int count = WireText.takeCount(source, "number of disks", WireLimits.MAX_DISKS);
+        List<HelloDisk> disks = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            disks.add(HelloDisk.decode(source));
+        }
+        return disks;
     }
 
     private static void requireDuration(String name, Duration value, long minNanos) {

@@ -15,12 +15,13 @@ import remus.base.Invariant;
  *       with no file wanted, to PREPARING.
  *   <li>FILES: the wanted files, in the order in which they were asked for. The last byte of the last: PREPARING.
  *   <li>PREPARING: {@link #readied}: FLOWING.
- *   <li>FLOWING: pre-copy pages until the session's first checkpoint. CHECKPOINT_BEGIN of the next epoch: CHECKPOINT.
+ *   <li>FLOWING: pre-copy pages and the synchronization of disks until the session's first checkpoint. CHECKPOINT_BEGIN of the next epoch: CHECKPOINT.
  *   <li>CHECKPOINT: its parts. CHECKPOINT_END with the right counts: FLOWING.
  *   <li>SIGN_OFF in any phase but GREETING: ENDED, where nothing may come.
  * </ul>
- * Heartbeats and the guest's death may come in all phases but GREETING and ENDED, mirrored input and releases in
- * FLOWING and CHECKPOINT.
+ * Heartbeats and the guest's death may come in all phases but GREETING and ENDED, mirrored input, releases and disk
+ * writes in FLOWING and CHECKPOINT. The epochs of disk writes never go back and are at most
+ * {@link WireLimits#MAX_DISK_EPOCHS_AHEAD} after the last that has ended; all writes of an epoch come before its end.
  */
 public final class SessionOrder {
     /** Where a connection stands. */
@@ -45,6 +46,10 @@ public final class SessionOrder {
     private long deviceStateTotalBytes;
     private long outputFrameCount;
     private long nextInboundSequence;
+    private EpochId lastDiskEpoch = EpochId.NONE;
+    // Of the epoch after the last ended and those after it, which have a place each.
+    private final long[] diskWriteCounts = new long[WireLimits.MAX_DISK_EPOCHS_AHEAD];
+    private final long[] diskWriteBytes = new long[WireLimits.MAX_DISK_EPOCHS_AHEAD];
 
     public Phase phase() {
         return phase;
@@ -145,8 +150,49 @@ public final class SessionOrder {
         outputFrameCount += frames;
     }
 
+    public void diskWrites(EpochId epoch, int writes, long bytes) throws WireException {
+        requireFlow(FrameType.DISK_WRITES);
+        if (epoch.equals(EpochId.NONE)) {
+            requireDiskSynchronization(FrameType.DISK_WRITES);
+            return;
+        }
+        long ahead = epoch.value() - lastEnded.value();
+        if (ahead < 1 || ahead > WireLimits.MAX_DISK_EPOCHS_AHEAD || lastDiskEpoch.isAfter(epoch)) {
+            throw outOfOrder(FrameType.DISK_WRITES, epoch);
+        }
+        lastDiskEpoch = epoch;
+        diskWriteCounts[diskPlace(epoch)] += writes;
+        diskWriteBytes[diskPlace(epoch)] += bytes;
+    }
+
+    public void diskCompare() throws WireException {
+        requireDiskSynchronization(FrameType.DISK_COMPARE);
+    }
+
+    private void requireDiskSynchronization(FrameType type) throws WireException {
+        boolean underWay = phase == Phase.FLOWING && isBeforeFirst() && lastDiskEpoch.equals(EpochId.NONE);
+        if (!underWay) {
+            throw outOfOrder(type, EpochId.NONE);
+        }
+    }
+
+    private static int diskPlace(EpochId epoch) {
+        return (int) (epoch.value() % WireLimits.MAX_DISK_EPOCHS_AHEAD);
+    }
+
     public void checkpointEnd(EpochId epoch, CheckpointEnd end) throws WireException {
         requirePart(FrameType.CHECKPOINT_END, epoch);
+        int place = diskPlace(epoch);
+        if (diskWriteCounts[place] != end.diskWriteCount() || diskWriteBytes[place] != end.diskWriteBytes()) {
+            throw WireException.corrupt(
+                    "checkpoint epoch=%s is not complete: diskWrites=%d of %d, diskWriteBytes=%d of %d"
+                            .formatted(
+                                    epoch,
+                                    diskWriteCounts[place],
+                                    end.diskWriteCount(),
+                                    diskWriteBytes[place],
+                                    end.diskWriteBytes()));
+        }
         if (end.pageCount() != pageCount
                 || end.deviceStateBytes() != deviceStateBytes
                 || deviceStateBytes != deviceStateTotalBytes
@@ -164,6 +210,8 @@ public final class SessionOrder {
         }
         phase = Phase.FLOWING;
         lastEnded = epoch;
+        diskWriteCounts[place] = 0;
+        diskWriteBytes[place] = 0;
     }
 
     public void inboundFrames(long firstSequence, int frames) throws WireException {

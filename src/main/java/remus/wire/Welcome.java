@@ -10,13 +10,18 @@ import java.util.List;
  * @param host the backup's name
  * @param qemuVersion as its QEMU says it
  * @param wantedFiles names of files from the hello that it lacks
+ * @param disksWithContent names of disks from the hello of which it has an image with earlier content, of that size
  */
-public record Welcome(String host, String qemuVersion, List<String> wantedFiles) {
+public record Welcome(String host, String qemuVersion, List<String> wantedFiles, List<String> disksWithContent) {
     public Welcome {
         if (wantedFiles.size() > WireLimits.MAX_FILES) {
             throw new IllegalArgumentException(wantedFiles.size() + " files are wanted");
         }
+        if (disksWithContent.size() > WireLimits.MAX_DISKS) {
+            throw new IllegalArgumentException(disksWithContent.size() + " disks have content");
+        }
         wantedFiles = List.copyOf(wantedFiles);
+        disksWithContent = List.copyOf(disksWithContent);
     }
 
     public void encode(ByteBuffer target) {
@@ -24,6 +29,10 @@ public record Welcome(String host, String qemuVersion, List<String> wantedFiles)
         WireText.putName(target, qemuVersion);
         target.putShort((short) wantedFiles.size());
         for (String name : wantedFiles) {
+            WireText.putName(target, name);
+        }
+        target.put((byte) disksWithContent.size());
+        for (String name : disksWithContent) {
             WireText.putName(target, name);
         }
     }
@@ -40,7 +49,12 @@ public record Welcome(String host, String qemuVersion, List<String> wantedFiles)
         for (int i = 0; i < count; i++) {
             wantedFiles.add(WireText.takeFileName(source));
         }
+        int diskCount = WireText.takeCount(source, "number of disks with content", WireLimits.MAX_DISKS);
+        List<String> disksWithContent = new ArrayList<>(diskCount);
+        for (int i = 0; i < diskCount; i++) {
+            disksWithContent.add(WireText.takeFileName(source));
+        }
         WireText.end(source);
-        return new Welcome(host, qemuVersion, wantedFiles);
+        return new Welcome(host, qemuVersion, wantedFiles, disksWithContent);
     }
 }

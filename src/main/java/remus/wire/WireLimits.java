@@ -56,6 +56,36 @@ public final class WireLimits {
     /** Most mirrored input in one frame, in bytes, lengths included. */
     public static final int MAX_INBOUND_BYTES = 128 << 10;
 
+    /** Most disks of a VM. */
+    public static final int MAX_DISKS = 8;
+
+    /** Largest disk, in bytes. */
+    public static final long MAX_DISK_BYTES = 1L << 50;
+
+    /** What a disk's size is a multiple of, in bytes. */
+    public static final int SECTOR_BYTES = 512;
+
+    /** Most writes in one frame. */
+    public static final int MAX_DISK_WRITES = 4096;
+
+    /** Bytes of one entry in the table of a frame of disk writes. */
+    public static final int DISK_WRITE_BYTES = 1 + 1 + Long.BYTES + Integer.BYTES;
+
+    /** Longest range that one write, zeroing or trim names, in bytes; of data it is {@link #MAX_BULK_BYTES}. */
+    public static final long MAX_DISK_RANGE_BYTES = 0xFFFF_FFFFL;
+
+    /**
+     * The epoch of a disk write is at most so many after the last checkpoint that has ended: two may be in flight, and
+     * the guest is in the one after them.
+     */
+    public static final int MAX_DISK_EPOCHS_AHEAD = 3;
+
+    /** Bytes of a block whose digests are compared. */
+    public static final int COMPARED_BLOCK_BYTES = 64 << 10;
+
+    /** Most blocks of one comparison. */
+    public static final int MAX_COMPARED_BLOCKS = 256;
+
     /** Shortest interval, in nanoseconds: 1 ms. */
     public static final long MIN_INTERVAL_NANOS = 1_000_000L;
 
@@ -74,8 +104,10 @@ public final class WireLimits {
             + 5 * MAX_TEXT_FIELD_BYTES
             + (8 + 4 + 8 + 8 + 4)
             + (4 + MAX_DEFINITION_BYTES)
-            + (2 + MAX_FILES * MAX_FILE_FIELD_BYTES);
-    static final int MAX_WELCOME_BYTES = 2 * MAX_TEXT_FIELD_BYTES + 2 + MAX_FILES * MAX_TEXT_FIELD_BYTES;
+            + (2 + MAX_FILES * MAX_FILE_FIELD_BYTES)
+            + (1 + MAX_DISKS * (MAX_TEXT_FIELD_BYTES + Long.BYTES));
+    static final int MAX_WELCOME_BYTES =
+            2 * MAX_TEXT_FIELD_BYTES + (2 + MAX_FILES * MAX_TEXT_FIELD_BYTES) + (1 + MAX_DISKS * MAX_TEXT_FIELD_BYTES);
 
     private WireLimits() {}
 }

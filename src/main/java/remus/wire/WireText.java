@@ -69,6 +69,16 @@ final class WireText {
         return FILE_NAME.matcher(name).matches();
     }
 
+    /** Reads a byte that says how many fields follow. */
+    static int takeCount(ByteBuffer source, String field, int limit) throws WireException {
+        need(source, 1, field);
+        int count = Byte.toUnsignedInt(source.get());
+        if (count > limit) {
+            throw WireException.corrupt(field + "=" + count + " limit=" + limit);
+        }
+        return count;
+    }
+
     /** @throws WireException when fewer than {@code bytes} bytes are left */
     static void need(ByteBuffer source, long bytes, String field) throws WireException {
         if (source.remaining() < bytes) {

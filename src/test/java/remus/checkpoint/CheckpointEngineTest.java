@@ -638,6 +638,24 @@ class CheckpointEngineTest {
         public void reportGuestDead(String reason) {}
 
         @Override
+        public boolean forward(
+                EpochId epoch,
+                int disk,
+                DiskOperation operation,
+                long offset,
+                long length,
+                MemorySegment data,
+                long dataOffset) {
+            return true;
+        }
+
+        @Override
+        public void letWritesThrough(boolean through) {}
+
+        @Override
+        public void compare(int disk, long firstBlock, int count) {}
+
+        @Override
         public void reconnect(String reason) {}
 
         @Override

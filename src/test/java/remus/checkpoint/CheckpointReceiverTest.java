@@ -22,8 +22,19 @@ class CheckpointReceiverTest {
     private final ArrayMemory memory = new ArrayMemory(PAGE_COUNT);
     private final InboundMirror inbound = new InboundMirror(100_000);
     private final List<String> answers = new ArrayList<>();
+    private final List<Long> acknowledgements = new ArrayList<>();
     private final CheckpointReceiver receiver = new CheckpointReceiver(
-            memory, ArrayMemory.PAGE_BYTES, OUTPUT_LIMIT_BYTES, inbound, new CheckpointReceiver.Listener() {
+            memory,
+            BackupDisks.NONE,
+            ArrayMemory.PAGE_BYTES,
+            OUTPUT_LIMIT_BYTES,
+            inbound,
+            new CheckpointReceiver.Listener() {
+                @Override
+                public void acknowledge(EpochId epoch) {
+                    acknowledgements.add(epoch.value());
+                }
+
                 @Override
                 public void whole(EpochId epoch) {
                     answers.add("whole " + epoch + " over " + contents());
@@ -99,7 +110,7 @@ class CheckpointReceiverTest {
         page(2, 0, 'b');
         deviceState(2, "state 2");
         receiver.outputFrame(epoch(2), Frames.segment("whole"), 0, 5);
-        receiver.end(epoch(2), 1, 7, 1, null);
+        receiver.end(epoch(2), 1, 7, 1, DiskWriteCount.NONE, null);
         assertEquals("b.......", contents());
         assertEquals("state 2", heldState());
         Frames frames = new Frames();
@@ -133,19 +144,19 @@ class CheckpointReceiverTest {
     void aCheckpointIsWholeOnlyIfItsPartsAreAsManyAsAnnounced() throws Exception {
         receiver.begin(epoch(1), true, 0);
         page(1, 0, 'a');
-        refused(() -> receiver.end(epoch(1), 1, 0, 0, null));
+        refused(() -> receiver.end(epoch(1), 1, 0, 0, DiskWriteCount.NONE, null));
         deviceState(1, "abc");
         refused(() -> receiver.deviceState(epoch(1), 2, Frames.segment("d"), 0, 1));
         refused(() -> receiver.deviceState(epoch(1), 4, Frames.segment("d"), 0, 1));
-        refused(() -> receiver.end(epoch(1), 2, 3, 0, null));
-        refused(() -> receiver.end(epoch(1), 1, 2, 0, null));
-        refused(() -> receiver.end(epoch(1), 1, 3, 1, null));
-        refused(() -> receiver.end(epoch(2), 1, 3, 0, null));
+        refused(() -> receiver.end(epoch(1), 2, 3, 0, DiskWriteCount.NONE, null));
+        refused(() -> receiver.end(epoch(1), 1, 2, 0, DiskWriteCount.NONE, null));
+        refused(() -> receiver.end(epoch(1), 1, 3, 1, DiskWriteCount.NONE, null));
+        refused(() -> receiver.end(epoch(2), 1, 3, 0, DiskWriteCount.NONE, null));
         assertEquals(List.of(), answers);
         assertEquals("........", contents());
-        receiver.end(epoch(1), 1, 3, 0, null);
+        receiver.end(epoch(1), 1, 3, 0, DiskWriteCount.NONE, null);
         assertEquals("a.......", contents());
-        refused(() -> receiver.end(epoch(1), 1, 3, 0, null));
+        refused(() -> receiver.end(epoch(1), 1, 3, 0, DiskWriteCount.NONE, null));
     }
 
     @Test
@@ -218,7 +229,7 @@ class CheckpointReceiverTest {
             deviceState(e, "s");
             receiver.outputFrame(epoch(e), Frames.segment("first of " + e), 0, 10);
             receiver.outputFrame(epoch(e), Frames.segment("second of " + e), 0, 11);
-            receiver.end(epoch(e), 0, 1, 2, null);
+            receiver.end(epoch(e), 0, 1, 2, DiskWriteCount.NONE, null);
         }
         receiver.releasedUpTo(epoch(1));
         Frames frames = new Frames();
@@ -332,7 +343,7 @@ class CheckpointReceiverTest {
     }
 
     private void end(long epoch, long pageCount, String state) throws CheckpointException {
-        receiver.end(epoch(epoch), pageCount, state.length(), 0, null);
+        receiver.end(epoch(epoch), pageCount, state.length(), 0, DiskWriteCount.NONE, null);
     }
 
     private void checkpoint(long epoch, char contentOfPageZero, String state) throws CheckpointException {
@@ -344,7 +355,7 @@ class CheckpointReceiverTest {
         receiver.begin(epoch(epoch), epoch == 1, 0);
         page(epoch, 0, contentOfPageZero);
         deviceState(epoch, state);
-        receiver.end(epoch(epoch), 1, state.length(), 0, digest);
+        receiver.end(epoch(epoch), 1, state.length(), 0, DiskWriteCount.NONE, digest);
     }
 
     private String heldState() {

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import remus.base.EpochId;
 
 /**
@@ -130,7 +131,7 @@ final class ModelChannel implements BackupChannel {
         if (connected || over) {
             return;
         }
-        EpochId lastWhole = receiver.lastWhole();
+        EpochId lastWhole = receiver.resume();
         if (lastWhole.equals(EpochId.NONE)) {
             over = true;
             listener.backupLost("nothing is whole");
@@ -212,7 +213,8 @@ final class ModelChannel implements BackupChannel {
             bulk.add(() -> receiver.outputFrame(epoch, frames.segment(), from, length));
             at = from + length;
         }
-        bulk.add(() -> receiver.end(epoch, pages.pageCount(), state.size(), checkpoint.outputFrameCount(), null));
+        bulk.add(() -> receiver.end(
+                epoch, pages.pageCount(), state.size(), checkpoint.outputFrameCount(), checkpoint.diskWrites(), null));
     }
 
     private void arrive(Mirrored frame) throws CheckpointException {
@@ -228,7 +230,7 @@ final class ModelChannel implements BackupChannel {
     @Override
     public void open() {
         connected = true;
-        listener.backupReady();
+        listener.backupReady(Set.of());
     }
 
     @Override
@@ -267,6 +269,24 @@ final class ModelChannel implements BackupChannel {
 
     @Override
     public void reportGuestDead(String reason) {}
+
+    @Override
+    public boolean forward(
+            EpochId epoch,
+            int disk,
+            DiskOperation operation,
+            long offset,
+            long length,
+            MemorySegment data,
+            long dataOffset) {
+        return true;
+    }
+
+    @Override
+    public void letWritesThrough(boolean through) {}
+
+    @Override
+    public void compare(int disk, long firstBlock, int count) {}
 
     @Override
     public void reconnect(String reason) {

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 
@@ -345,7 +346,7 @@ final class ModelWorld implements AutoCloseable {
         private final ArrayMemory backup = new ArrayMemory(pageCount);
         private final InboundMirror inbound = new InboundMirror(1 << 20);
         private final CheckpointReceiver receiver =
-                new CheckpointReceiver(backup, ArrayMemory.PAGE_BYTES, OUTPUT_BYTES, inbound, this);
+                new CheckpointReceiver(backup, BackupDisks.NONE, ArrayMemory.PAGE_BYTES, OUTPUT_BYTES, inbound, this);
         private final ModelChannel channel =
                 new ModelChannel(random, receiver, this, sabotage == Sabotage.ACKNOWLEDGED_TOO_EARLY);
         private final ModelMemory tracked = new ModelMemory();
@@ -395,8 +396,18 @@ final class ModelWorld implements AutoCloseable {
         }
 
         @Override
-        public void backupReady() {
+        public void backupReady(Set<String> disksWithContent) {
             agent.add(engine::backupReady);
+        }
+
+        @Override
+        public void diskDigests(int disk, long firstBlock, byte[] digests) {
+            throw new AssertionError("nobody asked");
+        }
+
+        @Override
+        public void writesAreFilling() {
+            agent.add(engine::endEpochEarly);
         }
 
         @Override
@@ -457,11 +468,15 @@ final class ModelWorld implements AutoCloseable {
         }
 
         @Override
-        public void whole(EpochId epoch) {
-            applyMayBePending = false;
+        public void acknowledge(EpochId epoch) {
             if (sabotage != Sabotage.ACKNOWLEDGED_TOO_EARLY) {
                 channel.acknowledge(epoch);
             }
+        }
+
+        @Override
+        public void whole(EpochId epoch) {
+            applyMayBePending = false;
         }
 
         @Override

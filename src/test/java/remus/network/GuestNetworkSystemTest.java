@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import remus.base.EpochId;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.DiskOperation;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.linux.LinuxException;
@@ -458,6 +459,24 @@ class GuestNetworkSystemTest {
 
         @Override
         public void reportGuestDead(String reason) {}
+
+        @Override
+        public boolean forward(
+                EpochId epoch,
+                int disk,
+                DiskOperation operation,
+                long offset,
+                long length,
+                MemorySegment data,
+                long dataOffset) {
+            return true;
+        }
+
+        @Override
+        public void letWritesThrough(boolean through) {}
+
+        @Override
+        public void compare(int disk, long firstBlock, int count) {}
 
         @Override
         public void reconnect(String reason) {}

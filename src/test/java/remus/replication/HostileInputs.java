@@ -9,6 +9,7 @@ import remus.base.Term;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
 import remus.wire.FrameEncoder;
+import remus.wire.FrameHeader;
 import remus.wire.FrameType;
 import remus.wire.Payloads;
 
@@ -24,7 +25,7 @@ final class HostileInputs {
     private final byte[] begin =
             frame(FrameType.CHECKPOINT_BEGIN, TERM, new EpochId(1), new CheckpointBegin(true, 0)::encode);
     private final byte[] end =
-            frame(FrameType.CHECKPOINT_END, TERM, new EpochId(1), new CheckpointEnd(0, 0, 0, null)::encode);
+            frame(FrameType.CHECKPOINT_END, TERM, new EpochId(1), new CheckpointEnd(0, 0, 0, 0, 0, null)::encode);
     private final byte[] question =
             frame(FrameType.OWNER_QUERY, Term.NONE, EpochId.NONE, payload -> Payloads.encodeVm(payload, "shop"));
 
@@ -41,7 +42,7 @@ final class HostileInputs {
             case 3 -> oversized(hello);
             case 4 -> {
                 byte[] otherVersion = hello.clone();
-                otherVersion[4] = (byte) random.nextInt(2, 256);
+                otherVersion[4] = (byte) random.nextInt(FrameHeader.VERSION + 1, 256);
                 yield otherVersion;
             }
             // A good hello and what can't follow it: another term, no order, damage on the way, something cut off.

@@ -24,6 +24,7 @@ import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.FrameRing;
 import remus.checkpoint.StagedCheckpoint;
+import remus.wire.FrameHeader;
 import remus.wire.FrameType;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
@@ -138,7 +139,7 @@ class ReplicationServerTest {
     @Test
     void aPeerOfAnotherVersionIsToldSo() throws Exception {
         byte[] hello = HostileInputs.frame(FrameType.HELLO, new Term(9), EpochId.NONE, TestPrimary.hello()::encode);
-        hello[4] = 2;
+        hello[4] = FrameHeader.VERSION + 1;
         try (Socket socket =
                 new Socket(InetAddress.getLoopbackAddress(), backup.address().port())) {
             socket.getOutputStream().write(hello, 0, WireLimits.HEADER_BYTES);

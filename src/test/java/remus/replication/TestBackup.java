@@ -19,6 +19,7 @@ import remus.base.Term;
 import remus.base.Time;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
+import remus.wire.DiskWrites;
 import remus.wire.EthernetFrames;
 import remus.wire.FrameHandler;
 import remus.wire.Hello;
@@ -63,6 +64,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     volatile @Nullable EpochId claimedWhole;
 
     volatile List<String> wanted = List.of();
+    volatile List<String> disksWithContent = List.of();
 
     /** What is done, once, with the connection by its agent. */
     final ConcurrentLinkedQueue<Consumer<BackupConnection>> orders = new ConcurrentLinkedQueue<>();
@@ -132,7 +134,8 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
         try (connection) {
             log.add("session " + hello.mode() + " from " + connection.peer());
             EpochId claimed = claimedWhole;
-            connection.welcome(claimed == null ? lastWhole : claimed, new Welcome("beta", "7.2", wanted));
+            connection.welcome(
+                    claimed == null ? lastWhole : claimed, new Welcome("beta", "7.2", wanted, disksWithContent));
             boolean readied = hello.mode() == Hello.Mode.RESUME;
             while (!closed && connection.isOpen()) {
                 if (!readied && connection.filesArrived()) {
@@ -213,6 +216,16 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     public void outputFrames(EpochId epoch, EthernetFrames frames) {
         frames.forEach((index, memory, offset, length) ->
                 output.add(memory.asSlice(offset, length).toArray(ValueLayout.JAVA_BYTE)));
+    }
+
+    @Override
+    public void diskWrites(EpochId epoch, DiskWrites writes) {
+        log.add("disk writes " + epoch);
+    }
+
+    @Override
+    public void diskCompare(int disk, long firstBlock, int count) {
+        log.add("compare " + disk + " " + firstBlock + " " + count);
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
@@ -23,6 +24,7 @@ import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.wire.Digest;
 import remus.wire.Hello;
+import remus.wire.HelloDisk;
 import remus.wire.HelloFile;
 
 /** A primary's channel with what it sends and hears. */
@@ -30,6 +32,8 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     static final int PAGE_BYTES = 4096;
     static final int GUEST_PAGES = 16384;
     static final Term TERM = new Term(3);
+    static final List<HelloDisk> DISKS =
+            List.of(new HelloDisk("root", 1L << 30), new HelloDisk("data", (100L << 20) + 512));
     static final byte[] KERNEL = new byte[3_000_000];
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
@@ -86,7 +90,8 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
                 Duration.ofMillis(300),
                 0,
                 new byte[] {1, 2, 3},
-                List.of(new HelloFile("vmlinuz", KERNEL.length, Digest.of(new byte[32]))));
+                List.of(new HelloFile("vmlinuz", KERNEL.length, Digest.of(new byte[32]))),
+                DISKS);
     }
 
     /** Pages {@code first} to {@code first + count - 1}, each full of {@code fill}, as single-page runs and one long. */
@@ -156,8 +161,21 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     }
 
     @Override
-    public void backupReady() {
+    public void backupReady(Set<String> disksWithContent) {
         heard.add("ready");
+        if (!disksWithContent.isEmpty()) {
+            heard.add("content " + disksWithContent);
+        }
+    }
+
+    @Override
+    public void diskDigests(int disk, long firstBlock, byte[] digests) {
+        heard.add("digests " + disk + " " + firstBlock + " " + digests.length + " " + digests[0]);
+    }
+
+    @Override
+    public void writesAreFilling() {
+        heard.add("filling");
     }
 
     @Override

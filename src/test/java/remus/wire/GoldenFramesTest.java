@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Pins the code to the bytes of protocol version 1. */
+/** Pins the code to the bytes of protocol version 2. */
 class GoldenFramesTest {
     private final Map<FrameType, byte[]> golden = readGolden();
 
@@ -92,17 +92,21 @@ class GoldenFramesTest {
         assertEquals(expected.detect(), hello.detect());
         assertEquals(expected.verifyEvery(), hello.verifyEvery());
         assertEquals(expected.files(), hello.files());
+        assertEquals(expected.disks(), hello.disks());
     }
 
     @Test
     void smallPayloadsComeBackAsTheyWere() throws WireException {
-        assertEquals(new Welcome("beta", "7.2.22", List.of("initrd.img")), Welcome.decode(payload(FrameType.WELCOME)));
+        assertEquals(
+                new Welcome("beta", "7.2.22", List.of("initrd.img"), List.of("data.1")),
+                Welcome.decode(payload(FrameType.WELCOME)));
         assertEquals(
                 new Refusal(Refusal.Code.INCOMPATIBLE, "no machine type pc-q35-7.2 here"),
                 Refusal.decode(payload(FrameType.REFUSAL)));
         assertEquals(new CheckpointBegin(false, 99), CheckpointBegin.decode(payload(FrameType.CHECKPOINT_BEGIN)));
         assertEquals(
-                new CheckpointEnd(6, 5, 2, Samples.digest()), CheckpointEnd.decode(payload(FrameType.CHECKPOINT_END)));
+                new CheckpointEnd(6, 5, 2, 3, 4099, Samples.digest()),
+                CheckpointEnd.decode(payload(FrameType.CHECKPOINT_END)));
         assertEquals(
                 new OwnerAnswer("shop", OwnerState.RUNNING_UNCERTAIN, Samples.termOf(FrameType.HELLO), "holds output"),
                 OwnerAnswer.decode(payload(FrameType.OWNER_ANSWER), Samples.termOf(FrameType.HELLO)));
@@ -121,6 +125,27 @@ class GoldenFramesTest {
         assertEquals(4096, runs.firstPage(1));
         assertEquals((byte) 0x11, memory.get(ValueLayout.JAVA_BYTE, runs.dataOffset(0)));
         assertEquals((byte) 0x22, memory.get(ValueLayout.JAVA_BYTE, runs.dataOffset(1) + Samples.PAGE_BYTES - 1));
+    }
+
+    @Test
+    void diskWritesAndTheirDataLieWhereTheTableSays() throws WireException {
+        byte[] frame = golden(FrameType.DISK_WRITES);
+        MemorySegment memory = MemorySegment.ofArray(frame);
+        DiskWrites writes = new DiskWrites(Samples.DISKS);
+        writes.decode(payload(FrameType.DISK_WRITES), memory);
+        assertEquals(3, writes.count());
+        assertEquals(5, writes.dataBytes());
+        assertEquals(
+                List.of(DiskWriteKind.WRITE, DiskWriteKind.TRIM, DiskWriteKind.WRITE),
+                List.of(writes.kind(0), writes.kind(1), writes.kind(2)));
+        assertEquals(0xF000_0000L, writes.length(1));
+        assertEquals(1, writes.disk(2));
+        assertEquals((1L << 40) + 510, writes.offset(2));
+        assertEquals((byte) 'd', memory.get(ValueLayout.JAVA_BYTE, writes.dataOffset(2)));
+        assertEquals(new DiskBlocks(1, 1L << 24, 1), DiskBlocks.decode(payload(FrameType.DISK_COMPARE), Samples.DISKS));
+        ByteBuffer digests = payload(FrameType.DISK_DIGESTS);
+        assertEquals(new DiskBlocks(0, 7, 2), DiskBlocks.decodeBeforeDigests(digests, Samples.DISKS));
+        assertEquals(64, digests.remaining());
     }
 
     @Test

@@ -134,9 +134,10 @@ class HostileFramesTest {
 
     @Test
     void otherVersionsTypesAndFlagsAreForeignNotDamaged() {
-        assertForeign(4, (byte) 2);
+        assertForeign(4, (byte) 1);
+        assertForeign(4, (byte) 3);
         assertForeign(5, (byte) 0);
-        assertForeign(5, (byte) 26);
+        assertForeign(5, (byte) 29);
         assertForeign(5, (byte) 255);
         assertForeign(7, (byte) 1);
     }

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import remus.base.EpochId;
 import remus.base.HostAddress;
@@ -13,6 +14,9 @@ import remus.base.Term;
 final class Samples {
     static final int PAGE_BYTES = 4096;
     static final long GUEST_PAGES = (256L << 20) / PAGE_BYTES;
+
+    static final List<HelloDisk> DISKS =
+            List.of(new HelloDisk("root", 8L << 30), new HelloDisk("data.1", (1L << 40) + 512));
 
     private Samples() {}
 
@@ -36,7 +40,8 @@ final class Samples {
                 "{\"x\"}".getBytes(StandardCharsets.UTF_8),
                 List.of(
                         new HelloFile("vmlinuz", 8_000_000, digest()),
-                        new HelloFile("initrd.img", 123, Digest.of(reversed))));
+                        new HelloFile("initrd.img", 123, Digest.of(reversed))),
+                DISKS);
     }
 
     static Digest digest() {
@@ -70,7 +75,7 @@ final class Samples {
             case HELLO -> new EpochId(41);
             case WELCOME -> new EpochId(40);
             case REFUSAL, FILE_DATA, READY, ZERO_PAGES, INBOUND_FRAMES -> EpochId.NONE;
-            case OWNER_QUERY, OWNER_ANSWER, FENCE, FENCED -> EpochId.NONE;
+            case OWNER_QUERY, OWNER_ANSWER, FENCE, FENCED, DISK_COMPARE, DISK_DIGESTS -> EpochId.NONE;
             default -> new EpochId(42);
         };
     }
@@ -78,7 +83,7 @@ final class Samples {
     private static void putPayload(FrameType type, ByteBuffer target) {
         switch (type) {
             case HELLO -> hello(Hello.Mode.RESUME).encode(target);
-            case WELCOME -> new Welcome("beta", "7.2.22", List.of("initrd.img")).encode(target);
+            case WELCOME -> new Welcome("beta", "7.2.22", List.of("initrd.img"), List.of("data.1")).encode(target);
             case REFUSAL -> new Refusal(Refusal.Code.INCOMPATIBLE, "no machine type pc-q35-7.2 here").encode(target);
             case FILE_DATA -> {
                 Payloads.encodeFileData(target, "initrd.img", 100);
@@ -102,7 +107,7 @@ final class Samples {
                         .put(new byte[] {'a', 'b', 'c'})
                         .putInt(1)
                         .put((byte) 'd');
-            case CHECKPOINT_END -> new CheckpointEnd(6, 5, 2, digest()).encode(target);
+            case CHECKPOINT_END -> new CheckpointEnd(6, 5, 2, 3, 4099, digest()).encode(target);
             case INBOUND_FRAMES ->
                 target.putLong(1234567890123L)
                         .putInt(2)
@@ -120,6 +125,20 @@ final class Samples {
             case STANDBY_LOST -> Payloads.encodeReason(target, "QEMU died");
             case VERIFIED -> Payloads.encodeVerified(target, true);
             case ACTIVATED -> Payloads.encodeReason(target, "primary silent");
+            case DISK_WRITES -> {
+                target.putInt(3);
+                DiskWrites.putEntry(target, 0, DiskWriteKind.WRITE, 4096, 3);
+                DiskWrites.putEntry(target, 1, DiskWriteKind.TRIM, 1L << 39, 0xF000_0000L);
+                DiskWrites.putEntry(target, 1, DiskWriteKind.WRITE, (1L << 40) + 510, 2);
+                target.put(new byte[] {'a', 'b', 'c', 'd', 'e'});
+            }
+            case DISK_COMPARE -> new DiskBlocks(1, 1L << 24, 1).encode(target);
+            case DISK_DIGESTS -> {
+                byte[] two = new byte[64];
+                Arrays.fill(two, 0, 32, (byte) 0x33);
+                Arrays.fill(two, 32, 64, (byte) 0x44);
+                new DiskBlocks(0, 7, 2).encodeDigests(target, two);
+            }
             case READY, ACKNOWLEDGE, RELEASED, HEARTBEAT -> {}
         }
     }
@@ -171,6 +190,17 @@ final class Samples {
             case OWNER_QUERY, FENCE -> Payloads.decodeVm(payload);
             case OWNER_ANSWER, FENCED -> OwnerAnswer.decode(payload, header.term());
             case VERIFIED -> Payloads.decodeVerified(payload);
+            case DISK_WRITES -> {
+                DiskWrites writes = new DiskWrites(DISKS);
+                writes.decode(payload, memory);
+                for (int i = 0; i < writes.count(); i++) {
+                    boolean hasData = writes.kind(i) == DiskWriteKind.WRITE;
+                    writes.data().asSlice(writes.dataOffset(i), hasData ? writes.length(i) : 0);
+                }
+                yield writes;
+            }
+            case DISK_COMPARE -> DiskBlocks.decode(payload, DISKS);
+            case DISK_DIGESTS -> DiskBlocks.decodeBeforeDigests(payload, DISKS);
             case READY, ACKNOWLEDGE, RELEASED, HEARTBEAT -> {
                 Payloads.decodeEmpty(payload);
                 yield "";

@@ -28,7 +28,7 @@ class SessionOrderTest {
         order.pages(FrameType.PAGES, ONE, 10);
         order.deviceState(ONE, 0, 3, 3);
         order.outputFrames(ONE, 2);
-        order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 2, null));
+        order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 2, 0, 0, null));
     }
 
     @Test
@@ -36,7 +36,7 @@ class SessionOrderTest {
         order.pages(FrameType.PAGES, EpochId.NONE, 5);
         first();
         order.checkpointBegin(TWO, LATER);
-        order.checkpointEnd(TWO, new CheckpointEnd(0, 0, 0, null));
+        order.checkpointEnd(TWO, new CheckpointEnd(0, 0, 0, 0, 0, null));
         assertEquals(TWO, order.lastEnded());
         order.signOff();
     }
@@ -74,12 +74,12 @@ class SessionOrderTest {
         order.pages(FrameType.PAGES, ONE, 10);
         order.deviceState(ONE, 0, 3, 2);
         order.outputFrames(ONE, 2);
-        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(10, 2, 2, null)));
-        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 2, null)));
+        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(10, 2, 2, 0, 0, null)));
+        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 2, 0, 0, null)));
         order.deviceState(ONE, 2, 3, 1);
-        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(11, 3, 2, null)));
-        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 1, null)));
-        order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 2, null));
+        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(11, 3, 2, 0, 0, null)));
+        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 1, 0, 0, null)));
+        order.checkpointEnd(ONE, new CheckpointEnd(10, 3, 2, 0, 0, null));
     }
 
     @Test
