@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Invariant;
@@ -20,7 +21,8 @@ import remus.wire.WireLimits;
 
 /**
  * Turns a checkpoint or a pre-copy chunk into frames, one at a time and in order: the pages in the order of their
- * capture, for of two copies of a page the later one counts. Confined to the channel's thread.
+ * capture, for of two copies of a page the later one counts. The first checkpoint begins only when the writes of the
+ * disks' synchronization have been sent, and each ends only when those of its epoch have. Confined to the channel's thread.
  */
 final class BulkFrames {
     private static final ValueLayout.OfInt LENGTH = JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
@@ -34,7 +36,17 @@ final class BulkFrames {
         DONE
     }
 
+    /** What became of an attempt to make a frame. */
+    enum Outcome {
+        MADE,
+        /** Disk writes have to go before. */
+        WAITS,
+        /** The item has no more. */
+        DONE
+    }
+
     private final OutgoingFrame frame;
+    private final Predicate<EpochId> writesAreOut;
     private final int pageBytes;
     private final int maxPages;
     private @Nullable StagedCheckpoint checkpoint;
@@ -45,8 +57,10 @@ final class BulkFrames {
     private int pagesOfRun;
     private long offset;
 
-    BulkFrames(OutgoingFrame frame, int pageBytes) {
+    /** @param writesAreOut whether all disk writes of an epoch, and of those before it, have been sent */
+    BulkFrames(OutgoingFrame frame, int pageBytes, Predicate<EpochId> writesAreOut) {
         this.frame = frame;
+        this.writesAreOut = writesAreOut;
         this.pageBytes = pageBytes;
         maxPages = WireLimits.MAX_BULK_BYTES / pageBytes;
     }
@@ -66,45 +80,51 @@ final class BulkFrames {
         return checkpoint != null && step == Step.DONE;
     }
 
-    /** Makes the next frame, or returns false when the item has no more. */
-    boolean next() {
+    /** Makes the next frame if there is one and its turn has come. */
+    Outcome next() {
         while (true) {
             switch (step) {
                 case BEGIN -> {
                     StagedCheckpoint of = checkpoint();
+                    if (of.first() && !writesAreOut.test(EpochId.NONE)) {
+                        return Outcome.WAITS;
+                    }
                     new CheckpointBegin(of.first(), of.inboundMark()).encode(frame.begin());
                     frame.finish(FrameType.CHECKPOINT_BEGIN, epoch);
                     step = Step.PAGES;
-                    return true;
+                    return Outcome.MADE;
                 }
                 case PAGES -> {
                     if (nextPages()) {
-                        return true;
+                        return Outcome.MADE;
                     }
                     step = checkpoint == null ? Step.DONE : Step.DEVICE_STATE;
                 }
                 case DEVICE_STATE -> {
                     if (nextDeviceState(checkpoint().deviceState())) {
-                        return true;
+                        return Outcome.MADE;
                     }
                     offset = 0;
                     step = Step.OUTPUT_FRAMES;
                 }
                 case OUTPUT_FRAMES -> {
                     if (nextOutputFrames(checkpoint().outputFrames())) {
-                        return true;
+                        return Outcome.MADE;
                     }
                     step = Step.END;
                 }
                 case END -> {
+                    if (!writesAreOut.test(epoch)) {
+                        return Outcome.WAITS;
+                    }
                     end(checkpoint());
                     step = Step.DONE;
-                    return true;
+                    return Outcome.MADE;
                 }
                 case DONE -> {
                     checkpoint = null;
                     pages = null;
-                    return false;
+                    return Outcome.DONE;
                 }
             }
         }

@@ -8,15 +8,18 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Invariant;
+import remus.checkpoint.DiskWriteCount;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
+import remus.wire.DiskBlocks;
 import remus.wire.FrameType;
 import remus.wire.Payloads;
 import remus.wire.WireException;
 
 /**
- * What a primary has for its backup: bulk items (pre-copy chunks and checkpoints, in order) and prompt ones, which
- * overtake. Filled by the VM's agent, emptied by the channel's thread; every method takes the lock.
+ * What a primary has for its backup: bulk items (pre-copy chunks and checkpoints, in order), the disk writes of a
+ * {@link WriteQueue}, and prompt ones, which overtake. Filled by the VM's agent, emptied by the channel's thread; every
+ * method takes the lock.
  *
  * <p>A checkpoint stays until it is acknowledged, and is sent again from its start on each new connection. Heartbeats
  * and releases are not queued: only the latest counts.
@@ -41,6 +44,7 @@ final class OutgoingQueue implements AutoCloseable {
     private final ArrayDeque<StagedPages> chunks = new ArrayDeque<>();
     private final List<Item> checkpoints = new ArrayList<>();
     private final InboundMirror mirror = new InboundMirror();
+    private final WriteQueue writes;
     private int endedCheckpointCount;
     private EpochId lastSealed = EpochId.NONE;
     private EpochId lastAcknowledged = EpochId.NONE;
@@ -57,6 +61,11 @@ final class OutgoingQueue implements AutoCloseable {
     private long signOffDeadlineNanos;
     private boolean closed;
 
+    /** @param writes has a lock of its own, is closed with this queue, and knows nothing of it */
+    OutgoingQueue(WriteQueue writes) {
+        this.writes = writes;
+    }
+
     synchronized void addCheckpoint(StagedCheckpoint checkpoint) {
         if (closed) {
             return;
@@ -64,6 +73,13 @@ final class OutgoingQueue implements AutoCloseable {
         EpochId epoch = checkpoint.epoch();
         Invariant.check(checkpoints.size() < MAX_CHECKPOINTS, "%d checkpoints are in flight", checkpoints.size());
         Invariant.check(epoch.equals(lastSealed.next()), "checkpoint epoch=%s after %s", epoch, lastSealed);
+        DiskWriteCount forwarded = writes.count(epoch);
+        Invariant.check(
+                forwarded.equals(checkpoint.diskWrites()),
+                "of epoch %s %s were forwarded, its checkpoint has %s",
+                epoch,
+                forwarded,
+                checkpoint.diskWrites());
         lastSealed = epoch;
         checkpoints.add(new Item(checkpoint, null, epoch, checkpoint.inboundMark()));
     }
@@ -75,6 +91,13 @@ final class OutgoingQueue implements AutoCloseable {
         Invariant.check(chunks.size() < MAX_CHUNKS, "%d chunks wait to be sent", chunks.size());
         Invariant.check(lastSealed.equals(EpochId.NONE), "pre-copy after checkpoint %s", lastSealed);
         chunks.add(chunk);
+    }
+
+    synchronized void addComparison(DiskBlocks blocks) {
+        if (!closed) {
+            Invariant.check(lastSealed.equals(EpochId.NONE), "disks are compared after checkpoint %s", lastSealed);
+            writes.compare(blocks);
+        }
     }
 
     synchronized void addInbound(long sequence, MemorySegment frames, long offset, int length) {
@@ -149,6 +172,7 @@ final class OutgoingQueue implements AutoCloseable {
         }
         dropThrough(lastWhole);
         endedCheckpointCount = 0;
+        writes.rewind();
         if (!closed) {
             mirror.rewind();
         }
@@ -181,6 +205,7 @@ final class OutgoingQueue implements AutoCloseable {
         }
         if (epoch.isAfter(lastAcknowledged)) {
             lastAcknowledged = epoch;
+            writes.dropThrough(epoch);
         }
     }
 
@@ -260,6 +285,7 @@ final class OutgoingQueue implements AutoCloseable {
             checkpoints.clear();
             endedCheckpointCount = 0;
             mirror.close();
+            writes.close();
         }
     }
 }

@@ -17,11 +17,12 @@ import remus.checkpoint.BackupChannel;
 import remus.checkpoint.DiskOperation;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
+import remus.wire.DiskBlocks;
 import remus.wire.WireException;
 
 /**
- * A session's way to its backup over TCP. The VM's agent only puts things into an {@link OutgoingQueue}; one thread of
- * the channel's own connects, sends and receives without ever blocking on either, so that answers are seen while bulk
+ * A session's way to its backup over TCP. The VM's agent only puts things into an {@link OutgoingQueue}, and who serves
+ * its disks into a {@link WriteQueue}, the only place where anybody waits; one thread of the channel's own connects, sends and receives without ever blocking on either, so that answers are seen while bulk
  * data goes out. Page data is written from the staging buffers, without a copy.
  *
  * <p>A lost connection is made again, at first every 10 ms. Until READY a new session starts over; from then until the
@@ -51,7 +52,8 @@ public final class PrimaryChannel implements BackupChannel {
     private final PrimaryChannelSettings settings;
     private final Listener listener;
     private final Time time;
-    private final OutgoingQueue queue = new OutgoingQueue();
+    private final WriteQueue writes;
+    private final OutgoingQueue queue;
     private final CountDownLatch closing = new CountDownLatch(1);
     private final Thread thread;
     private final AtomicReference<@Nullable String> reconnectWanted = new AtomicReference<>();
@@ -65,6 +67,8 @@ public final class PrimaryChannel implements BackupChannel {
         this.settings = settings;
         this.listener = listener;
         this.time = time;
+        writes = new WriteQueue(this::wake, listener::writesAreFilling);
+        queue = new OutgoingQueue(writes);
         thread = Thread.ofPlatform()
                 .daemon()
                 .name("remus-channel-" + settings.hello().vm())
@@ -121,17 +125,17 @@ public final class PrimaryChannel implements BackupChannel {
             long length,
             MemorySegment data,
             long dataOffset) {
-        throw new UnsupportedOperationException("disks are not forwarded yet");
+        return writes.forward(epoch, disk, operation, offset, length, data, dataOffset);
     }
 
     @Override
     public void letWritesThrough(boolean through) {
-        // Nothing waits.
+        writes.letThrough(through);
     }
 
     @Override
     public void compare(int disk, long firstBlock, int count) {
-        throw new UnsupportedOperationException("disks are not compared yet");
+        queue.addComparison(new DiskBlocks(disk, firstBlock, count));
     }
 
     @Override
@@ -154,6 +158,7 @@ public final class PrimaryChannel implements BackupChannel {
     @Override
     public void close() {
         closing.countDown();
+        writes.end();
         wake();
         if (thread.isAlive() && !Thread.currentThread().equals(thread)) {
             try {
@@ -291,7 +296,7 @@ public final class PrimaryChannel implements BackupChannel {
             }
             // A wish for a new connection is fulfilled by this one.
             reconnectWanted.set(null);
-            return new PrimaryLink(connecting, settings, queue, listener, reconnectWanted, time);
+            return new PrimaryLink(connecting, settings, queue, writes, listener, reconnectWanted, time);
         } catch (IOException | RuntimeException e) {
             connecting.close();
             throw e;

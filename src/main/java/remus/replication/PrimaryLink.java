@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Time;
 import remus.checkpoint.BackupChannel;
+import remus.checkpoint.ForwardedWrites;
 import remus.wire.DiskBlocks;
 import remus.wire.FrameEncoder;
 import remus.wire.FrameHeader;
@@ -61,6 +62,7 @@ final class PrimaryLink implements AutoCloseable {
     private final Transport transport;
     private final PrimaryChannelSettings settings;
     private final OutgoingQueue queue;
+    private final WriteQueue writes;
     private final BackupChannel.Listener listener;
     private final AtomicReference<@Nullable String> reconnectWanted;
     private final Time time;
@@ -72,6 +74,7 @@ final class PrimaryLink implements AutoCloseable {
     private long lastReceivedNanos;
     private long stageBeganNanos;
     private int promptBurst;
+    private boolean writesTurn;
     private OutgoingQueue.@Nullable Item item;
     private @Nullable FileSender files;
     private Set<String> disksWithContent = Set.of();
@@ -81,19 +84,21 @@ final class PrimaryLink implements AutoCloseable {
             Transport transport,
             PrimaryChannelSettings settings,
             OutgoingQueue queue,
+            WriteQueue writes,
             BackupChannel.Listener listener,
             AtomicReference<@Nullable String> reconnectWanted,
             Time time) {
         this.transport = transport;
         this.settings = settings;
         this.queue = queue;
+        this.writes = writes;
         this.listener = listener;
         this.reconnectWanted = reconnectWanted;
         this.time = time;
         mode = queue.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
         receiver = new FrameReceiver(transport, FROM_BACKUP, RECEIVE_BUFFER_BYTES);
         frame = new OutgoingFrame(transport, new FrameEncoder(settings.term()));
-        bulk = new BulkFrames(frame, settings.hello().pageBytes());
+        bulk = new BulkFrames(frame, settings.hello().pageBytes(), writes::areOut);
         lastReceivedNanos = time.nanos();
     }
 
@@ -232,11 +237,36 @@ final class PrimaryLink implements AutoCloseable {
         return true;
     }
 
+    /** Disk writes and other bulk data take turns, so that neither keeps the other waiting for long. */
     private boolean makeBulkFrame() {
-        if (stage != Stage.FLOWING) {
+        if (stage != Stage.FLOWING || queue.isSigningOff()) {
             return false;
         }
-        while (!queue.isSigningOff()) {
+        writesTurn = !writesTurn;
+        return writesTurn ? makeDiskFrame() || makeItemFrame() : makeItemFrame() || makeDiskFrame();
+    }
+
+    private boolean makeDiskFrame() {
+        DiskBlocks blocks = writes.takeComparison();
+        if (blocks != null) {
+            blocks.encode(frame.begin());
+            frame.finish(FrameType.DISK_COMPARE, EpochId.NONE);
+            return true;
+        }
+        ForwardedWrites.Batch batch = writes.next();
+        if (batch == null) {
+            return false;
+        }
+        frame.begin().putInt(batch.count()).put(batch.table());
+        if (batch.length() > 0) {
+            frame.addPart(batch.data(), batch.offset(), batch.length());
+        }
+        frame.finish(FrameType.DISK_WRITES, batch.epoch());
+        return true;
+    }
+
+    private boolean makeItemFrame() {
+        while (true) {
             OutgoingQueue.Item sending = item;
             if (sending == null) {
                 sending = queue.nextBulk();
@@ -246,19 +276,25 @@ final class PrimaryLink implements AutoCloseable {
                 item = sending;
                 bulk.start(sending);
             }
-            if (bulk.next()) {
-                if (bulk.hasEndedCheckpoint()) {
-                    queue.checkpointEnded();
+            switch (bulk.next()) {
+                case MADE -> {
+                    if (bulk.hasEndedCheckpoint()) {
+                        queue.checkpointEnded();
+                    }
+                    return true;
                 }
-                return true;
-            }
-            item = null;
-            if (sending.chunk() != null) {
-                queue.chunkSent();
-                listener.chunkSent(sending.chunk());
+                case WAITS -> {
+                    return false;
+                }
+                case DONE -> {
+                    item = null;
+                    if (sending.chunk() != null) {
+                        queue.chunkSent();
+                        listener.chunkSent(sending.chunk());
+                    }
+                }
             }
         }
-        return false;
     }
 
     private void readAnswers() throws IOException, WireException {
@@ -333,6 +369,7 @@ final class PrimaryLink implements AutoCloseable {
     private void receiveDigests(ByteBuffer payload) throws WireException {
         DiskBlocks blocks =
                 DiskBlocks.decodeBeforeDigests(payload, settings.hello().disks());
+        writes.compared(blocks);
         byte[] digests = new byte[payload.remaining()];
         payload.get(digests);
         listener.diskDigests(blocks.disk(), blocks.firstBlock(), digests);

@@ -29,6 +29,7 @@ class CheckpointEngineTest {
     private final List<StagedCheckpoint> sent = new ArrayList<>();
     private @Nullable String failing;
     private boolean copiesAhead;
+    private long durableThrough = Long.MAX_VALUE;
 
     private final CheckpointEngine engine = new CheckpointEngine(
             new CheckpointEngine.Settings(INTERVAL_NANOS, 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
@@ -207,6 +208,79 @@ class CheckpointEngineTest {
         engine.acknowledged(EpochId.NONE, 300);
         expectLog("memory commit 1", "net commit 1", "released 1", "committed 1 after 90");
         assertThrows(InvariantViolation.class, () -> engine.acknowledged(epoch(2), 400));
+        expectLog();
+    }
+
+    @Test
+    void anAcknowledgedEpochIsCommittedOnlyWhenAllDevicesAllowIt() {
+        durableThrough = 0;
+        synchronize();
+        log.clear();
+        engine.acknowledged(epoch(1), 100);
+        engine.retryCommit(150);
+        expectLog();
+        assertEquals(EpochId.NONE, engine.committed());
+        assertEquals(epoch(1), engine.lastAcknowledged());
+        durableThrough = 1;
+        engine.retryCommit(200);
+        engine.retryCommit(300);
+        expectLog("memory commit 1", "net commit 1", "released 1", "committed 1 after 190");
+    }
+
+    @Test
+    void asMuchIsCommittedAsTheDevicesAllow() {
+        durableThrough = 1;
+        synchronize();
+        checkpoint(1000);
+        log.clear();
+        engine.acknowledged(epoch(2), 2000);
+        expectLog("memory commit 1", "net commit 1", "released 1", "committed 1 after 1990");
+        durableThrough = 5;
+        engine.retryCommit(3000);
+        expectLog("memory commit 2", "net commit 2", "released 2", "committed 2 after 1990");
+    }
+
+    @Test
+    void anEpochThatWaitsForADeviceKeepsItsPlaceButNotItsBuffer() {
+        durableThrough = 0;
+        synchronize();
+        checkpoint(1000);
+        engine.acknowledged(epoch(2), 2000);
+        assertEquals(Long.MAX_VALUE, engine.tick(100_000), "two epochs are not committed");
+        assertEquals(Long.MAX_VALUE, engine.oldestInFlightNanos(), "the backup owes nothing");
+        durableThrough = 1;
+        engine.retryCommit(100_000);
+        checkpoint(100_000);
+        assertEquals(3, sent.size());
+        assertEquals(100_010, engine.oldestInFlightNanos());
+        assertTrue(sent.get(2) == sent.get(0) || sent.get(2) == sent.get(1), "a buffer is used again");
+        assertEquals(Long.MAX_VALUE, engine.tick(200_000));
+    }
+
+    @Test
+    void aBackupMustStillHoldWhatItAcknowledgedBeforeTheCommit() {
+        durableThrough = 0;
+        synchronize();
+        checkpoint(1000);
+        engine.acknowledged(epoch(2), 1100);
+        log.clear();
+        engine.disconnected();
+        engine.reconnected(epoch(1), 1200);
+        expectLog("failed: the backup came back with less than it had: last whole epoch=1, acknowledged=2");
+        durableThrough = 2;
+        engine.retryCommit(1300);
+        expectLog();
+    }
+
+    @Test
+    void nothingThatWaitedForADeviceIsCommittedAfterTheEnd() {
+        durableThrough = 0;
+        synchronize();
+        engine.acknowledged(epoch(1), 1100);
+        engine.end();
+        log.clear();
+        durableThrough = 1;
+        engine.retryCommit(1300);
         expectLog();
     }
 
@@ -593,6 +667,11 @@ class CheckpointEngineTest {
         @Override
         public void resumed(EpochId epoch) {
             log.add(name + " resumed " + epoch);
+        }
+
+        @Override
+        public boolean mayCommit(EpochId epoch) {
+            return name.equals("memory") || epoch.value() <= durableThrough;
         }
 
         @Override

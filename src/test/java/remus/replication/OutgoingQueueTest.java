@@ -20,7 +20,7 @@ import remus.wire.WireException;
 class OutgoingQueueTest {
     private static final EpochId ONE = new EpochId(1);
 
-    private final OutgoingQueue queue = new OutgoingQueue();
+    private final OutgoingQueue queue = new OutgoingQueue(new WriteQueue(() -> {}, () -> {}));
     private final StagedCheckpoint checkpoint =
             new StagedCheckpoint(new StagedPages(TestPrimary.PAGE_BYTES, 1 << 20), 1 << 20);
 

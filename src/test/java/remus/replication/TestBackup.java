@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,7 @@ import remus.wire.OwnerState;
 import remus.wire.PageRuns;
 import remus.wire.Refusal;
 import remus.wire.Welcome;
+import remus.wire.WireLimits;
 
 /** A backup with a real server and a real connection, whose guest memory is a map. */
 final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>, AutoCloseable {
@@ -74,6 +76,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     final List<Whole> checkpoints = new CopyOnWriteArrayList<>();
     final Map<Long, Byte> pages = new HashMap<>();
     final List<String> inbound = new CopyOnWriteArrayList<>();
+    final SectorDisks disks = new SectorDisks();
     final ByteArrayOutputStream fileBytes = new ByteArrayOutputStream();
     final AtomicInteger sessionCount = new AtomicInteger();
     final List<BackupConnection.End> ends = new CopyOnWriteArrayList<>();
@@ -83,6 +86,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     private CheckpointBegin begin = new CheckpointBegin(false, 0);
     private EpochId lastWhole = EpochId.NONE;
     private @Nullable BackupConnection current;
+    private @Nullable BackupConnection latest;
 
     TestBackup() throws ReplicationException {
         server = ReplicationServer.open(new HostAddress("127.0.0.1", 0), this, TIME);
@@ -133,6 +137,10 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     private void run(Hello hello, BackupConnection connection) {
         try (connection) {
             log.add("session " + hello.mode() + " from " + connection.peer());
+            synchronized (this) {
+                latest = connection;
+                disks.dropPending();
+            }
             EpochId claimed = claimedWhole;
             connection.welcome(
                     claimed == null ? lastWhole : claimed, new Welcome("beta", "7.2", wanted, disksWithContent));
@@ -154,6 +162,9 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
                 connection.heartbeat(lastWhole);
                 if (connection.await(TimeUnit.MILLISECONDS.toNanos(20))) {
                     synchronized (this) {
+                        if (connection != latest) {
+                            break; // what it still has is sent again on the new one
+                        }
                         current = connection;
                         connection.poll(this);
                     }
@@ -220,18 +231,26 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
 
     @Override
     public void diskWrites(EpochId epoch, DiskWrites writes) {
+        disks.receive(epoch, writes);
         log.add("disk writes " + epoch);
     }
 
     @Override
     public void diskCompare(int disk, long firstBlock, int count) {
         log.add("compare " + disk + " " + firstBlock + " " + count);
+        byte[] digests = new byte[count * WireLimits.DIGEST_BYTES];
+        Arrays.fill(digests, (byte) 7);
+        BackupConnection connection = current;
+        if (connection != null) {
+            connection.diskDigests(disk, firstBlock, digests);
+        }
     }
 
     @Override
     public void checkpointEnd(EpochId epoch, CheckpointEnd end) {
         checkpoints.add(new Whole(epoch, begin, boxed(deviceState.toByteArray()), List.copyOf(output), end));
         lastWhole = epoch;
+        disks.whole(epoch);
         log.add("end " + epoch);
         BackupConnection connection = current;
         if (acknowledges && connection != null) {

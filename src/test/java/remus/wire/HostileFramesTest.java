@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -161,6 +162,97 @@ class HostileFramesTest {
             assertThrows(
                     WireException.class,
                     () -> new PageRuns(Samples.GUEST_PAGES, Samples.PAGE_BYTES).decodeZero(payload));
+        }
+    }
+
+    @Test
+    void diskWritesOutsideOfTheirDiskAreRefused() {
+        long bytes = Samples.DISKS.getFirst().bytes();
+        for (long[] write : new long[][] {
+            {0, 0, 0, 1},
+            {0, 4, 0, 1},
+            {0, 1, 0, 0},
+            {0, 1, bytes, 1},
+            {0, 1, bytes - 1, 2},
+            {0, 1, -1, 1},
+            {0, 2, Long.MAX_VALUE, 1},
+            {0, 3, bytes - 1, 0xFFFF_FFFFL},
+            {2, 2, 0, 1},
+            {255, 2, 0, 1}
+        }) {
+            assertRefused(writes(1, 5, write));
+        }
+    }
+
+    @Test
+    void diskWritesThatTellOfOtherDataThanTheyBringAreRefused() {
+        long[] five = {0, 1, 0, 5};
+        assertRefused(writes(1, 4, five));
+        assertRefused(writes(1, 6, five));
+        assertRefused(writes(2, 5, five));
+        assertRefused(writes(2, 5, five, five));
+        assertRefused(writes(0, 0));
+        assertRefused(writes(-1, 5, five));
+        assertRefused(writes(WireLimits.MAX_DISK_WRITES + 1, 5, five));
+        assertRefused(writes(1, WireLimits.MAX_BULK_BYTES + 1, new long[] {0, 1, 0, WireLimits.MAX_BULK_BYTES + 1}));
+        assertRefused(writes(1, 1, new long[] {0, 1, 0, 0xFFFF_FFFFL}));
+    }
+
+    @Test
+    void aVmWithoutDisksHasNoWrites() {
+        ByteBuffer payload = writes(1, 0, new long[] {0, 2, 0, 1});
+        assertThrows(
+                WireException.class, () -> new DiskWrites(List.of()).decode(payload, MemorySegment.ofBuffer(payload)));
+    }
+
+    private static ByteBuffer writes(int count, int dataBytes, long[]... entries) {
+        ByteBuffer payload = ByteBuffer.allocate(4 + entries.length * WireLimits.DISK_WRITE_BYTES + dataBytes);
+        payload.putInt(count);
+        for (long[] entry : entries) {
+            payload.put((byte) entry[0]).put((byte) entry[1]).putLong(entry[2]).putInt((int) entry[3]);
+        }
+        return payload.rewind();
+    }
+
+    private static void assertRefused(ByteBuffer payload) {
+        DiskWrites writes = new DiskWrites(Samples.DISKS);
+        assertThrows(WireException.class, () -> writes.decode(payload, MemorySegment.ofBuffer(payload)));
+        assertEquals(0, writes.count());
+    }
+
+    @Test
+    void blocksOutsideOfTheirDiskAreNotCompared() throws WireException {
+        long blocks = Samples.DISKS.get(1).blockCount();
+        assertEquals((1L << 24) + 1, blocks, "the last one is shorter");
+        for (long[] asked : new long[][] {
+            {1, blocks, 1},
+            {1, blocks - 1, 2},
+            {1, -1, 1},
+            {1, 0, 0},
+            {1, 0, -1},
+            {1, 0, WireLimits.MAX_COMPARED_BLOCKS + 1},
+            {1, Long.MAX_VALUE, 1},
+            {2, 0, 1}
+        }) {
+            ByteBuffer payload = ByteBuffer.allocate(DiskBlocks.BYTES)
+                    .put((byte) asked[0])
+                    .putLong(asked[1])
+                    .putInt((int) asked[2])
+                    .flip();
+            assertThrows(WireException.class, () -> DiskBlocks.decode(payload, Samples.DISKS));
+        }
+        ByteBuffer last = ByteBuffer.allocate(DiskBlocks.BYTES);
+        new DiskBlocks(1, blocks - 256, 256).encode(last);
+        assertEquals(256, DiskBlocks.decode(last.flip(), Samples.DISKS).count());
+    }
+
+    @Test
+    void disksThatNoVmCanHaveAreNotIntroduced() {
+        for (long bytes : new long[] {0, -512, 511, 513, WireLimits.MAX_DISK_BYTES + 512}) {
+            assertThrows(IllegalArgumentException.class, () -> new HelloDisk("root", bytes));
+        }
+        for (String name : new String[] {"", "..", "a/b", ".hidden"}) {
+            assertThrows(IllegalArgumentException.class, () -> new HelloDisk(name, 512));
         }
     }
 

@@ -133,6 +133,70 @@ class SessionOrderTest {
     }
 
     @Test
+    void disksAreSynchronizedBeforeTheFirstCheckpointOnly() throws WireException {
+        order.diskWrites(EpochId.NONE, 3, 100);
+        order.diskCompare();
+        order.checkpointBegin(ONE, FIRST);
+        assertThrows(WireException.class, () -> order.diskWrites(EpochId.NONE, 1, 1));
+        assertThrows(WireException.class, order::diskCompare);
+        order.deviceState(ONE, 0, 3, 3);
+        order.checkpointEnd(ONE, new CheckpointEnd(0, 3, 0, 0, 0, null));
+        assertThrows(WireException.class, () -> order.diskWrites(EpochId.NONE, 1, 1));
+        assertThrows(WireException.class, order::diskCompare);
+    }
+
+    @Test
+    void nothingIsWrittenToDisksBeforeTheBackupIsReady() {
+        SessionOrder early = new SessionOrder();
+        assertThrows(WireException.class, () -> early.diskWrites(ONE, 1, 1));
+        early.welcomed(Hello.Mode.NEW, EpochId.NONE, List.of());
+        assertThrows(WireException.class, () -> early.diskWrites(EpochId.NONE, 1, 1));
+        assertThrows(WireException.class, early::diskCompare);
+    }
+
+    @Test
+    void aResumedSessionSynchronizesNoDisk() {
+        SessionOrder resumed = new SessionOrder();
+        resumed.welcomed(Hello.Mode.RESUME, new EpochId(41), List.of());
+        assertThrows(WireException.class, () -> resumed.diskWrites(EpochId.NONE, 1, 1));
+        assertThrows(WireException.class, resumed::diskCompare);
+        assertThrows(WireException.class, () -> resumed.diskWrites(new EpochId(41), 1, 1));
+        assertThrows(WireException.class, () -> resumed.diskWrites(new EpochId(45), 1, 1));
+    }
+
+    @Test
+    void theEpochsOfDiskWritesNeverGoBackAndAreNotFarAhead() throws WireException {
+        assertThrows(WireException.class, () -> order.diskWrites(new EpochId(4), 1, 1));
+        order.diskWrites(ONE, 1, 10);
+        assertThrows(WireException.class, () -> order.diskWrites(EpochId.NONE, 1, 1));
+        order.diskWrites(TWO, 2, 20);
+        assertThrows(WireException.class, () -> order.diskWrites(ONE, 1, 1));
+        order.diskWrites(new EpochId(3), 1, 1);
+        order.checkpointBegin(ONE, FIRST);
+        order.diskWrites(new EpochId(3), 1, 1);
+        order.deviceState(ONE, 0, 3, 3);
+        order.checkpointEnd(ONE, new CheckpointEnd(0, 3, 0, 1, 10, null));
+        order.diskWrites(new EpochId(4), 1, 1);
+        assertThrows(WireException.class, () -> order.diskWrites(new EpochId(5), 1, 1));
+        assertThrows(WireException.class, () -> order.diskWrites(ONE, 1, 1));
+    }
+
+    @Test
+    void allDiskWritesOfAnEpochComeBeforeItsEnd() throws WireException {
+        order.diskWrites(ONE, 1, 10);
+        order.diskWrites(TWO, 5, 50);
+        order.checkpointBegin(ONE, FIRST);
+        order.deviceState(ONE, 0, 3, 3);
+        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(0, 3, 0, 0, 0, null)));
+        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(0, 3, 0, 2, 10, null)));
+        assertThrows(WireException.class, () -> order.checkpointEnd(ONE, new CheckpointEnd(0, 3, 0, 1, 11, null)));
+        order.checkpointEnd(ONE, new CheckpointEnd(0, 3, 0, 1, 10, null));
+        order.checkpointBegin(TWO, LATER);
+        order.diskWrites(TWO, 1, 0);
+        order.checkpointEnd(TWO, new CheckpointEnd(0, 0, 0, 6, 50, null));
+    }
+
+    @Test
     void nothingFollowsASignOff() throws WireException {
         order.signOff();
         assertThrows(WireException.class, order::heartbeat);
