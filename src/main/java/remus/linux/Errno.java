@@ -25,6 +25,7 @@ public final class Errno {
     public static final int EDQUOT = 122;
     public static final int ENOBUFS = 105;
     public static final int ECONNRESET = 104;
+    public static final int ESHUTDOWN = 108;
     public static final int ECONNREFUSED = 111;
 
     private Errno() {}
@@ -55,6 +56,7 @@ public final class Errno {
             case EDQUOT -> "EDQUOT (quota exceeded)";
             case ENOBUFS -> "ENOBUFS (no buffer space)";
             case ECONNRESET -> "ECONNRESET (connection reset)";
+            case ESHUTDOWN -> "ESHUTDOWN (shut down)";
             case ECONNREFUSED -> "ECONNREFUSED (connection refused)";
             default -> "errno " + errno;
         };

@@ -1,0 +1,121 @@
+package remus.disk;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import remus.linux.Errno;
+import remus.linux.LinuxException;
+
+/** A raw image in a file whose fdatasync a test can hold up, and whose operations it can have fail. */
+final class TestImage implements DiskImage {
+    private final RawImage image;
+    private boolean syncsAreHeld;
+    private int syncsLetThrough;
+    final AtomicInteger syncsBegun = new AtomicInteger();
+    volatile @Nullable ImageFault failing;
+
+    TestImage(Path path, long bytes) throws DiskException {
+        image = RawImage.create(path, bytes);
+    }
+
+    /** From now on each fdatasync waits for a {@link #letOneSyncEnd} of its own. */
+    synchronized void holdSyncs() {
+        syncsAreHeld = true;
+    }
+
+    synchronized void letOneSyncEnd() {
+        syncsLetThrough++;
+        notifyAll();
+    }
+
+    synchronized void letSyncsEnd() {
+        syncsAreHeld = false;
+        notifyAll();
+    }
+
+    private synchronized void awaitSyncLetThrough() {
+        try {
+            while (syncsAreHeld && syncsLetThrough == 0) {
+                wait();
+            }
+        } catch (InterruptedException e) {
+            throw new AssertionError("nobody interrupts a flusher", e);
+        }
+        syncsLetThrough = Math.max(0, syncsLetThrough - 1);
+    }
+
+    byte[] content() throws DiskException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment all = arena.allocate(image.bytes());
+            image.read(0, all, 0, image.bytes());
+            return all.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    private void reached(ImageFault operation) throws DiskException {
+        if (failing == operation) {
+            throw DiskException.failed(operation + " of image " + image.path(), new LinuxException("test", Errno.EIO));
+        }
+    }
+
+    @Override
+    public long bytes() {
+        return image.bytes();
+    }
+
+    @Override
+    public void read(long offset, MemorySegment target, long at, long length) throws DiskException {
+        reached(ImageFault.READ);
+        image.read(offset, target, at, length);
+    }
+
+    @Override
+    public boolean readCached(long offset, MemorySegment target, long at, long length) throws DiskException {
+        reached(ImageFault.READ);
+        return image.readCached(offset, target, at, length);
+    }
+
+    @Override
+    public void write(long offset, MemorySegment source, long at, long length) throws DiskException {
+        reached(ImageFault.WRITE);
+        image.write(offset, source, at, length);
+    }
+
+    @Override
+    public void zero(long offset, long length) throws DiskException {
+        reached(ImageFault.WRITE);
+        image.zero(offset, length);
+    }
+
+    @Override
+    public void trim(long offset, long length) throws DiskException {
+        reached(ImageFault.WRITE);
+        image.trim(offset, length);
+    }
+
+    @Override
+    public void sync() throws DiskException {
+        syncsBegun.incrementAndGet();
+        awaitSyncLetThrough();
+        reached(ImageFault.SYNC);
+        image.sync();
+    }
+
+    @Override
+    public long nextData(long offset) throws DiskException {
+        return image.nextData(offset);
+    }
+
+    @Override
+    public long nextHole(long offset) throws DiskException {
+        return image.nextHole(offset);
+    }
+
+    @Override
+    public void close() {
+        image.close();
+    }
+}
