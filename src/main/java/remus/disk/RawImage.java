@@ -26,7 +26,7 @@ import remus.linux.SparseFile;
  * ({@link IndexOutOfBoundsException}, {@link IllegalArgumentException} otherwise). An operation that fails may have been
  * done in part, and the image stays open.
  */
-public final class RawImage implements AutoCloseable {
+public final class RawImage implements BlockImage {
     /** The size of an image is a multiple of this; it is what guests call a sector. */
     public static final int SECTOR_BYTES = ImageFormat.SECTOR_BYTES;
 
@@ -161,15 +161,18 @@ public final class RawImage implements AutoCloseable {
         }
     }
 
+    @Override
     public Path path() {
         return path;
     }
 
+    @Override
     public long bytes() {
         return bytes;
     }
 
     /** Reads {@code length} bytes at {@code offset} to {@code at} of {@code target}; holes are zeros. */
+    @Override
     public void read(long offset, MemorySegment target, long at, long length) throws DiskException {
         check(offset, length);
         try {
@@ -204,6 +207,7 @@ public final class RawImage implements AutoCloseable {
     }
 
     /** Writes {@code length} bytes from {@code at} of {@code source}; on the disk only after {@link #sync}. */
+    @Override
     public void write(long offset, MemorySegment source, long at, long length) throws DiskException {
         check(offset, length);
         try {
@@ -222,11 +226,13 @@ public final class RawImage implements AutoCloseable {
     }
 
     /** The range reads as zero and stays allocated; where the file system can't, zeros are written. */
+    @Override
     public void zero(long offset, long length) throws DiskException {
         change("zeroing", offset, length, () -> zeroed(offset, length));
     }
 
     /** The range reads as zero and its space is given back; where the file system can't, as {@link #zero}. */
+    @Override
     public void trim(long offset, long length) throws DiskException {
         change("trimming", offset, length, () -> {
             if (!attempt(() -> file.punchHole(offset, length))) {
@@ -250,11 +256,13 @@ public final class RawImage implements AutoCloseable {
      *
      * @throws DiskException with {@link Errno#ENOSPC} where there is no space
      */
+    @Override
     public void reserve(long offset, long length) throws DiskException {
         change("reserving", offset, length, () -> attempt(() -> file.reserve(offset, length)));
     }
 
     /** Returns when all that was written before is on the disk (fdatasync(2)). */
+    @Override
     public void sync() throws DiskException {
         try {
             reached(ImageFault.SYNC);
@@ -265,6 +273,7 @@ public final class RawImage implements AutoCloseable {
     }
 
     /** Offset of the first data at or after {@code offset}, {@link #bytes()} where a hole reaches the end. */
+    @Override
     public long nextData(long offset) throws DiskException {
         Objects.checkIndex(offset, bytes + 1);
         long found = offset == bytes ? bytes : seek(offset, () -> file.nextData(offset), offset);
