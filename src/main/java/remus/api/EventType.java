@@ -6,6 +6,10 @@ public enum EventType {
     STARTED,
     /** A protection session to a backup begins. */
     PROTECTING,
+    /** The backup's images of the VM's disks equal the primary's; memory follows. */
+    DISKS_SYNCHRONIZED,
+    /** A disk's image failed; the guest was told, as by real hardware. */
+    DISK_ERROR,
     /** The backup holds the first full checkpoint. */
     SYNCHRONIZED,
     /** From now on every output waits for its epoch's commit. */

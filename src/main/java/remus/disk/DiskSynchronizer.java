@@ -234,7 +234,7 @@ public final class DiskSynchronizer implements AutoCloseable {
         }
     }
 
-    private boolean copy(DiskImage image, DiskReplica replica) throws DiskException {
+    private boolean copy(BlockImage image, DiskReplica replica) throws DiskException {
         long from = replica.cursor();
         long data = image.nextData(from);
         if (data > from) {
@@ -249,7 +249,7 @@ public final class DiskSynchronizer implements AutoCloseable {
         return forward(replica, from, end, (at, length) -> isZero(at, length) ? null : DiskOperation.WRITE);
     }
 
-    private boolean compare(DiskImage image, DiskReplica replica, DigestWindows digests) throws DiskException {
+    private boolean compare(BlockImage image, DiskReplica replica, DigestWindows digests) throws DiskException {
         long from = replica.cursor();
         long windowBytes = (long) DigestWindows.WINDOW_BLOCKS * BLOCK_BYTES;
         long windowEnd = (from / windowBytes + 1) * windowBytes;
@@ -275,7 +275,7 @@ public final class DiskSynchronizer implements AutoCloseable {
     }
 
     /** What makes zeros of a range at the backup, and a hole where it is one here. */
-    private static DiskOperation clearing(DiskImage image, long offset, long length) throws DiskException {
+    private static DiskOperation clearing(BlockImage image, long offset, long length) throws DiskException {
         return image.nextData(offset) >= offset + length ? DiskOperation.TRIM : DiskOperation.ZERO;
     }
 

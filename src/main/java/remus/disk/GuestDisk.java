@@ -22,14 +22,14 @@ import remus.checkpoint.DiskOperation;
  * <p>Thread-safe; called by the workers of the NBD server. Made and closed by {@link GuestDisks}, which says what waits
  * when.
  */
-public final class GuestDisk {
+public final class GuestDisk implements NbdExport {
     /** Errors that follow each other within this time are one burst. */
     static final long BURST_NANOS = 10_000_000_000L;
 
     private static final MemorySegment NO_DATA = MemorySegment.NULL;
 
     private final String name;
-    private final DiskImage image;
+    private final BlockImage image;
     private final DiskGate gate;
     private final ImageFlusher flusher;
     private final BiConsumer<DiskRequest, DiskException> failed;
@@ -45,7 +45,7 @@ public final class GuestDisk {
      */
     GuestDisk(
             String name,
-            DiskImage image,
+            BlockImage image,
             DiskGate gate,
             BiConsumer<DiskRequest, DiskException> failed,
             Runnable owedDone,
@@ -58,14 +58,17 @@ public final class GuestDisk {
         flusher = new ImageFlusher(name, image, cause -> report(DiskRequest.FLUSH, cause), owedDone);
     }
 
+    @Override
     public String name() {
         return name;
     }
 
+    @Override
     public long bytes() {
         return image.bytes();
     }
 
+    @Override
     public void read(long offset, MemorySegment target, long at, long length) throws DiskException {
         try {
             image.read(offset, target, at, length);
@@ -75,7 +78,7 @@ public final class GuestDisk {
         }
     }
 
-    /** As {@link #read} where that needs no waiting for the disk; false where it would, or nobody knows. */
+    @Override
     public boolean readNow(long offset, MemorySegment target, long at, long length) throws DiskException {
         try {
             return image.readCached(offset, target, at, length);
@@ -85,7 +88,7 @@ public final class GuestDisk {
         }
     }
 
-    /** @param durable whether it must be on the disk before this returns (FUA) */
+    @Override
     public void write(long offset, MemorySegment data, long at, long length, boolean durable) throws DiskException {
         change(DiskOperation.WRITE, offset, length, data, at);
         if (durable) {
@@ -93,11 +96,7 @@ public final class GuestDisk {
         }
     }
 
-    /**
-     * The range reads as zero.
-     *
-     * @param mayTrim whether its space may be given back
-     */
+    @Override
     public void zero(long offset, long length, boolean mayTrim, boolean durable) throws DiskException {
         change(mayTrim ? DiskOperation.TRIM : DiskOperation.ZERO, offset, length, NO_DATA, 0);
         if (durable) {
@@ -105,6 +104,7 @@ public final class GuestDisk {
         }
     }
 
+    @Override
     public void trim(long offset, long length, boolean durable) throws DiskException {
         change(DiskOperation.TRIM, offset, length, NO_DATA, 0);
         if (durable) {
@@ -113,15 +113,18 @@ public final class GuestDisk {
     }
 
     /** Returns when all changes answered before are durable, or at once in a pause for a checkpoint. */
+    @Override
     public void flush() throws DiskException {
         gate.awaitFlushable(name);
         flusher.flush();
     }
 
+    @Override
     public long nextData(long offset) throws DiskException {
         return image.nextData(offset);
     }
 
+    @Override
     public long nextHole(long offset) throws DiskException {
         return image.nextHole(offset);
     }
@@ -183,7 +186,7 @@ public final class GuestDisk {
         return order;
     }
 
-    DiskImage image() {
+    BlockImage image() {
         return image;
     }
 

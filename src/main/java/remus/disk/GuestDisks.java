@@ -72,7 +72,7 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     }
 
     /** A disk's image, as tests may put another in its place. */
-    record NamedImage(String name, DiskImage image) {}
+    record NamedImage(String name, BlockImage image) {}
 
     private record Session(DiskForwarding forwarding, List<DiskReplica> replicas) {}
 
@@ -246,6 +246,7 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     }
 
     /** Whether no fdatasync is owed to {@code epoch} or one before it. */
+    @Override
     public boolean mayCommit(EpochId epoch) {
         return disks.stream().noneMatch(disk -> disk.flusher().owes(epoch));
     }

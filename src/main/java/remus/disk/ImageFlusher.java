@@ -23,7 +23,7 @@ import remus.base.ErrorCategory;
  */
 final class ImageFlusher implements AutoCloseable {
     private final String disk;
-    private final DiskImage image;
+    private final BlockImage image;
     private final Consumer<DiskException> failed;
     private final Runnable owedDone;
     private final Thread thread;
@@ -45,7 +45,7 @@ final class ImageFlusher implements AutoCloseable {
      * @param failed called on the flusher's thread when an fdatasync has failed
      * @param owedDone called on the flusher's thread when fewer epochs are owed something
      */
-    ImageFlusher(String disk, DiskImage image, Consumer<DiskException> failed, Runnable owedDone) {
+    ImageFlusher(String disk, BlockImage image, Consumer<DiskException> failed, Runnable owedDone) {
         this.disk = disk;
         this.image = image;
         this.failed = failed;

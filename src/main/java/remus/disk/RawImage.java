@@ -26,7 +26,7 @@ import remus.linux.SparseFile;
  * ({@link IndexOutOfBoundsException}, {@link IllegalArgumentException} otherwise). An operation that fails may have been
  * done in part, and the image stays open.
  */
-public final class RawImage implements DiskImage {
+public final class RawImage implements BlockImage {
     /** The size of an image is a multiple of this; it is what guests call a sector. */
     public static final int SECTOR_BYTES = ImageFormat.SECTOR_BYTES;
 
@@ -161,6 +161,7 @@ public final class RawImage implements DiskImage {
         }
     }
 
+    @Override
     public Path path() {
         return path;
     }
@@ -256,6 +257,7 @@ public final class RawImage implements DiskImage {
      *
      * @throws DiskException with {@link Errno#ENOSPC} where there is no space
      */
+    @Override
     public void reserve(long offset, long length) throws DiskException {
         change("reserving", offset, length, () -> attempt(() -> file.reserve(offset, length)));
     }

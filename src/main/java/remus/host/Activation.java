@@ -19,8 +19,9 @@ import remus.network.GuestNetwork;
  * checkpoint does not contain and releases again the output that may not have left. Tried again with a fresh standby
  * when loading fails; the image is kept until one runs.
  *
- * <p>That this host has taken the VM over is written down beside the loading, and nothing is released before it is on
- * disk; it is taken back when no standby came to run. On the backup's agent thread.
+ * <p>Beside the loading, that this host has taken the VM over is written down, and its disks are made durable. Until
+ * both is done the guest runs, but nothing it sends is released and nothing it writes reaches its disks. When no standby
+ * came to run, or that could not be done, the take-over is taken back. On the backup's agent thread.
  */
 final class Activation {
     private static final Logger LOG = LoggerFactory.getLogger(Activation.class);
@@ -30,6 +31,7 @@ final class Activation {
     private final StandbyVm vm;
     private final Term term;
     private final StandbyParts parts;
+    private final StandbyImages images;
     private final CheckpointReceiver receiver;
     private final InboundMirror inbound;
 
@@ -39,12 +41,14 @@ final class Activation {
             StandbyVm vm,
             Term term,
             StandbyParts parts,
+            StandbyImages images,
             CheckpointReceiver receiver,
             InboundMirror inbound) {
         this.services = services;
         this.vm = vm;
         this.term = term;
         this.parts = parts;
+        this.images = images;
         this.receiver = receiver;
         this.inbound = inbound;
     }
@@ -56,21 +60,45 @@ final class Activation {
      */
     ActiveVm perform() throws StandbyException {
         long startNanos = services.time().nanos();
-        CompletableFuture<Void> noted = CompletableFuture.runAsync(() -> note(true));
+        CompletableFuture<?> noted = CompletableFuture.runAsync(() -> note(true));
+        boolean runs = false;
+        try {
+            VmParts loaded = load();
+            boolean handedOver = false;
+            try {
+                secure(noted, images.settle());
+                ActiveVm active = takeOver(loaded, startNanos);
+                handedOver = true;
+                runs = true;
+                return active;
+            } finally {
+                if (!handedOver) {
+                    loaded.closeButDisks();
+                }
+            }
+        } finally {
+            if (!runs) {
+                noted.handle((_, _) -> null).join();
+                note(false);
+            }
+        }
+    }
+
+    /** Brings the checkpoint into a standby that then runs; on failure into another one. */
+    private VmParts load() throws StandbyException {
+        images.disks().guest().activate();
         String lastFailure = "";
         for (int attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
             try {
                 receiver.finishApplying();
-                return takeOver(parts.activate(receiver.deviceState()), noted, startNanos);
-            } catch (StandbyException | CheckpointException | LinuxException e) {
+                return parts.activate(receiver.deviceState());
+            } catch (StandbyException | CheckpointException e) {
                 lastFailure = String.valueOf(e.getMessage());
                 LOG.warn("VM {}: activation attempt {} failed", vm.name(), attempt, e);
                 report(EventType.FAILED, "activation attempt %d: %s".formatted(attempt, lastFailure));
                 prepareAnother();
             }
         }
-        noted.handle((_, _) -> null).join();
-        note(false);
         throw new StandbyException(
                 "the VM could not be activated in %d attempts: %s".formatted(MAX_ATTEMPTS, lastFailure), null);
     }
@@ -91,31 +119,47 @@ final class Activation {
         }
     }
 
-    private ActiveVm takeOver(StandbyParts.Activated activated, CompletableFuture<Void> noted, long startNanos)
-            throws StandbyException, LinuxException {
-        boolean handedOver = false;
+    /**
+     * Waits until the take-over is on record, for one that is not could be forgotten by a restart and the VM run twice,
+     * and until its disks are durable. What fails is tried again: the guest that waits for it is the only one there is.
+     */
+    private void secure(CompletableFuture<?> noting, CompletableFuture<?> settling) throws StandbyException {
+        CompletableFuture<?> noted = noting;
+        CompletableFuture<?> settled = settling;
+        for (int attempt = 1; ; attempt++) {
+            try {
+                noted.join();
+                settled.join();
+                images.disks().guest().open();
+                return;
+            } catch (CompletionException e) {
+                LOG.warn("VM {}: its take-over can't be made durable, attempt {}", vm.name(), attempt, e);
+                report(EventType.FAILED, "the take-over can't be made durable: " + e.getCause());
+                if (attempt == MAX_ATTEMPTS) {
+                    throw new StandbyException("the take-over can't be made durable: " + e.getCause(), e);
+                }
+            }
+            noted = CompletableFuture.runAsync(() -> note(true));
+            settled = images.settle();
+        }
+    }
+
+    private ActiveVm takeOver(VmParts running, long startNanos) throws StandbyException {
         try {
-            noted.join();
-            ActiveVm active =
-                    new ActiveVm(services, activated.handle(), activated.guest(), activated.network(), term, null);
+            ActiveVm active = new ActiveVm(services, running, term, null);
+            images.handOver();
             long replayed = inbound.frameCount();
-            inbound.drain((memory, offset, length) -> replay(activated.network(), memory, offset, length));
-            receiver.drainHeldOutput(activated.network()::rereleaseOutput);
+            inbound.drain((memory, offset, length) -> replay(running.network(), memory, offset, length));
+            receiver.drainHeldOutput(running.network()::rereleaseOutput);
             services.registry().replace(vm, active);
-            handedOver = true;
             long micros = (services.time().nanos() - startNanos) / 1_000;
             report(
                     EventType.ACTIVATED,
                     "runs here from epoch %s, %d.%03d ms after the decision, %d inbound frames replayed"
                             .formatted(receiver.lastWhole(), micros / 1_000, micros % 1_000, replayed));
             return active;
-        } catch (CompletionException e) {
-            // A take-over that is not on record could be forgotten by a restart, and the VM run twice.
-            throw new StandbyException("the take-over can't be written down: " + e.getCause(), e);
-        } finally {
-            if (!handedOver) {
-                activated.close();
-            }
+        } catch (LinuxException e) {
+            throw new StandbyException("the VM runs, but can't be kept: " + e.getMessage(), e);
         }
     }
 

@@ -23,6 +23,9 @@ import remus.base.Term;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.OutputBuffer;
+import remus.disk.DiskException;
+import remus.disk.DiskRequest;
+import remus.disk.GuestDisks;
 import remus.host.OperationException.Kind;
 import remus.linux.EventFd;
 import remus.linux.LinuxException;
@@ -57,7 +60,7 @@ import remus.wire.OwnerState;
  *
  * <p>A broken invariant stops the release of output, then the process ({@link #run}).
  */
-final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner {
+final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, ProtectionSession.Owner {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveVm.class);
     private static final Duration QUIT_LIMIT = Duration.ofSeconds(3);
 
@@ -74,9 +77,11 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     private static final Duration WINNER_LIMIT = Duration.ofSeconds(1);
 
     private final HostServices host;
+    private final VmParts parts;
     private final VmHandle handle;
     private final RunningGuest guest;
     private final GuestNetwork network;
+    private final VmDisks disks;
     private final EventFd wakeup;
     private final Agent agent;
     private final @Nullable ProtectionSettings definedProtection;
@@ -104,23 +109,20 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
      *
      * @param definedProtection what the definition says of protection, or null
      */
-    ActiveVm(
-            HostServices host,
-            VmHandle handle,
-            RunningGuest guest,
-            GuestNetwork network,
-            Term term,
-            @Nullable ProtectionSettings definedProtection)
+    ActiveVm(HostServices host, VmParts parts, Term term, @Nullable ProtectionSettings definedProtection)
             throws LinuxException {
         this.host = host;
-        this.handle = handle;
-        this.guest = guest;
-        this.network = network;
+        this.parts = parts;
+        handle = parts.handle();
+        guest = parts.guest();
+        network = parts.network();
+        disks = parts.disks();
         this.term = term;
         this.definedProtection = definedProtection;
         wakeup = EventFd.open();
         agent = new Agent(wakeup::signal);
         published = describe();
+        disks.reportTo(this);
         guest.process().onExit(exit -> agent.post(() -> guestDied(exit.toString())));
     }
 
@@ -303,6 +305,25 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         }
     }
 
+    // ---- what the disks say, on any thread
+
+    @Override
+    public void diskFailed(String disk, DiskRequest request, DiskException cause) {
+        agent.post(() -> event(
+                EventType.DISK_ERROR,
+                "disk %s: %s, reported to the guest: %s".formatted(disk, request, cause.getMessage())));
+    }
+
+    @Override
+    public void owedSyncDone() {
+        agent.post(() -> {
+            ProtectionSession running = session;
+            if (running != null) {
+                running.engine().retryCommit(host.time().nanos());
+            }
+        });
+    }
+
     // ---- what the session says
 
     @Override
@@ -316,6 +337,11 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         if (running != null && running.settings().outputCommit()) {
             network.hold(epoch);
         }
+    }
+
+    @Override
+    public void disksSynchronized(String how) {
+        event(EventType.DISKS_SYNCHRONIZED, how);
     }
 
     @Override
@@ -352,7 +378,8 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     @Override
     public void signedOff(String cause) {
         leaveSession();
-        network.flow();
+        flow();
+        host.images().forget(handle.definition());
         become(VmState.UNPROTECTED, cause);
         event(EventType.UNPROTECTED, cause);
         completeUnprotecting();
@@ -379,15 +406,33 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         failUnprotecting(cause);
     }
 
+    /**
+     * Output flows again: as soon as what the guest was told to be on its disk is there, for the session's last pause may
+     * still owe that.
+     */
+    private void flow() {
+        disks.guest()
+                .whenDurable(
+                        lastEpoch,
+                        () -> agent.post(() -> {
+                            if (session == null && !staysPaused && !done) {
+                                network.flow();
+                            }
+                        }));
+    }
+
     @Override
-    public void alone(String cause) {
+    public void alone(String cause, boolean backupHasNothing) {
         boolean wasHeld = session != null && network.output().rule() == OutputBuffer.Rule.HOLD;
         leaveSession();
         if (stopped) {
             finish(VmState.STOPPED, "QEMU died here and the backup has no whole checkpoint: " + cause);
             return;
         }
-        network.flow();
+        flow();
+        if (backupHasNothing) {
+            host.images().forget(handle.definition());
+        }
         become(wasHeld ? VmState.DEGRADED : VmState.UNPROTECTED, cause);
         event(
                 wasHeld ? EventType.DEGRADED : EventType.FAILED,
@@ -440,6 +485,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             finish(VmState.FENCED, cause);
             return;
         }
+        disks.guest().letWritesThrough(true);
         if (!guest.isPausing()) {
             guest.suspendAndSave();
         }
@@ -478,7 +524,9 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     /** The other host could not make the VM run and has nothing of it any more: it goes on here. */
     private void takeBack() {
         staysPaused = false;
-        network.flow();
+        disks.guest().letWritesThrough(false);
+        flow();
+        host.images().forget(handle.definition());
         if (guest.isPaused()) {
             guest.resume();
         }
@@ -587,9 +635,8 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
         agent.close();
         failUnprotecting("the VM has ended");
         try (CloseStack owned = new CloseStack()) {
-            owned.push(handle);
             owned.push(wakeup);
-            owned.push(network);
+            owned.push(parts);
         } catch (IllegalStateException e) {
             LOG.warn("VM {}: not all of it was closed", name(), e);
         } finally {
@@ -626,7 +673,8 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
             Term next = term.next();
             host.state().note(name(), next, false);
             term = next;
-            ProtectionSession begun = factory.create(next, agent, this, guest, network);
+            host.images().notePeer(handle.definition(), next, factory.backup());
+            ProtectionSession begun = factory.create(next, agent, this);
             session = begun;
             network.mirrorTo(begun.channel());
             become(VmState.SYNCHRONIZING, "connecting to " + begun.backup());
@@ -640,10 +688,10 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
     }
 
     /** Makes a session for this VM; the daemon knows how. */
-    @FunctionalInterface
     interface SessionFactory {
-        ProtectionSession create(Term term, Agent agent, ActiveVm vm, RunningGuest guest, GuestNetwork network)
-                throws OperationException;
+        HostAddress backup();
+
+        ProtectionSession create(Term term, Agent agent, ActiveVm vm) throws OperationException;
     }
 
     /**
@@ -682,6 +730,10 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
 
     VmHandle handle() {
         return handle;
+    }
+
+    VmParts parts() {
+        return parts;
     }
 
     /** The term of the VM's ownership when it was taken over here; later ones are in {@link #status}. */
@@ -812,7 +864,7 @@ final class ActiveVm implements HostedVm, GuestListener, ProtectionSession.Owner
                         output.heldBytes(),
                         output.releasedFrameCount(),
                         output.droppedFrameCount()),
-                List.of(),
+                disks.status(),
                 (pausedNanos + (running == null ? 0 : running.pausedNanos())) / 1_000_000);
     }
 }

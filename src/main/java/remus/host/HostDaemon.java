@@ -90,6 +90,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             resources.push(() -> closeQuietly(runtime));
             BootTime time = new BootTime();
             EventLog events = resources.push(new EventLog(configuration.state(), time));
+            PeerQuery peers = new PeerQuery(time);
             HostServices services = new HostServices(
                     configuration.name(),
                     configuration.listen(),
@@ -101,7 +102,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     QEMU_LIMITS,
                     new AtomicLong(),
                     new VmRegistry(),
-                    new PeerQuery(time));
+                    peers,
+                    new ImageOwnership(configuration.name(), state, peers));
             HostDaemon daemon = new HostDaemon(configuration, services, facts, resources);
             opened = true;
             return daemon;
@@ -185,7 +187,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     Kind.REFUSED, "baseDirectory: %s is not absolute".formatted(StrictYaml.shown(base.toString())), "");
         }
         VmDefinitionFile file = VmDefinitionFile.parse(request.definition(), base, facts);
-        ActiveVm vm = starter.start(file.definition(), file.protection());
+        ActiveVm vm = starter.start(file.definition(), file.protection(), Boolean.TRUE.equals(request.forceStale()));
         ProtectionSettings protection = file.protection();
         if (protection != null && !protection.backups().isEmpty()) {
             protectAsDefined(vm, protection);
@@ -228,8 +230,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             throw new OperationException(
                     Kind.REFUSED, "protect: the backup " + backup + " is this host itself", "name another host");
         }
-        SessionStarter starter = new SessionStarter(
-                services, settings, backup, replicationPort, vm.handle().definition());
+        SessionStarter starter = new SessionStarter(services, settings, backup, replicationPort, vm);
         starter.checkReachable();
         await(vm.protect(settings, starter));
     }

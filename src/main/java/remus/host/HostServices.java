@@ -23,7 +23,8 @@ record HostServices(
         QemuLimits qemuLimits,
         AtomicLong generations,
         VmRegistry registry,
-        PeerQuery peers) {
+        PeerQuery peers,
+        ImageOwnership images) {
     /** Buffers asked for between QEMU's NIC and us, in bytes; the system may give less. */
     static final int NIC_SOCKET_BUFFER_BYTES = 4 << 20;
 

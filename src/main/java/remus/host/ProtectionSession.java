@@ -6,6 +6,7 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
@@ -24,6 +25,8 @@ import remus.checkpoint.GuestControl;
 import remus.checkpoint.PreCopySource;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
+import remus.disk.DiskSynchronizer;
+import remus.disk.SyncProgress;
 import remus.replication.PeerAnswer;
 import remus.wire.OwnerAnswer;
 
@@ -69,8 +72,15 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         /** The backup never will activate: it has signed off as asked. */
         void signedOff(String reason);
 
-        /** This host goes on alone. */
-        void alone(String reason);
+        /** The backup's images of the disks equal ours from now on. */
+        void disksSynchronized(String how);
+
+        /**
+         * This host goes on alone.
+         *
+         * @param backupHasNothing the backup has said, or an operator has, that it never will activate
+         */
+        void alone(String reason, boolean backupHasNothing);
 
         /** Another host owns the VM now. */
         void lost(String reason);
@@ -89,6 +99,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
             GuestControl guest,
             PreCopySource memory,
             List<CheckpointDevice> devices,
+            VmDisks disks,
             BackupChannelFactory channel,
             Supplier<PeerAnswer> askPeer,
             Runnable release) {}
@@ -109,6 +120,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     private final Runnable release;
     private final Supplier<PeerAnswer> askPeer;
     private final CheckpointEngine engine;
+    private final VmDisks disks;
     private final PrimaryRole role;
     private final WakeGuard wakeGuard;
     private final CheckpointStatistics statistics = new CheckpointStatistics();
@@ -120,6 +132,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     private long lastHeartbeatNanos;
     private long lastContactNanos = Long.MIN_VALUE / 2;
     private boolean askingBackup;
+    private @Nullable DiskSynchronizer synchronizer;
 
     ProtectionSession(
             ProtectionSettings settings,
@@ -145,6 +158,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         wakeGuard = new WakeGuard(detectNanos, time.nanos());
         release = parts.release();
         askPeer = parts.askPeer();
+        disks = parts.disks();
         channel = parts.channel().create(new PostedListener());
         engine = new CheckpointEngine(engineSettings, parts.guest(), parts.memory(), parts.devices(), channel, this);
     }
@@ -222,8 +236,10 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         }
         role.goAlone();
         end();
-        owner.alone("no contact with the backup " + backup + " for " + PrimaryRole.ALONE_AFTER_DETECTION_TIMES
-                + " detection times (whenAlone: continue)");
+        owner.alone(
+                "no contact with the backup " + backup + " for " + PrimaryRole.ALONE_AFTER_DETECTION_TIMES
+                        + " detection times (whenAlone: continue)",
+                answer instanceof PeerAnswer.Answered);
     }
 
     private void sever(String reason, long nowNanos) {
@@ -392,14 +408,69 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         });
     }
 
+    /** The backup waits: first for the disks, which take longest, then for memory. */
+    private void backupReady(Set<String> disksWithContent) {
+        if (disks.isEmpty()) {
+            engine.backupReady();
+            return;
+        }
+        disks.guest().attach(channel);
+        DiskSynchronizer begun = disks.guest()
+                .synchronizer(
+                        new DiskSynchronizer.Settings(settings.syncRate().bytes(), disksWithContent),
+                        new PostedSynchronization());
+        synchronizer = begun;
+        begun.start();
+    }
+
     private void backupGone(String reason) {
         if (role.backupGone()) {
             end();
             if (signingOff) {
                 owner.signedOff(reason);
             } else {
-                owner.alone(reason);
+                owner.alone(reason, true);
             }
+        }
+    }
+
+    /** Brings what the synchronizer's thread says to the agent's. */
+    private final class PostedSynchronization implements DiskSynchronizer.Listener {
+        private volatile @Nullable SyncProgress last;
+
+        private void post(Runnable task) {
+            agent.post(() -> {
+                if (!ended) {
+                    task.run();
+                }
+            });
+        }
+
+        @Override
+        public void progress(SyncProgress progress) {
+            last = progress;
+            post(() -> owner.progress(SynchronizationText.of(progress)));
+        }
+
+        @Override
+        public void done() {
+            SyncProgress result = last;
+            post(() -> {
+                owner.disksSynchronized(result == null ? "nothing to copy" : SynchronizationText.result(result));
+                engine.backupReady();
+            });
+        }
+
+        @Override
+        public void failed(CheckpointException cause) {
+            deviceFailed(cause);
+        }
+
+        @Override
+        public void broken(Throwable cause) {
+            post(() -> {
+                throw new AssertionError("the synchronization of the disks failed", cause);
+            });
         }
     }
 
@@ -415,12 +486,17 @@ final class ProtectionSession implements CheckpointEngine.Observer {
 
         @Override
         public void backupReady(Set<String> disksWithContent) {
-            post(engine::backupReady);
+            post(() -> ProtectionSession.this.backupReady(disksWithContent));
         }
 
         @Override
         public void diskDigests(int disk, long firstBlock, byte[] digests) {
-            // Nobody asks for them.
+            post(() -> {
+                DiskSynchronizer asking = synchronizer;
+                if (asking != null) {
+                    asking.digests(disk, firstBlock, digests);
+                }
+            });
         }
 
         @Override

@@ -22,12 +22,12 @@ import remus.memory.ResetStrategy;
 import remus.memory.SharedRamFile;
 import remus.network.GuestNetwork;
 import remus.qemu.Accelerator;
-import remus.qemu.RunningGuest;
 import remus.qemu.VmDefinition;
 import remus.replication.PeerAnswer;
 import remus.replication.PrimaryChannel;
 import remus.replication.PrimaryChannelSettings;
 import remus.wire.Hello;
+import remus.wire.HelloDisk;
 
 /** Makes the protection session of a VM: its tracker, its channel to the backup, and the engine between them. */
 final class SessionStarter implements ActiveVm.SessionFactory {
@@ -52,19 +52,15 @@ final class SessionStarter implements ActiveVm.SessionFactory {
      * @param replicationPort where this host listens
      */
     SessionStarter(
-            HostServices services,
-            ProtectionSettings settings,
-            HostAddress backup,
-            int replicationPort,
-            VmDefinition definition)
+            HostServices services, ProtectionSettings settings, HostAddress backup, int replicationPort, ActiveVm vm)
             throws OperationException {
         this.services = services;
         this.settings = settings;
         this.backup = backup;
-        this.definition = definition;
+        definition = vm.handle().definition();
         files = SharedDefinition.files(definition);
         try {
-            hello = hello(replicationPort);
+            hello = hello(replicationPort, vm.parts().disks());
         } catch (IOException e) {
             throw failed(e);
         }
@@ -95,14 +91,18 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     }
 
     @Override
-    public ProtectionSession create(Term term, Agent agent, ActiveVm vm, RunningGuest guest, GuestNetwork network)
-            throws OperationException {
+    public HostAddress backup() {
+        return backup;
+    }
+
+    @Override
+    public ProtectionSession create(Term term, Agent agent, ActiveVm vm) throws OperationException {
         try (CloseStack onFailure = new CloseStack()) {
             Path ramFile = vm.handle().paths().ramFile();
             long memoryBytes = definition.memory().bytes();
             GuestMemory memory = onFailure.push(GuestMemory.forReading(new SharedRamFile(ramFile, memoryBytes)));
             DirtyTracker tracker = onFailure.push(DirtyTracking.attach(
-                    guest.process().identity().pid(),
+                    vm.parts().guest().process().identity().pid(),
                     ramFile,
                     memoryBytes,
                     tracking(),
@@ -119,7 +119,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                             GuestNetwork.OUTPUT_LIMIT_BYTES,
                             GuestMemory.PAGE_BYTES,
                             memoryBytes),
-                    parts(term, guest, network, device, memory),
+                    parts(term, vm.parts(), device, memory),
                     vm,
                     agent,
                     services.time());
@@ -130,14 +130,14 @@ final class SessionStarter implements ActiveVm.SessionFactory {
         }
     }
 
-    private ProtectionSession.Parts parts(
-            Term term, RunningGuest guest, GuestNetwork network, GuestMemoryDevice device, GuestMemory memory) {
+    private ProtectionSession.Parts parts(Term term, VmParts vm, GuestMemoryDevice device, GuestMemory memory) {
         PrimaryChannelSettings channel =
                 new PrimaryChannelSettings(backup, hello, term, name -> FileChannel.open(files.get(name)), limits());
         return new ProtectionSession.Parts(
-                guest,
+                vm.guest(),
                 device,
-                List.of(device, network),
+                List.of(device, vm.network(), vm.disks().guest()),
+                vm.disks(),
                 listener -> new PrimaryChannel(channel, listener, services.time()),
                 () -> services.peers().ask(backup, definition.name(), settings.detect()),
                 memory::close);
@@ -163,7 +163,10 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 System.getProperty(TRACKING_PROPERTY, "auto").toUpperCase(Locale.ROOT));
     }
 
-    private Hello hello(int replicationPort) throws IOException {
+    private Hello hello(int replicationPort, VmDisks vmDisks) throws IOException {
+        List<HelloDisk> disks = vmDisks.guest().disks().stream()
+                .map(disk -> new HelloDisk(disk.name(), disk.bytes()))
+                .toList();
         return new Hello(
                 Hello.Mode.NEW,
                 definition.name(),
@@ -178,6 +181,6 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 (int) settings.verifyEvery(),
                 SharedDefinition.of(definition).encode(),
                 SharedDefinition.describe(files),
-                List.of());
+                disks);
     }
 }

@@ -14,6 +14,8 @@ import remus.base.ErrorCategory;
 import remus.checkpoint.BackupMemory;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.StagedBytes;
+import remus.disk.DiskException;
+import remus.disk.NbdServer;
 import remus.linux.LinuxException;
 import remus.linux.Tap;
 import remus.linux.UnixStreamSocket;
@@ -41,28 +43,37 @@ final class StandbyParts implements AutoCloseable {
 
     private final HostServices services;
     private final VmDefinition definition;
+    private final VmDisks disks;
     private final Consumer<QemuExit> whenStandbyDies;
     private final CurrentMemory memory = new CurrentMemory();
     private @Nullable Standby current;
 
     /** One standby: all of it is closed together. */
-    private record Standby(VmHandle handle, StandbyMemory memory, StandbyQemu qemu, GuestNetwork network)
+    private record Standby(
+            VmHandle handle, StandbyMemory memory, @Nullable NbdServer server, StandbyQemu qemu, GuestNetwork network)
             implements AutoCloseable {
         @Override
         public void close() {
             try (CloseStack parts = new CloseStack()) {
                 parts.push(handle);
                 parts.push(memory);
+                if (server != null) {
+                    parts.push(server);
+                }
                 parts.push(qemu);
                 parts.push(network);
             }
         }
     }
 
-    /** @param whenStandbyDies called on any thread when the standby's QEMU ends by itself */
-    StandbyParts(HostServices services, VmDefinition definition, Consumer<QemuExit> whenStandbyDies) {
+    /**
+     * @param disks not owned by this object
+     * @param whenStandbyDies called on any thread when the standby's QEMU ends by itself
+     */
+    StandbyParts(HostServices services, VmDefinition definition, VmDisks disks, Consumer<QemuExit> whenStandbyDies) {
         this.services = services;
         this.definition = definition;
+        this.disks = disks;
         this.whenStandbyDies = whenStandbyDies;
     }
 
@@ -99,6 +110,10 @@ final class StandbyParts implements AutoCloseable {
             SharedRamFile ram =
                     SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
             StandbyMemory fresh = onFailure.push(new StandbyMemory(GuestMemory.forWriting(ram)));
+            NbdServer server = disks.serve(paths.diskSocket());
+            if (server != null) {
+                onFailure.push(server);
+            }
             StandbyQemu qemu = onFailure.push(StandbyQemu.start(
                     services.installation(), definition, paths, services.qemuLimits(), services.time()));
             RuntimeDirectory.noteProcess(directory, qemu.process().identity().pid());
@@ -106,8 +121,13 @@ final class StandbyParts implements AutoCloseable {
             GuestNetwork network = network(definition, paths);
             qemu.onExit(whenStandbyDies);
             onFailure.release();
-            return new Standby(handle, fresh, qemu, network);
-        } catch (IOException | GuestMemoryException | QemuException | ActivationException | LinuxException e) {
+            return new Standby(handle, fresh, server, qemu, network);
+        } catch (IOException
+                | GuestMemoryException
+                | DiskException
+                | QemuException
+                | ActivationException
+                | LinuxException e) {
             throw new StandbyException("the standby can't be started: " + e.getMessage(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -149,20 +169,8 @@ final class StandbyParts implements AutoCloseable {
         old.close();
     }
 
-    /** An activated VM, whole and running, until somebody takes it over. */
-    record Activated(RunningGuest guest, GuestNetwork network, VmHandle handle) implements AutoCloseable {
-        @Override
-        public void close() {
-            try (CloseStack parts = new CloseStack()) {
-                parts.push(handle);
-                parts.push(guest);
-                parts.push(network);
-            }
-        }
-    }
-
     /** Loads the device state, which belongs to the memory, and lets the guest run. On failure the image is kept. */
-    Activated activate(StagedBytes deviceState) throws StandbyException {
+    VmParts activate(StagedBytes deviceState) throws StandbyException {
         Standby waiting = current;
         if (waiting == null) {
             throw new StandbyException("no standby is ready", null);
@@ -174,7 +182,7 @@ final class StandbyParts implements AutoCloseable {
             RunningGuest guest = waiting.qemu().activate(deviceState);
             current = null;
             waiting.memory().close();
-            return new Activated(guest, waiting.network(), waiting.handle());
+            return new VmParts(waiting.handle(), guest, waiting.network(), disks, waiting.server());
         } catch (ActivationException | LinuxException e) {
             throw new StandbyException("the checkpoint can't be loaded: " + e.getMessage(), e);
         }

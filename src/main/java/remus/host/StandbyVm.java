@@ -29,10 +29,12 @@ import remus.base.HostAddress;
 import remus.base.Invariant;
 import remus.base.Invariant.InvariantViolation;
 import remus.base.Term;
-import remus.checkpoint.BackupDisks;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.CheckpointReceiver;
 import remus.checkpoint.InboundMirror;
+import remus.disk.DiskException;
+import remus.disk.ImageMarker;
+import remus.disk.StandbyDisks;
 import remus.host.OperationException.Kind;
 import remus.network.GuestNetwork;
 import remus.replication.BackupConnection;
@@ -62,7 +64,7 @@ import remus.wire.Welcome;
  * <p>From the moment it decides to activate it acknowledges nothing any more: the connection is closed first. Without a
  * whole checkpoint it never activates. All on one agent thread, the one that calls {@link #run}.
  */
-final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
+final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyDisks.Listener {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyVm.class);
     private static final Duration STATUS_LIMIT = Duration.ofMillis(300);
     private static final Duration QUERY_LIMIT = Duration.ofSeconds(2);
@@ -85,6 +87,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
 
     private volatile @Nullable BackupConnection connection;
     private volatile @Nullable Thread thread;
+    private @Nullable StandbyImages images;
     private @Nullable StandbyParts parts;
     private @Nullable CheckpointReceiver receiver;
     private @Nullable InboundMirror inbound;
@@ -172,6 +175,10 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
         finished = true;
         try (CloseStack owned = new CloseStack()) {
             owned.push(files);
+            StandbyImages copies = images;
+            if (copies != null) {
+                owned.push(copies);
+            }
             CheckpointReceiver received = receiver;
             InboundMirror mirror = inbound;
             if (received != null) {
@@ -202,6 +209,9 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
     private void welcome() throws CheckpointException, StandbyException {
         BackupConnection current = connection;
         if (current != null) {
+            if (!openImages(current)) {
+                return;
+            }
             List<String> wanted = files.wanted();
             current.welcome(
                     EpochId.NONE,
@@ -209,11 +219,27 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
                             services.hostName(),
                             services.installation().features().version(),
                             wanted,
-                            List.of()));
+                            openImages().withContent()));
             if (wanted.isEmpty()) {
                 startStandby();
             }
         }
+    }
+
+    /** Opens the images, or refuses the session. */
+    private boolean openImages(BackupConnection current) {
+        try {
+            images = StandbyImages.open(services, hello, term, primaryAddress, this);
+            return true;
+        } catch (StandbyException e) {
+            current.refuse(new Refusal(Refusal.Code.OTHER, "its disks can't be kept here: " + e.getMessage()));
+            drop("its disks can't be kept here: " + e.getMessage());
+            return false;
+        }
+    }
+
+    private StandbyImages openImages() {
+        return Invariant.present(images, "the images, which there are from the welcome on");
     }
 
     private void startStandby() throws StandbyException {
@@ -223,19 +249,25 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
                         .at(
                                 files.path(SharedDefinition.KERNEL),
                                 files.path(SharedDefinition.INITRD),
-                                disk -> services.state().ownImage(name(), disk),
+                                openImages()::path,
                                 services.state()
                                         .root()
                                         .resolve("vms")
                                         .resolve(name())
                                         .resolve("console.log")),
+                openImages().disks(),
                 exit -> agent.post(() -> standbyDied(exit.toString())));
         parts = started;
         started.start();
         InboundMirror mirror = new InboundMirror(INBOUND_LIMIT_BYTES);
         inbound = mirror;
         receiver = new CheckpointReceiver(
-                started.memory(), BackupDisks.NONE, hello.pageBytes(), GuestNetwork.OUTPUT_LIMIT_BYTES, mirror, this);
+                started.memory(),
+                openImages().backupDisks(),
+                hello.pageBytes(),
+                GuestNetwork.OUTPUT_LIMIT_BYTES,
+                mirror,
+                this);
         reason = "receiving memory";
         BackupConnection current = connection;
         if (current != null) {
@@ -422,6 +454,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
                         this,
                         term.next(),
                         Invariant.present(parts, "a standby"),
+                        openImages(),
                         received(),
                         Invariant.present(inbound, "the inbound mirror"))
                 .perform();
@@ -446,7 +479,11 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
 
         @Override
         public void diskCompare(int disk, long firstBlock, int count) throws CheckpointException {
-            throw new CheckpointException(ErrorCategory.RETRY, "digests of disk " + disk + " are asked for", null);
+            StandbyDisks replica = openImages().replica();
+            if (replica == null) {
+                throw new CheckpointException(ErrorCategory.RETRY, "digests of disk " + disk + " are asked for", null);
+            }
+            replica.digests(disk, firstBlock, count, StandbyVm.this::answerDigests);
         }
 
         @Override
@@ -470,6 +507,47 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
             }
             drop("signed off by the primary: " + why);
         }
+    }
+
+    private void answerDigests(int disk, long firstBlock, byte[] digests) {
+        agent.post(() -> {
+            BackupConnection current = connection;
+            if (current != null) {
+                current.diskDigests(disk, firstBlock, digests);
+            }
+        });
+    }
+
+    // ---- what the disks say, on the thread of the images
+
+    @Override
+    public void consistent(EpochId base) {
+        try {
+            openImages().mark(ImageMarker.Role.STANDBY);
+        } catch (DiskException e) {
+            failed(new CheckpointException(
+                    ErrorCategory.DEGRADE, "the disks can't be marked as whole: " + e.getMessage(), e));
+        }
+    }
+
+    @Override
+    public void progressed() {
+        agent.post(() -> {
+            CheckpointReceiver received = receiver;
+            if (received != null && activationCause == null && !finished) {
+                received.acknowledgeWhatIsDue();
+            }
+        });
+    }
+
+    @Override
+    public void failed(CheckpointException why) {
+        agent.post(() -> {
+            // An activation tries again by itself, and has nobody to tell.
+            if (activationCause == null && state != VmState.ACTIVATING) {
+                loseStandby(String.valueOf(why.getMessage()));
+            }
+        });
     }
 
     @Override
@@ -694,6 +772,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
 
     private VmStatus describe() {
         StandbyParts own = parts;
+        StandbyImages copies = images;
         return new VmStatus(
                 name(),
                 VmRole.BACKUP,
@@ -708,7 +787,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener {
                 own == null ? null : own.tapName(),
                 new CheckpointStatus(checkpointCount, Percentiles.NONE, Percentiles.NONE, Percentiles.NONE, 0),
                 OutputStatus.NONE,
-                List.of(),
+                copies == null ? List.of() : copies.status(lastWhole().isAfter(EpochId.NONE)),
                 0);
     }
 }

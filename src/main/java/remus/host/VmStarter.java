@@ -15,6 +15,8 @@ import remus.api.EventType;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.Term;
+import remus.disk.DiskException;
+import remus.disk.NbdServer;
 import remus.host.OperationException.Kind;
 import remus.linux.LinuxException;
 import remus.memory.GuestMemoryException;
@@ -45,8 +47,13 @@ final class VmStarter implements AutoCloseable {
         this.services = services;
     }
 
-    /** Boots the VM; when this returns its guest runs, when it throws nothing is left. */
-    ActiveVm start(VmDefinition definition, @Nullable ProtectionSettings protection) throws OperationException {
+    /**
+     * Boots the VM; when this returns its guest runs, when it throws nothing is left.
+     *
+     * @param forceStale with the images that are here, though another host may have newer ones
+     */
+    ActiveVm start(VmDefinition definition, @Nullable ProtectionSettings protection, boolean forceStale)
+            throws OperationException {
         HostedVm present = services.registry().find(definition.name());
         if (present != null && !present.hasEnded()) {
             throw inUse(present);
@@ -56,6 +63,7 @@ final class VmStarter implements AutoCloseable {
                         "VM " + definition.name(),
                         definition.memory(),
                         services.registry().memoryBytes());
+        Term imagesTerm = services.images().requireNewest(definition, forceStale);
         CompletableFuture<ActiveVm> started = new CompletableFuture<>();
         if (booting.register() < 0) {
             throw new OperationException(Kind.FAILED, "the daemon is ending", "");
@@ -64,7 +72,7 @@ final class VmStarter implements AutoCloseable {
         Thread.ofPlatform().name("vm-" + definition.name()).start(() -> {
             ActiveVm vm;
             try {
-                vm = boot(definition, protection);
+                vm = boot(definition, protection, imagesTerm);
                 HostedVm other = services.registry().addUnlessInUse(vm);
                 if (other != null) {
                     vm.abandon();
@@ -117,9 +125,9 @@ final class VmStarter implements AutoCloseable {
                 .logFile();
     }
 
-    private Term nextTerm(String vm) throws OperationException {
+    private Term nextTerm(String vm, Term imagesTerm) throws OperationException {
         try {
-            return new Term(services.state().ownership(vm).term() + 1);
+            return new Term(Math.max(services.state().ownership(vm).term(), imagesTerm.value()) + 1);
         } catch (IllegalStateException e) {
             throw new OperationException(
                     Kind.FAILED,
@@ -129,14 +137,20 @@ final class VmStarter implements AutoCloseable {
         }
     }
 
-    private ActiveVm boot(VmDefinition definition, @Nullable ProtectionSettings protection) throws OperationException {
+    private ActiveVm boot(VmDefinition definition, @Nullable ProtectionSettings protection, Term imagesTerm)
+            throws OperationException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
-        Term term = nextTerm(definition.name());
+        Term term = nextTerm(definition.name(), imagesTerm);
         try (CloseStack onFailure = new CloseStack()) {
             QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
             VmHandle handle = onFailure.push(new VmHandle(definition, paths, directory));
             paths.create();
             SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
+            VmDisks disks = onFailure.push(VmDisks.open(definition, services.time()));
+            NbdServer server = disks.serve(paths.diskSocket());
+            if (server != null) {
+                onFailure.push(server);
+            }
             RunningGuest guest = onFailure.push(RunningGuest.start(
                     services.installation(), definition, paths, services.qemuLimits(), services.time()));
             RuntimeDirectory.noteProcess(directory, guest.process().identity().pid());
@@ -145,10 +159,13 @@ final class VmStarter implements AutoCloseable {
                 nic.bringUp();
             }
             services.state().note(definition.name(), term, false);
-            ActiveVm vm = new ActiveVm(services, handle, guest, network, term, protection);
+            services.state().noteImages(definition);
+            services.images().forget(definition);
+            VmParts parts = new VmParts(handle, guest, network, disks, server);
+            ActiveVm vm = new ActiveVm(services, parts, term, protection);
             onFailure.release();
             return vm;
-        } catch (IOException | GuestMemoryException | QemuException | LinuxException e) {
+        } catch (IOException | GuestMemoryException | DiskException | QemuException | LinuxException e) {
             throw new OperationException(
                     Kind.FAILED,
                     "VM %s can't be started: %s".formatted(definition.name(), e.getMessage()),

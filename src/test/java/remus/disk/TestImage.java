@@ -10,7 +10,7 @@ import remus.linux.Errno;
 import remus.linux.LinuxException;
 
 /** A raw image in a file whose fdatasync a test can hold up, and whose operations it can have fail. */
-final class TestImage implements DiskImage {
+final class TestImage implements BlockImage {
     private final RawImage image;
     private boolean syncsAreHeld;
     private int syncsLetThrough;
@@ -59,6 +59,16 @@ final class TestImage implements DiskImage {
         if (failing == operation) {
             throw DiskException.failed(operation + " of image " + image.path(), new LinuxException("test", Errno.EIO));
         }
+    }
+
+    @Override
+    public Path path() {
+        return Path.of("test.raw");
+    }
+
+    @Override
+    public void reserve(long offset, long length) {
+        // All of it is there.
     }
 
     @Override

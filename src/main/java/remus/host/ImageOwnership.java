@@ -1,0 +1,163 @@
+package remus.host;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.base.HostAddress;
+import remus.base.Term;
+import remus.disk.DiskException;
+import remus.disk.ImageMarker;
+import remus.disk.RedoLog;
+import remus.host.OperationException.Kind;
+import remus.qemu.VmDefinition;
+import remus.replication.PeerAnswer;
+import remus.replication.PeerQuery;
+import remus.wire.OwnerAnswer;
+
+/**
+ * Knows, by the markers beside them, whether the images on this host are the newest ones of their VM. A marker is
+ * written before another host can come to own newer ones and removed only when nobody can any more, so that neither a
+ * killed primary's disk nor a backup's copy is started by mistake, whatever was killed in between. Thread-safe: each
+ * VM's images are used by one thread at a time.
+ */
+final class ImageOwnership {
+    private static final Logger LOG = LoggerFactory.getLogger(ImageOwnership.class);
+    private static final Duration ANSWER_LIMIT = Duration.ofSeconds(2);
+
+    private final String hostName;
+    private final StateDirectory state;
+    private final PeerQuery peers;
+
+    ImageOwnership(String hostName, StateDirectory state, PeerQuery peers) {
+        this.hostName = hostName;
+        this.state = state;
+        this.peers = peers;
+    }
+
+    /**
+     * Refuses to start a VM with images of which another host may have newer ones, unless that host says that it has
+     * not. A copy that this host kept as a backup is completed from its log first.
+     *
+     * @param forceStale the operator's word that these images are to be used whatever others have
+     * @return the highest term that the markers name, term 0 without any: the VM starts in a later one
+     */
+    Term requireNewest(VmDefinition definition, boolean forceStale) throws OperationException {
+        Term term = Term.NONE;
+        for (VmDefinition.Disk disk : definition.disks()) {
+            ImageMarker marker = marker(disk);
+            if (marker != null) {
+                term = marker.term().isAfter(term) ? marker.term() : term;
+                if (marker.role() == ImageMarker.Role.SYNCHRONIZING) {
+                    throw new OperationException(
+                            Kind.REFUSED,
+                            "disk %s: %s was being copied from host %s when that ended, and is no whole image"
+                                    .formatted(
+                                            disk.name(),
+                                            disk.image(),
+                                            marker.peer().name()),
+                            "protect the VM by this host again, or use another image");
+                }
+                if (!forceStale && !wasTakenOverHere(definition.name(), marker)) {
+                    requireNotTakenOver(definition.name(), disk, marker);
+                }
+                recover(disk, marker);
+            }
+        }
+        return term;
+    }
+
+    /** A take-over here is on record before the markers are removed. */
+    private boolean wasTakenOverHere(String vm, ImageMarker marker) {
+        StateDirectory.Ownership known = state.ownership(vm);
+        return known.activated() && known.term() > marker.term().value();
+    }
+
+    private static @Nullable ImageMarker marker(VmDefinition.Disk disk) throws OperationException {
+        try {
+            return ImageMarker.read(disk.image()).orElse(null);
+        } catch (DiskException e) {
+            throw new OperationException(
+                    Kind.FAILED,
+                    "disk %s: who owns %s can't be told: %s".formatted(disk.name(), disk.image(), e.getMessage()),
+                    "restore that file; or remove it, if no other host has this VM",
+                    e);
+        }
+    }
+
+    private void requireNotTakenOver(String vm, VmDefinition.Disk disk, ImageMarker marker) throws OperationException {
+        String problem = switch (peers.ask(marker.peer().address(), vm, ANSWER_LIMIT)) {
+            case PeerAnswer.Answered(OwnerAnswer owner) -> newerThere(marker, owner);
+            case PeerAnswer.Refused refused -> "does not answer: " + refused.cause();
+            case PeerAnswer.Unreachable unreachable -> "does not answer: " + unreachable.cause();
+        };
+        if (problem != null) {
+            throw new OperationException(
+                    Kind.REFUSED,
+                    "disk %s: host %s at %s may have a newer image than %s; it %s"
+                            .formatted(
+                                    disk.name(),
+                                    marker.peer().name(),
+                                    marker.peer().address(),
+                                    disk.image(),
+                                    problem),
+                    "run the VM there; or, to lose what was written there, use --force-stale");
+        }
+    }
+
+    /** What the other host says against these images being the newest, or null. */
+    private static @Nullable String newerThere(ImageMarker marker, OwnerAnswer owner) {
+        return switch (owner.state()) {
+            // A later term than the marker's means that the VM went on there.
+            case UNKNOWN -> owner.term().isAfter(marker.term()) ? "had the VM later, in term " + owner.term() : null;
+            case STANDBY, ACTIVATING, RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN, FENCED, STOPPED ->
+                "says %s %s".formatted(owner.state(), owner.text()).strip();
+        };
+    }
+
+    private static void recover(VmDefinition.Disk disk, ImageMarker marker) throws OperationException {
+        Path log = marker.redoLog();
+        if (log == null) {
+            return;
+        }
+        try {
+            LOG.info("{}: {}", disk.image(), RedoLog.recover(log));
+        } catch (DiskException e) {
+            throw new OperationException(
+                    Kind.FAILED,
+                    "disk %s: the last writes can't be brought into %s: %s"
+                            .formatted(disk.name(), disk.image(), e.getMessage()),
+                    "mend that and try again",
+                    e);
+        }
+    }
+
+    /** From now on {@code peer} may come to own newer images than these; on disk when this returns. */
+    void notePeer(VmDefinition definition, Term term, HostAddress peer) throws DiskException {
+        for (VmDefinition.Disk disk : definition.disks()) {
+            new ImageMarker(
+                            definition.name(),
+                            disk.name(),
+                            hostName,
+                            term,
+                            ImageMarker.Role.PROTECTED,
+                            new ImageMarker.Peer(peer.host(), peer),
+                            null,
+                            Instant.now())
+                    .write(disk.image());
+        }
+    }
+
+    /** Nobody else can own newer images than these any more. A marker that stays costs a question at the next start. */
+    void forget(VmDefinition definition) {
+        for (VmDefinition.Disk disk : definition.disks()) {
+            try {
+                ImageMarker.remove(disk.image());
+            } catch (DiskException e) {
+                LOG.warn("the marker of {} can't be removed: {}", disk.image(), e.getMessage());
+            }
+        }
+    }
+}

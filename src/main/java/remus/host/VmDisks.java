@@ -1,0 +1,106 @@
+package remus.host;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import remus.api.DiskStatus;
+import remus.base.CloseStack;
+import remus.base.Time;
+import remus.disk.DiskException;
+import remus.disk.DiskRequest;
+import remus.disk.GuestDisks;
+import remus.disk.NbdServer;
+import remus.disk.RawImage;
+import remus.qemu.VmDefinition;
+
+/**
+ * The disks of a VM on this host, whether it runs here or stands by: their open images, what the guest may do with them,
+ * and the NBD servers through which a QEMU reaches them. Outlives the QEMUs of a standby, each of which has a server of
+ * its own, and goes over to the VM that runs after an activation. What happens to the disks is told to the owner of the
+ * moment. Thread-safe.
+ */
+final class VmDisks implements GuestDisks.Listener, AutoCloseable {
+    private static final GuestDisks.Listener NOBODY = new GuestDisks.Listener() {
+        @Override
+        public void diskFailed(String disk, DiskRequest request, DiskException cause) {
+            // The guest has been told.
+        }
+
+        @Override
+        public void owedSyncDone() {
+            // Nobody waits for it.
+        }
+    };
+
+    private final String vm;
+    private final GuestDisks guest;
+    private volatile GuestDisks.Listener owner = NOBODY;
+
+    /** @param images owned by this object from now on */
+    VmDisks(String vm, List<GuestDisks.Disk> images, GuestDisks.Mode mode, Time time) {
+        this.vm = vm;
+        guest = new GuestDisks(images, mode, this, time);
+    }
+
+    /** Opens the images of a VM that is to run here. */
+    static VmDisks open(VmDefinition definition, Time time) throws DiskException {
+        List<GuestDisks.Disk> images = new ArrayList<>();
+        try (CloseStack onFailure = new CloseStack()) {
+            for (VmDefinition.Disk disk : definition.disks()) {
+                images.add(new GuestDisks.Disk(disk.name(), onFailure.push(RawImage.open(disk.image()))));
+            }
+            onFailure.release();
+        }
+        return new VmDisks(definition.name(), images, GuestDisks.Mode.OPEN, time);
+    }
+
+    GuestDisks guest() {
+        return guest;
+    }
+
+    boolean isEmpty() {
+        return guest.disks().isEmpty();
+    }
+
+    /** Offers the disks to a QEMU; null where there are none. Whoever asks closes it, before these disks. */
+    @Nullable
+    NbdServer serve(Path socket) throws DiskException {
+        return isEmpty() ? null : NbdServer.open(socket, vm, List.copyOf(guest.disks()));
+    }
+
+    /** Who is told from now on. */
+    void reportTo(GuestDisks.Listener next) {
+        owner = next;
+    }
+
+    @Override
+    public void diskFailed(String disk, DiskRequest request, DiskException cause) {
+        owner.diskFailed(disk, request, cause);
+    }
+
+    @Override
+    public void owedSyncDone() {
+        owner.owedSyncDone();
+    }
+
+    /** The disks of a VM that runs here. */
+    List<DiskStatus> status() {
+        List<DiskStatus> all = new ArrayList<>();
+        for (int index = 0; index < guest.disks().size(); index++) {
+            all.add(new DiskStatus(
+                    guest.disks().get(index).name(), guest.pendingBytes(index), guest.syncedPercent(index)));
+        }
+        return all;
+    }
+
+    /** Requests that wait fail, so that a server that is closed hereafter waits for nobody. */
+    void shutDown() {
+        guest.shutDown();
+    }
+
+    @Override
+    public void close() {
+        guest.close();
+    }
+}

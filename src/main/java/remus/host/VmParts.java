@@ -1,0 +1,42 @@
+package remus.host;
+
+import org.jspecify.annotations.Nullable;
+import remus.base.CloseStack;
+import remus.disk.NbdServer;
+import remus.network.GuestNetwork;
+import remus.qemu.RunningGuest;
+
+/**
+ * All that a running VM consists of on its host. Whoever holds it owns it.
+ *
+ * @param server through which QEMU reaches the disks, or null without any
+ */
+record VmParts(
+        VmHandle handle,
+        RunningGuest guest,
+        GuestNetwork network,
+        VmDisks disks,
+        @Nullable NbdServer server) implements AutoCloseable {
+    /** Kills QEMU if it still runs, then closes what it used. */
+    @Override
+    public void close() {
+        try (CloseStack owned = new CloseStack()) {
+            owned.push(disks);
+            owned.push(this::closeButDisks);
+        }
+    }
+
+    /** As {@link #close}, but for the disks, which somebody else still needs; no QEMU can use them any more. */
+    void closeButDisks() {
+        try (CloseStack owned = new CloseStack()) {
+            owned.push(handle);
+            if (server != null) {
+                owned.push(server);
+            }
+            // Before the server, whose workers may be waiting for the disks.
+            owned.push(disks::shutDown);
+            owned.push(guest);
+            owned.push(network);
+        }
+    }
+}
