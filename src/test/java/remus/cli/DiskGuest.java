@@ -97,12 +97,14 @@ final class DiskGuest {
         }
     }
 
-    /** Where alpha's image of the disk is. */
-    Path root() {
-        return root;
-    }
-
-    Path data() {
-        return data;
+    /** Where a host has its image of a disk: alpha's are those that the VM was booted with. */
+    static Path image(TwoHosts hosts, DemoHost host, String disk) {
+        return host == hosts.alpha
+                ? hosts.directory().resolve(disk + ".raw")
+                : host.state()
+                        .resolve("vms")
+                        .resolve(DemoGuest.NAME)
+                        .resolve("disks")
+                        .resolve(disk + ".raw");
     }
 }
