@@ -17,6 +17,8 @@ final class NbdNegotiation {
     /** The only context there is; clients take its number as it is. */
     static final int ALLOCATION_CONTEXT_ID = 1;
 
+    private static final int MAX_SHOWN_CHARACTERS = 80;
+
     private static final int TRANSMISSION_FLAGS = NbdProtocol.FLAG_HAS_FLAGS
             | NbdProtocol.FLAG_SEND_FLUSH
             | NbdProtocol.FLAG_SEND_FUA
@@ -136,13 +138,19 @@ final class NbdNegotiation {
         String name = text(data, data.remaining());
         @Nullable NbdExport export = exports.get(name);
         if (export == null) {
-            throw new NbdException("there is no export '" + name + "'");
+            throw new NbdException(noExport(name));
         }
         replies.putLong(export.bytes()).putShort((short) transmissionFlags());
         if (!zeroesUnwanted) {
             replies.put(new byte[NbdProtocol.RESERVED_ZEROES]);
         }
         return chosen(export);
+    }
+
+    /** A name from a client is shown so that it can't do anything to a log or a terminal. */
+    private static String noExport(String name) {
+        String start = name.substring(0, Math.min(name.length(), MAX_SHOWN_CHARACTERS));
+        return "there is no export '" + start.replaceAll("\\P{Print}", "?") + "'";
     }
 
     private Choice chosen(NbdExport export) {
@@ -164,7 +172,7 @@ final class NbdNegotiation {
         end(data);
         @Nullable NbdExport export = exports.get(name);
         if (export == null) {
-            refuse(option, NbdProtocol.REP_ERR_UNKNOWN, "there is no export '" + name + "'");
+            refuse(option, NbdProtocol.REP_ERR_UNKNOWN, noExport(name));
             return null;
         }
         begin(option, NbdProtocol.REP_INFO, 12);
@@ -213,7 +221,7 @@ final class NbdNegotiation {
         }
         end(data);
         if (!exports.containsKey(name)) {
-            refuse(option, NbdProtocol.REP_ERR_UNKNOWN, "there is no export '" + name + "'");
+            refuse(option, NbdProtocol.REP_ERR_UNKNOWN, noExport(name));
             return;
         }
         if (matches) {

@@ -236,6 +236,9 @@ public final class NbdServer implements AutoCloseable {
     }
 
     private static void closeListener(ServerSocketChannel listener, Path socket) {
+        if (!listener.isOpen()) {
+            return;
+        }
         try {
             boolean bound = listener.getLocalAddress() != null;
             listener.close();

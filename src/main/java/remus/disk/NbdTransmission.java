@@ -3,6 +3,7 @@ package remus.disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +37,7 @@ final class NbdTransmission {
 
     // Grows with each watched write: odd while it lasts. Who moves it on from odd decides who reads on.
     private final AtomicLong watched = new AtomicLong();
+    private final AtomicBoolean failureLogged = new AtomicBoolean();
     private final AtomicInteger heldUp = new AtomicInteger();
     private volatile @Nullable NbdTurn reading;
     // Confined to the server's watch.
@@ -114,7 +116,7 @@ final class NbdTransmission {
             replies.putDataHeader(out, request);
             out.position(at + length);
         } catch (DiskException e) {
-            replies.putError(out, request, e);
+            putFailure(out, request, e);
         }
         return true;
     }
@@ -151,8 +153,16 @@ final class NbdTransmission {
         if (failure == null) {
             replies.putDone(out, request);
         } else {
-            replies.putError(out, request, failure);
+            putFailure(out, request, failure);
         }
+    }
+
+    private void putFailure(ByteBuffer out, NbdRequest request, DiskException failure) {
+        // A broken disk fails every request, and the client hears of each: the log needs the first one.
+        if (failureLogged.compareAndSet(false, true)) {
+            LOG.warn("disk {}: {}", export.name(), failure.getMessage());
+        }
+        replies.putError(out, request, failure);
     }
 
     /** Has another thread carry the request out; waits for a slot, and for the data of a write. */
@@ -190,8 +200,7 @@ final class NbdTransmission {
             try {
                 work.perform(request, slot);
             } catch (DiskException e) {
-                LOG.warn("disk {}: {}", export.name(), e.getMessage());
-                replies.putError(reply.clear(), request, e);
+                putFailure(reply.clear(), request, e);
             }
             output.send(reply.flip());
         } finally {
