@@ -39,13 +39,13 @@ class DiskSynchronizerTest {
 
     /** The guest changes its disks between every two steps; the order is the same in each run. */
     @ParameterizedTest
-    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    @ValueSource(longs = {1, 2, 3, 4, 5})
     void theBackupEqualsTheImageWhateverTheGuestChangesBetweenSteps(long seed) throws Exception {
         synchronizeBetweenChanges(seed, FRESH, null);
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {11, 12, 13, 14, 15, 16, 17, 18})
+    @ValueSource(longs = {11, 12, 13, 14, 15})
     void aBackupWithEarlierContentEqualsTheImageWhateverTheGuestChangesBetweenSteps(long seed) throws Exception {
         synchronizeBetweenChanges(seed, COMPARED, new SeededGuest(-seed));
     }
@@ -304,6 +304,31 @@ class DiskSynchronizerTest {
             rig.disk(0).read(0, arena.allocate(512), 0, 512);
             rig.disk(0).flush();
             assertEquals(1, backup.waiting());
+            backup.close();
+        }
+    }
+
+    @Test
+    void itStandsStillWhileWritesAreLetThroughForNothingWouldHoldItUp() throws Exception {
+        try (DiskRig rig = new DiskRig(directory, GuestDisks.Mode.OPEN, new BootTime(), SIZES)) {
+            rig.fill(91, 60);
+            FakeBackup backup = FakeBackup.empty(rig.disks.disks());
+            backup.setFull(true);
+            DiskRig.Outcome outcome = new DiskRig.Outcome();
+            rig.synchronize(backup, FRESH, outcome);
+            Background.await("a full channel", () -> backup.waiting() > 0);
+            long reached = rig.disks.disks().getFirst().presentReplica().cursor();
+            rig.disks.letWritesThrough(true);
+            Background.await(
+                    "the end of the step", () -> rig.disk(0).presentReplica().cursor() > reached);
+            long stopped = rig.disk(0).presentReplica().cursor();
+            rig.disk(0).flush();
+            assertTrue(stopped - reached <= DiskSynchronizer.COPY_STEP_BYTES);
+            assertEquals(stopped, rig.disk(0).presentReplica().cursor());
+            backup.setFull(false);
+            rig.disks.letWritesThrough(false);
+            outcome.awaitDone();
+            DiskRig.assertSame(rig.contents(), backup.imagesAfter(EpochId.NONE), "after the hold");
             backup.close();
         }
     }
