@@ -83,6 +83,42 @@ class DiskSynchronizerTest {
         }
     }
 
+    /** A write across the cursor, whose upper part is trimmed before the cursor comes there: the backup must not have it. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatIsWrittenAcrossTheCursorAndTrimmedAheadOfItIsNotLeftAtTheBackup(boolean compared) throws Exception {
+        try (DiskRig rig = new DiskRig(directory, GuestDisks.Mode.OPEN, STEPS, 4L * DiskRig.MIB);
+                Arena arena = Arena.ofConfined()) {
+            GuestDisk disk = rig.disk(0);
+            MemorySegment data = arena.allocate(4L * BLOCK);
+            data.fill((byte) 5);
+            for (long offset = 0; offset < disk.bytes(); offset += DiskRig.MIB) {
+                disk.write(offset, data, 0, 4L * BLOCK, false);
+            }
+            FakeBackup backup = FakeBackup.empty(rig.disks.disks());
+            DiskRig.Outcome outcome = new DiskRig.Outcome();
+            MemorySegment shared = Arena.ofAuto().allocate(4L * BLOCK).fill((byte) 9);
+            outcome.onProgress = progress -> writeAcrossAndTrimAhead(disk, shared);
+            rig.synchronize(backup, compared ? COMPARED : FRESH, outcome);
+            outcome.awaitDone();
+            DiskRig.assertSame(rig.contents(), backup.imagesAfter(EpochId.NONE), "across the cursor");
+            backup.close();
+        }
+    }
+
+    private static void writeAcrossAndTrimAhead(GuestDisk disk, MemorySegment data) {
+        long cursor = disk.presentReplica().cursor();
+        if (cursor + 2L * BLOCK > disk.bytes()) {
+            return;
+        }
+        try {
+            disk.write(cursor - BLOCK, data, 0, 3L * BLOCK, false);
+            disk.trim(cursor, 2L * BLOCK, false);
+        } catch (DiskException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {21, 22, 23})
     void theBackupEqualsTheImageAlsoWhenTheGuestWritesInParallel(long seed) throws Exception {
