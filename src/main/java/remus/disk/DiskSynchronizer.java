@@ -103,6 +103,7 @@ public final class DiskSynchronizer implements AutoCloseable {
     private final MessageDigest sha256;
     private final byte[] zeroDigest;
     private volatile boolean cancelled;
+    private boolean held; // guarded by this
     private volatile @Nullable DigestWindows windows;
     private long bytesSent;
     private long lastProgressNanos;
@@ -158,6 +159,16 @@ public final class DiskSynchronizer implements AutoCloseable {
         }
     }
 
+    /** While {@code stands}, no further step is begun: nothing would keep it from filling the channel's memory. */
+    synchronized void hold(boolean stands) {
+        held = stands;
+        notifyAll();
+    }
+
+    boolean hasEnded() {
+        return thread.getState() == Thread.State.TERMINATED;
+    }
+
     /**
      * Cancels it and waits for its thread, which reads a disk or waits for the channel at most: writes are to be let
      * through, or the channel closed, before.
@@ -210,6 +221,7 @@ public final class DiskSynchronizer implements AutoCloseable {
         DigestWindows digests = new DigestWindows(forwarding, index, blockCount, time);
         windows = digests;
         while (!replica.isSynchronized()) {
+            awaitTurn();
             if (cancelled || (compares && !digests.await(replica.cursor() / BLOCK_BYTES))) {
                 return false;
             }
@@ -217,7 +229,6 @@ public final class DiskSynchronizer implements AutoCloseable {
                 return false;
             }
             giveWay(disk.order());
-            awaitThrottle();
             progress(disk, false);
         }
         windows = null;
@@ -334,12 +345,13 @@ public final class DiskSynchronizer implements AutoCloseable {
         }
     }
 
-    private synchronized void awaitThrottle() {
+    /** Waits while it is held, and as its rate demands; an interrupt cancels it. */
+    private synchronized void awaitTurn() {
         try {
             for (long left = throttle.nanosToWait(time.nanos());
-                    left > 0 && !cancelled;
+                    (held || left > 0) && !cancelled;
                     left = throttle.nanosToWait(time.nanos())) {
-                wait(Math.min(LOOK_MILLIS, left / 1_000_000 + 1));
+                wait(held ? LOOK_MILLIS : Math.min(LOOK_MILLIS, left / 1_000_000 + 1));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

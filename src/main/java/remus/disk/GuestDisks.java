@@ -83,7 +83,10 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     private final DiskGate gate;
     private final List<GuestDisk> disks;
     private volatile @Nullable Session session;
-    private @Nullable DiskSynchronizer synchronizer;
+    private volatile @Nullable DiskSynchronizer synchronizer;
+
+    // Of this session and those before, as long as their threads may be at work; guarded by itself.
+    private final List<DiskSynchronizer> synchronizers = new ArrayList<>();
 
     // Guarded by this: two may ask for writes to be let through, and each takes back its own.
     private boolean pausing;
@@ -168,7 +171,12 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     public DiskSynchronizer synchronizer(DiskSynchronizer.Settings settings, DiskSynchronizer.Listener observer) {
         Invariant.check(synchronizer == null, "the disks are being synchronized already");
         DiskSynchronizer created = new DiskSynchronizer(disks, presentSession().forwarding(), settings, observer, time);
+        synchronized (synchronizers) {
+            synchronizers.removeIf(DiskSynchronizer::hasEnded);
+            synchronizers.add(created);
+        }
         synchronizer = created;
+        letThroughAsNeeded();
         return created;
     }
 
@@ -297,7 +305,8 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
 
     /**
      * To be called with {@code true} before QEMU is asked to stop for another reason than a checkpoint, and with
-     * {@code false} when it runs again: a stop waits for all requests, and a request may be waiting for the channel.
+     * {@code false} when it has answered: a stop waits for all requests, and a request may be waiting for the channel. The
+     * synchronization stands still meanwhile, for it must not fill the memory with what nobody holds up.
      */
     public synchronized void letWritesThrough(boolean through) {
         stopping = through;
@@ -310,9 +319,17 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     }
 
     private synchronized void letThroughAsNeeded() {
+        boolean through = pausing || stopping;
         Session current = session;
+        DiskSynchronizer synchronizing = synchronizer;
+        if (synchronizing != null && through) {
+            synchronizing.hold(true);
+        }
         if (current != null) {
-            current.forwarding().letWritesThrough(pausing || stopping);
+            current.forwarding().letWritesThrough(through);
+        }
+        if (synchronizing != null && !through) {
+            synchronizing.hold(false);
         }
     }
 
@@ -339,6 +356,10 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     /** The VM ends here: changes and flushes fail, and so do those that wait. Never waits; idempotent. */
     public void shutDown() {
         gate.become(Mode.CLOSED);
+        DiskSynchronizer synchronizing = synchronizer;
+        if (synchronizing != null) {
+            synchronizing.cancel();
+        }
         letWritesThrough(true);
         disks.forEach(GuestDisk::shutDown);
     }
@@ -347,6 +368,9 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     @Override
     public void close() {
         shutDown();
+        synchronized (synchronizers) {
+            synchronizers.forEach(DiskSynchronizer::close);
+        }
         disks.forEach(GuestDisk::close);
     }
 }

@@ -39,13 +39,13 @@ class DiskSynchronizerTest {
 
     /** The guest changes its disks between every two steps; the order is the same in each run. */
     @ParameterizedTest
-    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    @ValueSource(longs = {1, 2, 3, 4, 5})
     void theBackupEqualsTheImageWhateverTheGuestChangesBetweenSteps(long seed) throws Exception {
         synchronizeBetweenChanges(seed, FRESH, null);
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {11, 12, 13, 14, 15, 16, 17, 18})
+    @ValueSource(longs = {11, 12, 13, 14, 15})
     void aBackupWithEarlierContentEqualsTheImageWhateverTheGuestChangesBetweenSteps(long seed) throws Exception {
         synchronizeBetweenChanges(seed, COMPARED, new SeededGuest(-seed));
     }
@@ -78,6 +78,42 @@ class DiskSynchronizerTest {
             for (int i = random.nextInt(4); i > 0; i--) {
                 guest.change(rig.disk(random.nextInt(SIZES.length)));
             }
+        } catch (DiskException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A write across the cursor, whose upper part is trimmed before the cursor comes there: the backup must not have it. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatIsWrittenAcrossTheCursorAndTrimmedAheadOfItIsNotLeftAtTheBackup(boolean compared) throws Exception {
+        try (DiskRig rig = new DiskRig(directory, GuestDisks.Mode.OPEN, STEPS, 4L * DiskRig.MIB);
+                Arena arena = Arena.ofConfined()) {
+            GuestDisk disk = rig.disk(0);
+            MemorySegment data = arena.allocate(4L * BLOCK);
+            data.fill((byte) 5);
+            for (long offset = 0; offset < disk.bytes(); offset += DiskRig.MIB) {
+                disk.write(offset, data, 0, 4L * BLOCK, false);
+            }
+            FakeBackup backup = FakeBackup.empty(rig.disks.disks());
+            DiskRig.Outcome outcome = new DiskRig.Outcome();
+            MemorySegment shared = Arena.ofAuto().allocate(4L * BLOCK).fill((byte) 9);
+            outcome.onProgress = progress -> writeAcrossAndTrimAhead(disk, shared);
+            rig.synchronize(backup, compared ? COMPARED : FRESH, outcome);
+            outcome.awaitDone();
+            DiskRig.assertSame(rig.contents(), backup.imagesAfter(EpochId.NONE), "across the cursor");
+            backup.close();
+        }
+    }
+
+    private static void writeAcrossAndTrimAhead(GuestDisk disk, MemorySegment data) {
+        long cursor = disk.presentReplica().cursor();
+        if (cursor + 2L * BLOCK > disk.bytes()) {
+            return;
+        }
+        try {
+            disk.write(cursor - BLOCK, data, 0, 3L * BLOCK, false);
+            disk.trim(cursor, 2L * BLOCK, false);
         } catch (DiskException e) {
             throw new AssertionError(e);
         }
@@ -304,6 +340,31 @@ class DiskSynchronizerTest {
             rig.disk(0).read(0, arena.allocate(512), 0, 512);
             rig.disk(0).flush();
             assertEquals(1, backup.waiting());
+            backup.close();
+        }
+    }
+
+    @Test
+    void itStandsStillWhileWritesAreLetThroughForNothingWouldHoldItUp() throws Exception {
+        try (DiskRig rig = new DiskRig(directory, GuestDisks.Mode.OPEN, new BootTime(), SIZES)) {
+            rig.fill(91, 60);
+            FakeBackup backup = FakeBackup.empty(rig.disks.disks());
+            backup.setFull(true);
+            DiskRig.Outcome outcome = new DiskRig.Outcome();
+            rig.synchronize(backup, FRESH, outcome);
+            Background.await("a full channel", () -> backup.waiting() > 0);
+            long reached = rig.disks.disks().getFirst().presentReplica().cursor();
+            rig.disks.letWritesThrough(true);
+            Background.await(
+                    "the end of the step", () -> rig.disk(0).presentReplica().cursor() > reached);
+            long stopped = rig.disk(0).presentReplica().cursor();
+            rig.disk(0).flush();
+            assertTrue(stopped - reached <= DiskSynchronizer.COPY_STEP_BYTES);
+            assertEquals(stopped, rig.disk(0).presentReplica().cursor());
+            backup.setFull(false);
+            rig.disks.letWritesThrough(false);
+            outcome.awaitDone();
+            DiskRig.assertSame(rig.contents(), backup.imagesAfter(EpochId.NONE), "after the hold");
             backup.close();
         }
     }
