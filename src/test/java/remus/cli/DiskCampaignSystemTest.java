@@ -1,11 +1,9 @@
 package remus.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -21,7 +19,6 @@ import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.api.WhenAlone;
 import remus.base.RemusException;
-import remus.bench.DiskGuestImage;
 
 /**
  * The host of a VM whose disks are written and verified all the time is killed again and again, at random moments, and
@@ -118,26 +115,12 @@ class DiskCampaignSystemTest {
     private void expectFileSystemClean(TwoHosts hosts, DemoHost host, String cause) throws Exception {
         VmStatus status = host.status(DemoGuest.NAME);
         long qemu = TwoHosts.qemuPid(host, status);
-        Path copy = directory.resolve("checked.raw");
-        Files.deleteIfExists(copy);
         TwoHosts.signal("STOP", qemu);
-        try {
-            DiskGuestImage.copy(DiskGuest.image(hosts, host, "root"), copy);
+        try (FileSystemCheck check = FileSystemCheck.copy(DiskGuest.image(hosts, host, "root"), directory)) {
+            TwoHosts.signal("CONT", qemu);
+            assertNull(check.problem(), cause);
         } finally {
             TwoHosts.signal("CONT", qemu);
         }
-        String fileSystem = copy + "?offset=" + DiskGuestImage.FILE_SYSTEM_OFFSET;
-        check(List.of("e2fsck", "-y", "-E", "journal_only", fileSystem), cause);
-        check(List.of("e2fsck", "-fn", fileSystem), cause);
-        Files.delete(copy);
-    }
-
-    private static void check(List<String> command, String cause) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command)
-                .redirectInput(Path.of("/dev/null").toFile())
-                .redirectErrorStream(true)
-                .start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertEquals(0, process.waitFor(), () -> cause + ": " + command + ": " + said);
     }
 }
