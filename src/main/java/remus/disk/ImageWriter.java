@@ -283,9 +283,11 @@ final class ImageWriter implements AutoCloseable {
             try {
                 perform(step);
             } catch (DiskException e) {
+                LOG.warn("the disks of {} failed: {}", vm, e.getMessage());
                 fail(new CheckpointException(
                         ErrorCategory.DEGRADE, "the disks of %s failed: %s".formatted(vm, e.getMessage()), e));
             } catch (RuntimeException | Error e) {
+                LOG.error("the writer of the disks of {} broke down", vm, e);
                 fail(new CheckpointException(
                         ErrorCategory.FATAL, "the writer of the disks of %s broke down: %s".formatted(vm, e), e));
             }
@@ -473,7 +475,6 @@ final class ImageWriter implements AutoCloseable {
     }
 
     private void fail(CheckpointException reason) {
-        LOG.warn("{}", reason.getMessage(), reason);
         CompletableFuture<@Nullable Void> waiting;
         lock.lock();
         try {

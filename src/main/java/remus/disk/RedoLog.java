@@ -66,9 +66,20 @@ public final class RedoLog implements AutoCloseable {
         try (RawImage file = RawImage.create(partial, first.capacityBytes())) {
             file.reserve(0, first.capacityBytes());
             begin(file, first).arena.close();
+        } catch (DiskException e) {
+            removeAfter(e, partial);
+            throw e;
         }
         DurableFiles.rename(partial, path);
         return new RedoLog(RawImage.open(path), first);
+    }
+
+    private static void removeAfter(DiskException cause, Path partial) {
+        try {
+            DurableFiles.removeIfThere(partial);
+        } catch (DiskException e) {
+            cause.addSuppressed(e);
+        }
     }
 
     /**

@@ -75,8 +75,8 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
     /** Most epochs whose writes may come before they are whole: two in flight, the current one, and one in reserve. */
     static final int MAX_OPEN_EPOCHS = 4;
 
-    /** Most requests for digests that may wait. */
-    static final int MAX_COMPARISONS = 8;
+    /** Most requests for digests that may wait: a primary has two under way for a disk. */
+    static final int MAX_COMPARISONS = 16;
 
     private final List<ReplicaDisk> disks;
     private final StandbyLimits limits;
@@ -86,6 +86,7 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
     private final Deque<EpochWrites> open = new ArrayDeque<>();
     private final AtomicLong openBytes = new AtomicLong();
     private EpochId lastWhole = EpochId.NONE;
+    private boolean isClosed;
 
     private StandbyDisks(
             String vm, List<ReplicaDisk> disks, RedoLog log, StandbyLimits limits, Time time, Listener listener) {
@@ -298,9 +299,13 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
         return new CheckpointException(ErrorCategory.RETRY, message, null);
     }
 
-    /** What is not in the log yet is dropped; the log keeps the rest. */
+    /** What is not in the log yet is dropped; the log keeps the rest. May be called repeatedly. */
     @Override
     public void close() {
+        if (isClosed) {
+            return;
+        }
+        isClosed = true;
         try {
             writer.close();
         } finally {

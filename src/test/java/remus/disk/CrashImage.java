@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.IntUnaryOperator;
 import remus.base.ErrorCategory;
 import remus.linux.Errno;
@@ -20,6 +21,12 @@ import remus.linux.LinuxException;
  */
 final class CrashImage implements BlockImage {
     static final int SECTOR_BYTES = 512;
+
+    /** Changes and syncs wait until this is closed, by the thread that asked for it. */
+    interface Stall extends AutoCloseable {
+        @Override
+        void close();
+    }
 
     /** Counts the operations of all images that share it, and cuts the power before, or within, one of them. */
     static final class Power {
@@ -67,6 +74,7 @@ final class CrashImage implements BlockImage {
     /** Per sector, what it held since the last sync, oldest first. */
     private final Map<Integer, List<byte[]>> versions = new TreeMap<>();
 
+    private final ReentrantReadWriteLock stalls = new ReentrantReadWriteLock();
     private Operation failing = Operation.READ;
     private int failuresLeft;
     private int failureErrno = Errno.EIO;
@@ -101,6 +109,11 @@ final class CrashImage implements BlockImage {
     /** Offsets that were read. */
     synchronized List<Long> reads() {
         return List.copyOf(reads);
+    }
+
+    Stall stall() {
+        stalls.writeLock().lock();
+        return stalls.writeLock()::unlock;
     }
 
     synchronized void failNext(Operation operation, int times, int errno) {
@@ -154,23 +167,32 @@ final class CrashImage implements BlockImage {
     }
 
     @Override
-    public synchronized void write(long offset, MemorySegment source, long at, long length) throws DiskException {
+    public void write(long offset, MemorySegment source, long at, long length) throws DiskException {
         byte[] bytes = new byte[(int) length];
         MemorySegment.copy(source, at, MemorySegment.ofArray(bytes), 0, length);
         change(offset, bytes);
     }
 
     @Override
-    public synchronized void zero(long offset, long length) throws DiskException {
+    public void zero(long offset, long length) throws DiskException {
         change(offset, new byte[(int) length]);
     }
 
     @Override
-    public synchronized void trim(long offset, long length) throws DiskException {
+    public void trim(long offset, long length) throws DiskException {
         change(offset, new byte[(int) length]);
     }
 
     private void change(long offset, byte[] bytes) throws DiskException {
+        stalls.readLock().lock();
+        try {
+            changeNow(offset, bytes);
+        } finally {
+            stalls.readLock().unlock();
+        }
+    }
+
+    private synchronized void changeNow(long offset, byte[] bytes) throws DiskException {
         check(offset, bytes.length);
         boolean isLast = power.isLastOperation();
         // A write that the power loss falls into has got half-way.
@@ -199,7 +221,16 @@ final class CrashImage implements BlockImage {
     }
 
     @Override
-    public synchronized void sync() throws DiskException {
+    public void sync() throws DiskException {
+        stalls.readLock().lock();
+        try {
+            syncNow();
+        } finally {
+            stalls.readLock().unlock();
+        }
+    }
+
+    private synchronized void syncNow() throws DiskException {
         if (power.isLastOperation()) {
             throw new PowerLoss();
         }
