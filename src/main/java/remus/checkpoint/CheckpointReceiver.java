@@ -279,15 +279,10 @@ public final class CheckpointReceiver implements AutoCloseable {
      * for the images. The owner calls it when there are fewer than before.
      */
     public void acknowledgeWhatIsDue() {
-        if (lastEnded.isAfter(acknowledged) && mayAcknowledge()) {
+        if (lastEnded.isAfter(acknowledged) && disks.mayAcknowledge()) {
             acknowledged = lastEnded;
             listener.acknowledge(lastEnded);
         }
-    }
-
-    /** The first checkpoint has nothing before it that could wait, and a session can only be resumed after it. */
-    private boolean mayAcknowledge() {
-        return acknowledged.equals(EpochId.NONE) || disks.mayAcknowledge();
     }
 
     /**
@@ -364,14 +359,18 @@ public final class CheckpointReceiver implements AutoCloseable {
     /**
      * A new connection takes the place of the last one, whose partial checkpoint is dropped. Returns the epoch that its
      * welcome is to name: the last whole one, or, while too many disk writes wait for the images, the last acknowledged.
+     *
+     * @return null when the first checkpoint is whole and may not be acknowledged: a welcome would have to name it, or say
+     *     that there is no image, which is not true; so the connection is refused, and the primary comes again
      */
-    public EpochId resume() {
+    public @Nullable EpochId resume() {
         dropPartial();
-        if (lastWhole.isAfter(acknowledged) && mayAcknowledge()) {
+        if (lastWhole.isAfter(acknowledged) && disks.mayAcknowledge()) {
             acknowledged = lastWhole;
+            lastEnded = lastWhole;
         }
-        lastEnded = acknowledged;
-        return acknowledged;
+        boolean onlyTheFirst = acknowledged.equals(EpochId.NONE) && lastWhole.isAfter(EpochId.NONE);
+        return onlyTheFirst ? null : acknowledged;
     }
 
     /** The last whole checkpoint, or {@link EpochId#NONE}: the one that an activation starts from. */

@@ -601,12 +601,20 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyD
             BackupConnection old = connection;
             if (old != null) {
                 old.close();
+                connection = null;
             }
-            connection = next;
             heardBytes = 0;
             detector.heard(services.time().nanos());
+            EpochId from = received().resume();
+            if (from == null) {
+                // No end of the session: the primary comes again.
+                next.refuse(new Refusal(Refusal.Code.OTHER, "the first checkpoint waits for this host's disks"));
+                next.close();
+                return null;
+            }
+            connection = next;
             next.welcome(
-                    received().resume(),
+                    from,
                     new Welcome(
                             services.hostName(),
                             services.installation().features().version(),

@@ -1,9 +1,11 @@
 package remus.checkpoint;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,16 +22,12 @@ class CheckpointReceiverTest {
     private static final long OUTPUT_LIMIT_BYTES = 100_000;
 
     private final ArrayMemory memory = new ArrayMemory(PAGE_COUNT);
+    private final ArrayDisks disks = new ArrayDisks(2, 16);
     private final InboundMirror inbound = new InboundMirror(100_000);
     private final List<String> answers = new ArrayList<>();
     private final List<Long> acknowledgements = new ArrayList<>();
     private final CheckpointReceiver receiver = new CheckpointReceiver(
-            memory,
-            BackupDisks.NONE,
-            ArrayMemory.PAGE_BYTES,
-            OUTPUT_LIMIT_BYTES,
-            inbound,
-            new CheckpointReceiver.Listener() {
+            memory, disks, ArrayMemory.PAGE_BYTES, OUTPUT_LIMIT_BYTES, inbound, new CheckpointReceiver.Listener() {
                 @Override
                 public void acknowledge(EpochId epoch) {
                     acknowledgements.add(epoch.value());
@@ -282,7 +280,8 @@ class CheckpointReceiverTest {
         deviceState(2, "s2");
         memory.failAfter(1);
         assertThrows(CheckpointException.class, () -> end(2, 2, "s2"));
-        receiver.dropPartial();
+        disks.finishApplying();
+        receiver.resume();
         assertEquals(epoch(2), receiver.lastWhole(), "it was acknowledged");
 
         receiver.begin(epoch(3), false, 0);
@@ -292,7 +291,8 @@ class CheckpointReceiverTest {
         assertThrows(CheckpointException.class, () -> end(3, 1, "s3"));
         assertEquals(epoch(2), receiver.lastWhole(), "epoch 2 is still not applied");
         assertEquals("s2", heldState());
-        receiver.dropPartial();
+        disks.finishApplying();
+        receiver.resume();
 
         checkpoint(3, 'c', "s3");
         assertEquals("cb......", contents());
@@ -311,6 +311,180 @@ class CheckpointReceiverTest {
         receiver.finishApplying();
         assertEquals("bb......", contents());
         receiver.finishApplying();
+    }
+
+    @Test
+    void diskWritesReachTheDisksAfterTheirCheckpointIsWhole() throws Exception {
+        diskWrite(1, 0, 2, "ab");
+        receiver.begin(epoch(1), true, 0);
+        diskWrite(1, 0, 3, "c");
+        receiver.diskWrite(epoch(1), 0, DiskOperation.TRIM, 15, 1, MemorySegment.NULL, 0);
+        diskWrite(2, 0, 0, "zz");
+        deviceState(1, "s");
+        endWithDisks(1, new DiskWriteCount(3, 3));
+        assertEquals("................", disk(0));
+        receiver.finishApplying();
+        assertEquals("..ac............", disk(0));
+        checkpointWithDisks(2, new DiskWriteCount(1, 2));
+        receiver.finishApplying();
+        assertEquals("zzac............", disk(0));
+    }
+
+    @Test
+    void theSynchronizationIsAppliedDirectlyUntilTheFirstCheckpointBegins() throws Exception {
+        diskWrite(0, 1, 4, "sync");
+        receiver.diskWrite(EpochId.NONE, 1, DiskOperation.ZERO, 5, 2, MemorySegment.NULL, 0);
+        assertEquals("....s..c........", disk(1));
+        receiver.begin(epoch(1), true, 0);
+        refused(() -> diskWrite(0, 1, 0, "x"));
+        deviceState(1, "s");
+        endWithDisks(1, DiskWriteCount.NONE);
+        refused(() -> diskWrite(0, 1, 0, "x"));
+    }
+
+    @Test
+    void diskWritesOutsideOfTheirDiskOrWithoutTheirDataAreRefused() {
+        refused(() -> diskWrite(1, 2, 0, "x"));
+        refused(() -> diskWrite(1, -1, 0, "x"));
+        refused(() -> diskWrite(1, 0, 15, "xy"));
+        refused(() -> diskWrite(1, 0, -1, "x"));
+        refused(() -> diskWrite(1, 0, Long.MAX_VALUE, "x"));
+        refused(() -> diskWrite(1, 0, 0, ""));
+        MemorySegment one = Frames.segment("x");
+        refused(() -> receiver.diskWrite(epoch(1), 0, DiskOperation.TRIM, 0, 17, one, 0));
+        refused(() -> receiver.diskWrite(epoch(1), 0, DiskOperation.TRIM, 8, Long.MAX_VALUE, one, 0));
+        refused(() -> receiver.diskWrite(epoch(1), 0, DiskOperation.WRITE, 0, 2, one, 0));
+        refused(() -> receiver.diskWrite(epoch(1), 0, DiskOperation.WRITE, 0, 1, one, 1));
+        refused(() -> receiver.diskWrite(epoch(1), 0, DiskOperation.WRITE, 0, 1, one, -1));
+    }
+
+    @Test
+    void theEpochsOfDiskWritesNeverGoBackAndAreNotFarAhead() throws Exception {
+        refused(() -> diskWrite(4, 0, 0, "x"));
+        diskWrite(2, 0, 0, "b");
+        refused(() -> diskWrite(1, 0, 0, "a"));
+        diskWrite(3, 0, 0, "c");
+        checkpointWithDisks(1, DiskWriteCount.NONE);
+        refused(() -> diskWrite(1, 0, 0, "a"));
+        refused(() -> diskWrite(5, 0, 0, "e"));
+        diskWrite(4, 0, 0, "d");
+    }
+
+    @Test
+    void aCheckpointIsWholeOnlyWithAllItsDiskWrites() throws Exception {
+        diskWrite(1, 0, 0, "ab");
+        receiver.begin(epoch(1), true, 0);
+        deviceState(1, "s");
+        refused(() -> endWithDisks(1, DiskWriteCount.NONE));
+        refused(() -> endWithDisks(1, new DiskWriteCount(2, 2)));
+        refused(() -> endWithDisks(1, new DiskWriteCount(1, 3)));
+        assertEquals(EpochId.NONE, receiver.lastWhole());
+        endWithDisks(1, new DiskWriteCount(1, 2));
+        assertEquals(epoch(1), receiver.lastWhole());
+    }
+
+    @Test
+    void withTheConnectionAllWritesOfEpochsThatAreNotWholeAreForgotten() throws Exception {
+        checkpointWithDisks(1, DiskWriteCount.NONE);
+        diskWrite(2, 0, 0, "X");
+        diskWrite(3, 0, 1, "Y");
+        receiver.dropPartial();
+        assertEquals(epoch(1), receiver.resume());
+        diskWrite(2, 0, 4, "b");
+        checkpointWithDisks(2, new DiskWriteCount(1, 1));
+        checkpointWithDisks(3, DiskWriteCount.NONE);
+        receiver.finishApplying();
+        assertEquals("....b...........", disk(0));
+    }
+
+    @Test
+    void anAcknowledgementIsPutOffWhileTooMuchWaitsForTheDisks() throws Exception {
+        for (int e = 1; e <= 3; e++) {
+            checkpointWithDisks(e, DiskWriteCount.NONE);
+        }
+        assertEquals(List.of(1L), acknowledgements);
+        assertEquals(epoch(3), receiver.lastWhole(), "it is whole all the same");
+        receiver.acknowledgeWhatIsDue();
+        assertEquals(List.of(1L), acknowledgements);
+        disks.applyOne();
+        receiver.acknowledgeWhatIsDue();
+        assertEquals(List.of(1L), acknowledgements, "two still wait");
+        disks.applyOne();
+        receiver.acknowledgeWhatIsDue();
+        receiver.acknowledgeWhatIsDue();
+        assertEquals(List.of(1L, 3L), acknowledgements, "one for both, once");
+    }
+
+    @Test
+    void noWelcomeSaysThatThereIsNoImageWhereThereIsOne() throws Exception {
+        assertEquals(EpochId.NONE, receiver.resume());
+        disks.whole(EpochId.NONE);
+        checkpointWithDisks(1, DiskWriteCount.NONE);
+        assertEquals(List.of(), acknowledgements);
+        assertNull(receiver.resume(), "epoch 1 may not be named, and none must not");
+        disks.applyOne();
+        assertEquals(epoch(1), receiver.resume());
+        checkpointWithDisks(2, DiskWriteCount.NONE);
+        assertEquals(List.of(), acknowledgements);
+        receiver.finishApplying();
+        receiver.acknowledgeWhatIsDue();
+        assertEquals(List.of(2L), acknowledgements);
+    }
+
+    @Test
+    void aWelcomeNamesNothingThatMayNotBeAcknowledged() throws Exception {
+        for (int e = 1; e <= 3; e++) {
+            diskWrite(e, 0, e, String.valueOf(e));
+            checkpointWithDisks(e, new DiskWriteCount(1, 1));
+        }
+        diskWrite(4, 0, 4, "X");
+        receiver.dropPartial();
+        assertEquals(epoch(1), receiver.resume());
+
+        // Epochs 2 and 3 come again: whatever they hold, they are here already.
+        diskWrite(2, 0, 2, "!");
+        diskWrite(3, 0, 3, "!");
+        receiver.begin(epoch(2), false, 0);
+        page(2, 0, 'Z');
+        deviceState(2, "again");
+        receiver.outputFrame(epoch(2), Frames.segment("again"), 0, 5);
+        receiver.end(epoch(2), 1, 5, 1, new DiskWriteCount(1, 1), null);
+        assertEquals(List.of(1L), acknowledgements);
+        disks.finishApplying();
+        receiver.acknowledgeWhatIsDue();
+        assertEquals(List.of(1L, 2L), acknowledgements, "no more than has ended on this connection");
+        checkpointWithDisks(3, new DiskWriteCount(1, 1));
+        assertEquals(List.of(1L, 2L, 3L), acknowledgements);
+        assertEquals(epoch(3), receiver.lastWhole());
+        diskWrite(4, 0, 4, "4");
+        checkpointWithDisks(4, new DiskWriteCount(1, 1));
+
+        receiver.finishApplying();
+        assertEquals(".1234...........", disk(0));
+        assertEquals("........", contents());
+        Frames frames = new Frames();
+        receiver.drainHeldOutput(frames);
+        assertEquals(List.of(), frames.texts());
+        assertEquals(4, answers.size(), "each was whole once");
+    }
+
+    @Test
+    void aConnectionLostWhileCheckpointsComeAgainChangesNothing() throws Exception {
+        for (int e = 1; e <= 3; e++) {
+            checkpointWithDisks(e, DiskWriteCount.NONE);
+        }
+        assertEquals(epoch(1), receiver.resume());
+        diskWrite(2, 0, 2, "!");
+        receiver.begin(epoch(2), false, 0);
+        page(2, 0, 'Z');
+        assertEquals(epoch(1), receiver.resume());
+        checkpointWithDisks(2, DiskWriteCount.NONE);
+        disks.finishApplying();
+        assertEquals(epoch(3), receiver.resume());
+        assertEquals(List.of(1L), acknowledgements, "the welcome says it");
+        checkpointWithDisks(4, DiskWriteCount.NONE);
+        assertEquals(List.of(1L, 4L), acknowledgements);
+        assertEquals("........", contents());
     }
 
     @Test
@@ -361,6 +535,24 @@ class CheckpointReceiverTest {
     private String heldState() {
         StagedBytes state = receiver.deviceState();
         return Frames.text(state.segment(), 0, (int) state.size());
+    }
+
+    private void diskWrite(long epoch, int disk, long offset, String data) throws CheckpointException {
+        receiver.diskWrite(epoch(epoch), disk, DiskOperation.WRITE, offset, data.length(), Frames.segment(data), 0);
+    }
+
+    private void checkpointWithDisks(long epoch, DiskWriteCount count) throws CheckpointException {
+        receiver.begin(epoch(epoch), epoch == 1, 0);
+        deviceState(epoch, "s");
+        endWithDisks(epoch, count);
+    }
+
+    private void endWithDisks(long epoch, DiskWriteCount count) throws CheckpointException {
+        receiver.end(epoch(epoch), 0, 1, 0, count, null);
+    }
+
+    private String disk(int disk) {
+        return new String(disks.image(disk), StandardCharsets.US_ASCII).replace((char) 0, '.');
     }
 
     /** One character per page: its content, {@code .} for zeros, {@code ?} for a mixture. */

@@ -13,13 +13,15 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 
 /**
  * A channel as its contract allows it, in one thread: parts of a checkpoint arrive one by one, small messages overtake
  * them, answers take their time, and a lost connection loses all that is on its way in both directions; a new one goes
- * on after the backup's last whole epoch. A pre-copy chunk has "left" while all of it is still on its way; a checkpoint
- * is read only when its parts arrive, so that one changed too early is seen.
+ * on after the epoch that the backup's welcome names. A pre-copy chunk has "left" while all of it is still on its way; a
+ * checkpoint is read only when its parts arrive, so that one changed too early is seen. Disk writes come between them at
+ * random, but those of an epoch before its end, and are kept until they are acknowledged.
  */
 final class ModelChannel implements BackupChannel {
     /** One message on its way to the backup. */
@@ -28,6 +30,30 @@ final class ModelChannel implements BackupChannel {
         void arrive() throws CheckpointException;
     }
 
+    /** One message on its way that waits until all disk writes up to {@code epoch} have arrived. */
+    private record Gated(Part part, EpochId epoch) implements Part {
+        @Override
+        public void arrive() throws CheckpointException {
+            part.arrive();
+        }
+    }
+
+    /** What of the channel's contract is broken. */
+    interface Faults {
+        boolean acknowledgesTooEarly();
+
+        boolean endsBeforeItsWrites();
+
+        boolean forgetsToSendWritesAgain();
+
+        boolean welcomesWithLastWhole();
+    }
+
+    @SuppressWarnings("ArrayRecordComponent") // Nobody compares writes, and nobody changes their data.
+    private record DiskWrite(EpochId epoch, int disk, DiskOperation operation, long offset, long length, byte[] data) {}
+
+    private static final int MAX_WRITES = 60;
+
     private record Sent(StagedCheckpoint checkpoint, EpochId epoch) {}
 
     private record Mirrored(long sequence, String frame) {}
@@ -35,7 +61,10 @@ final class ModelChannel implements BackupChannel {
     private final Random random;
     private final CheckpointReceiver receiver;
     private final Listener listener;
-    private final boolean acknowledgesTooEarly;
+    private final Faults faults;
+    private final Deque<DiskWrite> writes = new ArrayDeque<>();
+    private int arrivedWrites;
+    private boolean letsThrough;
 
     private final Deque<StagedPages> chunks = new ArrayDeque<>();
     private final List<Sent> unacknowledged = new ArrayList<>();
@@ -51,11 +80,11 @@ final class ModelChannel implements BackupChannel {
     private boolean firstWasSent;
     private boolean over;
 
-    ModelChannel(Random random, CheckpointReceiver receiver, Listener listener, boolean acknowledgesTooEarly) {
+    ModelChannel(Random random, CheckpointReceiver receiver, Listener listener, Faults faults) {
         this.random = random;
         this.receiver = receiver;
         this.listener = listener;
-        this.acknowledgesTooEarly = acknowledgesTooEarly;
+        this.faults = faults;
     }
 
     boolean isConnected() {
@@ -78,7 +107,7 @@ final class ModelChannel implements BackupChannel {
 
     /** Something arrives, at either end: of little one message, of much a good deal. */
     void deliver() {
-        int count = 1 + (bulk.size() + prompt.size()) / 8;
+        int count = 1 + (bulk.size() + prompt.size() + writes.size() - arrivedWrites) / 8;
         for (int i = 0; i < count && connected; i++) {
             deliverOne();
         }
@@ -95,8 +124,8 @@ final class ModelChannel implements BackupChannel {
             listener.acknowledged(epoch);
             return;
         }
-        Deque<Part> way = !prompt.isEmpty() && (bulk.isEmpty() || random.nextInt(3) > 0) ? prompt : bulk;
-        Part part = way.poll();
+        boolean promptFirst = !prompt.isEmpty() && (bulk.isEmpty() || random.nextInt(3) > 0);
+        Part part = promptFirst ? prompt.poll() : nextBulk();
         if (part == null) {
             return;
         }
@@ -110,6 +139,43 @@ final class ModelChannel implements BackupChannel {
         }
     }
 
+    private @Nullable Part nextBulk() {
+        DiskWrite write = firstUnsent();
+        boolean bulkHasToWait = write != null
+                && bulk.peek() instanceof Gated(Part part, EpochId epoch)
+                && !write.epoch().isAfter(epoch);
+        boolean mayOvertake = faults.endsBeforeItsWrites() || (!bulkHasToWait && random.nextBoolean());
+        if (write != null && (bulk.isEmpty() || !mayOvertake)) {
+            return () -> arrive(write);
+        }
+        return bulk.poll();
+    }
+
+    private @Nullable DiskWrite firstUnsent() {
+        return writes.stream().skip(arrivedWrites).findFirst().orElse(null);
+    }
+
+    private void arrive(DiskWrite write) throws CheckpointException {
+        if (write.epoch().equals(EpochId.NONE)) {
+            writes.remove();
+        } else {
+            arrivedWrites++;
+        }
+        receiver.diskWrite(
+                write.epoch(),
+                write.disk(),
+                write.operation(),
+                write.offset(),
+                write.length(),
+                MemorySegment.ofArray(write.data()),
+                0);
+    }
+
+    /** Whether the guest's next write would not have to wait. */
+    boolean hasRoomForWrites() {
+        return letsThrough || over || writes.size() < MAX_WRITES;
+    }
+
     void disconnect() {
         if (!connected || over) {
             return;
@@ -119,6 +185,9 @@ final class ModelChannel implements BackupChannel {
         bulk.clear();
         acknowledgements.clear();
         begunCount = 0;
+        if (!faults.forgetsToSendWritesAgain()) {
+            arrivedWrites = 0;
+        }
         receiver.dropPartial();
         listener.disconnected("the model cut it");
         if (!firstWasSent) {
@@ -131,7 +200,11 @@ final class ModelChannel implements BackupChannel {
         if (connected || over) {
             return;
         }
-        EpochId lastWhole = receiver.resume();
+        EpochId resumed = receiver.resume();
+        if (resumed == null) {
+            return;
+        }
+        EpochId lastWhole = faults.welcomesWithLastWhole() ? receiver.lastWhole() : resumed;
         if (lastWhole.equals(EpochId.NONE)) {
             over = true;
             listener.backupLost("nothing is whole");
@@ -155,6 +228,10 @@ final class ModelChannel implements BackupChannel {
     }
 
     private void dropThrough(EpochId epoch) {
+        while (!writes.isEmpty() && !writes.element().epoch().isAfter(epoch)) {
+            writes.remove();
+            arrivedWrites = Math.max(0, arrivedWrites - 1);
+        }
         while (!unacknowledged.isEmpty() && !unacknowledged.getFirst().epoch().isAfter(epoch)) {
             long mark = unacknowledged.removeFirst().checkpoint().inboundMark();
             begunCount = Math.max(0, begunCount - 1);
@@ -188,8 +265,9 @@ final class ModelChannel implements BackupChannel {
     private void putOnItsWay(StagedCheckpoint checkpoint) {
         EpochId epoch = checkpoint.epoch();
         StagedPages pages = checkpoint.pages();
-        bulk.add(() -> receiver.begin(epoch, checkpoint.first(), checkpoint.inboundMark()));
-        if (acknowledgesTooEarly) {
+        Part begin = () -> receiver.begin(epoch, checkpoint.first(), checkpoint.inboundMark());
+        bulk.add(new Gated(begin, EpochId.NONE));
+        if (faults.acknowledgesTooEarly()) {
             bulk.add(() -> acknowledge(epoch));
         }
         for (int i = 0; i < pages.runCount(); i++) {
@@ -213,8 +291,9 @@ final class ModelChannel implements BackupChannel {
             bulk.add(() -> receiver.outputFrame(epoch, frames.segment(), from, length));
             at = from + length;
         }
-        bulk.add(() -> receiver.end(
-                epoch, pages.pageCount(), state.size(), checkpoint.outputFrameCount(), checkpoint.diskWrites(), null));
+        Part end = () -> receiver.end(
+                epoch, pages.pageCount(), state.size(), checkpoint.outputFrameCount(), checkpoint.diskWrites(), null);
+        bulk.add(new Gated(end, epoch));
     }
 
     private void arrive(Mirrored frame) throws CheckpointException {
@@ -279,14 +358,24 @@ final class ModelChannel implements BackupChannel {
             long length,
             MemorySegment data,
             long dataOffset) {
+        if (over) {
+            return false;
+        }
+        byte[] copy = new byte[(int) length];
+        MemorySegment.copy(data, JAVA_BYTE, dataOffset, copy, 0, copy.length);
+        writes.add(new DiskWrite(epoch, disk, operation, offset, length, copy));
         return true;
     }
 
     @Override
-    public void letWritesThrough(boolean through) {}
+    public void letWritesThrough(boolean through) {
+        letsThrough = through;
+    }
 
     @Override
-    public void compare(int disk, long firstBlock, int count) {}
+    public void compare(int disk, long firstBlock, int count) {
+        throw new AssertionError("the model compares nothing");
+    }
 
     @Override
     public void reconnect(String reason) {

@@ -1,5 +1,6 @@
 package remus.checkpoint;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -26,6 +27,8 @@ import remus.base.EpochId;
  * <ul>
  *   <li>no frame leaves before the backup holds the checkpoint of the epoch that sent it, and all leave in order;
  *   <li>the backup's memory and device state are those of the guest at the seal of the last whole epoch;
+ *   <li>its disks are those of the guest at that seal when all whole epochs are applied, and never more of them wait than
+ *       the acknowledgements allow; nothing leaves before the guest's own disk has what it promised;
  *   <li>epochs follow without a gap, at most two are in flight, and no staging buffer is lost or used twice;
  *   <li>whenever the primary dies, what left it and what the backup releases again are all frames of whole epochs, and
  *       the mirrored input continues where the last whole checkpoint ends.
@@ -39,16 +42,25 @@ final class ModelWorld implements AutoCloseable {
         ONE_DIRTY_PAGE_IS_SKIPPED,
         ONE_LATE_WRITE_IS_SKIPPED,
         ONE_FRAME_IS_NOT_MIRRORED,
-        ACKNOWLEDGED_TOO_EARLY
+        ACKNOWLEDGED_TOO_EARLY,
+        ONE_DISK_WRITE_IS_NOT_FORWARDED,
+        ONE_DISK_WRITE_IS_LOST,
+        CHECKPOINT_ENDS_BEFORE_ITS_DISK_WRITES,
+        DISK_WRITES_ARE_NOT_SENT_AGAIN,
+        DISK_WRITES_OF_A_LATER_EPOCH_ARE_APPLIED,
+        WELCOME_NAMES_WHAT_MAY_NOT_BE_ACKNOWLEDGED,
+        COMMITTED_BEFORE_THE_DISK_HAS_IT
     }
 
     /** The guest as its epoch was sealed. */
     private static final class Seal {
         private final byte[] memory;
+        private final byte[][] disks;
         private final long inboundMark;
 
-        Seal(byte[] memory, long inboundMark) {
+        Seal(byte[] memory, byte[][] disks, long inboundMark) {
             this.memory = memory;
+            this.disks = disks;
             this.inboundMark = inboundMark;
         }
     }
@@ -63,6 +75,7 @@ final class ModelWorld implements AutoCloseable {
     private final Sabotage sabotage;
     private final int pageCount;
     private final byte[] memory;
+    private final byte[][] disks = new byte[ModelDisks.DISKS][ModelDisks.DISK_BYTES];
     private final BitSet dirty = new BitSet();
     private final Deque<Integer> socket = new ArrayDeque<>();
     private final List<GuestFrame> frames = new ArrayList<>();
@@ -105,7 +118,7 @@ final class ModelWorld implements AutoCloseable {
 
     void step() {
         now += random.nextInt(20);
-        int choice = random.nextInt(1000);
+        int choice = random.nextInt(1030);
         if (choice < 200) {
             guestWorks();
         } else if (choice < 270) {
@@ -120,8 +133,12 @@ final class ModelWorld implements AutoCloseable {
             qemuAnswers();
         } else if (choice < 970) {
             session.engine.tick(now);
-        } else {
+        } else if (choice < 1000) {
             somethingRare(choice - 970);
+        } else if (choice < 1020) {
+            session.backupAppliesDiskWrites();
+        } else {
+            session.localDiskFlushes();
         }
         maybeBeginNextSession();
         check();
@@ -149,6 +166,9 @@ final class ModelWorld implements AutoCloseable {
         }
         for (int i = random.nextInt(4); i > 0; i--) {
             write(random.nextInt(pageCount));
+        }
+        for (int i = random.nextInt(3); i > 0 && session.channel.hasRoomForWrites(); i--) {
+            session.disks.write();
         }
         if (random.nextInt(3) == 0) {
             boolean held = session.firstHasBegun && output.rule() == OutputBuffer.Rule.HOLD;
@@ -205,6 +225,9 @@ final class ModelWorld implements AutoCloseable {
                 mayFlow || frame.epoch() <= session.receiver.lastWhole().value(),
                 () -> "frame %d of epoch %d leaves, the backup holds %s"
                         .formatted(number, frame.epoch(), session.receiver.lastWhole()));
+        assertTrue(
+                mayFlow || session.disks.isDurable(new EpochId(frame.epoch())),
+                () -> "frame %d of epoch %d leaves, the disk does not have it yet".formatted(number, frame.epoch()));
         assertEquals(leftCount, number, "frames leave in order, each once");
         leftCount++;
     }
@@ -265,6 +288,8 @@ final class ModelWorld implements AutoCloseable {
             session.channel.reconnect();
             session.channel.deliver();
             session.agentRunsOne();
+            session.backupAppliesDiskWrites();
+            session.localDiskFlushes();
             qemuAnswers();
             moveOutput(10);
             session.engine.tick(now);
@@ -290,6 +315,9 @@ final class ModelWorld implements AutoCloseable {
         }
         session.applyMayBePending = false;
         check();
+        for (int disk = 0; disk < ModelDisks.DISKS; disk++) {
+            assertArrayEquals(session.sealOf(whole).disks[disk], session.backupDisks.image(disk), "the activated disk");
+        }
         Frames again = new Frames();
         receiver.drainHeldOutput(again);
         int next = leftCount;
@@ -321,9 +349,17 @@ final class ModelWorld implements AutoCloseable {
         assertTrue(!engine.committed().isAfter(whole), "committed means whole");
         assertEquals(engine.committed(), session.lastCommit);
         session.channel.checkStaging();
+        // One may have been acknowledged while the bound allowed it, and two are in flight then.
+        assertTrue(
+                session.backupDisks.waitingCount() <= ArrayDisks.MAX_WAITING - 1 + CheckpointEngine.MAX_IN_FLIGHT,
+                "too many whole epochs wait for the backup's disks");
         if (whole.isAfter(EpochId.NONE)) {
             StagedBytes state = session.receiver.deviceState();
             assertEquals(stateOf(whole), Frames.text(state.segment(), 0, (int) state.size()));
+            byte[][] applied = session.backupDisks.asOfLastWhole();
+            for (int disk = 0; disk < ModelDisks.DISKS; disk++) {
+                assertArrayEquals(session.sealOf(whole).disks[disk], applied[disk], "disk at epoch " + whole);
+            }
             if (!session.applyMayBePending) {
                 int at = Arrays.mismatch(session.sealOf(whole).memory, session.backup.bytes());
                 assertTrue(
@@ -345,16 +381,17 @@ final class ModelWorld implements AutoCloseable {
             implements BackupChannel.Listener, CheckpointEngine.Observer, CheckpointReceiver.Listener, GuestControl {
         private final ArrayMemory backup = new ArrayMemory(pageCount);
         private final InboundMirror inbound = new InboundMirror(1 << 20);
+        private final ArrayDisks backupDisks = new ArrayDisks(ModelDisks.DISKS, ModelDisks.DISK_BYTES);
         private final CheckpointReceiver receiver =
-                new CheckpointReceiver(backup, BackupDisks.NONE, ArrayMemory.PAGE_BYTES, OUTPUT_BYTES, inbound, this);
-        private final ModelChannel channel =
-                new ModelChannel(random, receiver, this, sabotage == Sabotage.ACKNOWLEDGED_TOO_EARLY);
+                new CheckpointReceiver(backup, backupDisks, ArrayMemory.PAGE_BYTES, OUTPUT_BYTES, inbound, this);
+        private final ModelChannel channel = new ModelChannel(random, receiver, this, new ChannelFaults());
+        private final ModelDisks disks = new ModelDisks(random, channel, ModelWorld.this.disks, new DiskFaults());
         private final ModelMemory tracked = new ModelMemory();
         private final CheckpointEngine engine = new CheckpointEngine(
                 new CheckpointEngine.Settings(INTERVAL_NANOS, OUTPUT_BYTES, ArrayMemory.PAGE_BYTES, memory.length),
                 this,
                 tracked,
-                List.of(tracked, new ModelNetwork()),
+                List.of(tracked, disks, new ModelNetwork()),
                 channel,
                 this);
         private final Map<Long, Seal> seals = new HashMap<>();
@@ -366,6 +403,9 @@ final class ModelWorld implements AutoCloseable {
 
         Session() {
             sessionNumber++;
+            if (sabotage == Sabotage.DISK_WRITES_OF_A_LATER_EPOCH_ARE_APPLIED) {
+                backupDisks.mixEpochs();
+            }
             engine.begin();
         }
 
@@ -384,6 +424,25 @@ final class ModelWorld implements AutoCloseable {
             }
         }
 
+        private void synchronizeDisks() {
+            if (disks.synchronizeSome()) {
+                engine.backupReady();
+            } else {
+                agent.add(this::synchronizeDisks);
+            }
+        }
+
+        void backupAppliesDiskWrites() {
+            if (backupDisks.applyOne()) {
+                receiver.acknowledgeWhatIsDue();
+            }
+        }
+
+        void localDiskFlushes() {
+            disks.flushOne();
+            agent.add(() -> engine.retryCommit(now));
+        }
+
         private void finish() {
             isOver = true;
             engine.end();
@@ -397,7 +456,7 @@ final class ModelWorld implements AutoCloseable {
 
         @Override
         public void backupReady(Set<String> disksWithContent) {
-            agent.add(engine::backupReady);
+            agent.add(this::synchronizeDisks);
         }
 
         @Override
@@ -518,6 +577,45 @@ final class ModelWorld implements AutoCloseable {
         }
     }
 
+    private final class ChannelFaults implements ModelChannel.Faults {
+        @Override
+        public boolean acknowledgesTooEarly() {
+            return sabotage == Sabotage.ACKNOWLEDGED_TOO_EARLY;
+        }
+
+        @Override
+        public boolean endsBeforeItsWrites() {
+            return sabotage == Sabotage.CHECKPOINT_ENDS_BEFORE_ITS_DISK_WRITES;
+        }
+
+        @Override
+        public boolean forgetsToSendWritesAgain() {
+            return sabotage == Sabotage.DISK_WRITES_ARE_NOT_SENT_AGAIN;
+        }
+
+        @Override
+        public boolean welcomesWithLastWhole() {
+            return sabotage == Sabotage.WELCOME_NAMES_WHAT_MAY_NOT_BE_ACKNOWLEDGED;
+        }
+    }
+
+    private final class DiskFaults implements ModelDisks.Faults {
+        @Override
+        public boolean skipsWrite() {
+            return sabotages(Sabotage.ONE_DISK_WRITE_IS_NOT_FORWARDED);
+        }
+
+        @Override
+        public boolean losesWrite() {
+            return sabotages(Sabotage.ONE_DISK_WRITE_IS_LOST);
+        }
+
+        @Override
+        public boolean commitsTooEarly() {
+            return sabotage == Sabotage.COMMITTED_BEFORE_THE_DISK_HAS_IT;
+        }
+    }
+
     /** Tracks and copies the guest's memory as the rules ask: the mark is reset first, then the page is copied. */
     private final class ModelMemory implements PreCopySource, ModelDevice {
         private @Nullable BitSet round;
@@ -599,7 +697,7 @@ final class ModelWorld implements AutoCloseable {
             checkpoint.setInboundMark(mark);
             output.seal(checkpoint);
             session.seals.remove(checkpoint.epoch().value() - CheckpointEngine.MAX_IN_FLIGHT - 1);
-            session.seals.put(checkpoint.epoch().value(), new Seal(memory.clone(), mark));
+            session.seals.put(checkpoint.epoch().value(), new Seal(memory.clone(), session.disks.copy(), mark));
         }
 
         @Override

@@ -8,10 +8,14 @@ import remus.base.EpochId;
 import remus.base.Term;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
+import remus.wire.DiskBlocks;
+import remus.wire.DiskWriteKind;
+import remus.wire.DiskWrites;
 import remus.wire.FrameEncoder;
 import remus.wire.FrameHeader;
 import remus.wire.FrameType;
 import remus.wire.Payloads;
+import remus.wire.WireLimits;
 
 /** What may arrive at a replication port and should not: the same inputs for the same seed. */
 final class HostileInputs {
@@ -26,6 +30,9 @@ final class HostileInputs {
             frame(FrameType.CHECKPOINT_BEGIN, TERM, new EpochId(1), new CheckpointBegin(true, 0)::encode);
     private final byte[] end =
             frame(FrameType.CHECKPOINT_END, TERM, new EpochId(1), new CheckpointEnd(0, 0, 0, 0, 0, null)::encode);
+    private final byte[] write = frame(FrameType.DISK_WRITES, TERM, EpochId.NONE, HostileInputs::putWrites);
+    private final byte[] compare =
+            frame(FrameType.DISK_COMPARE, TERM, EpochId.NONE, new DiskBlocks(1, 1600, 1)::encode);
     private final byte[] question =
             frame(FrameType.OWNER_QUERY, Term.NONE, EpochId.NONE, payload -> Payloads.encodeVm(payload, "shop"));
 
@@ -35,7 +42,7 @@ final class HostileInputs {
 
     /** All that one connection sends. */
     byte[] next() {
-        return switch (random.nextInt(10)) {
+        return switch (random.nextInt(12)) {
             case 0 -> garbage();
             case 1 -> truncated(hello);
             case 2 -> flipped(hello.clone(), 0);
@@ -50,6 +57,18 @@ final class HostileInputs {
             case 6 -> random.nextBoolean() ? join(hello, end, begin) : join(hello, begin, heartbeat, begin);
             case 7 -> flipped(join(hello, heartbeat, begin, end), hello.length);
             case 8 -> join(hello, random.nextBoolean() ? truncated(join(begin, end)) : oversized(begin));
+            // Disk writes and comparisons: damaged on the way or by who made them, of an epoch out of order, cut off.
+            case 9 -> {
+                byte[] wrong = changed(random.nextBoolean() ? write : compare);
+                yield join(hello, write, compare, wrong, heartbeat);
+            }
+            case 10 -> {
+                EpochId epoch = new EpochId(random.nextInt(6));
+                byte[] some = frame(FrameType.DISK_WRITES, TERM, epoch, HostileInputs::putWrites);
+                yield random.nextBoolean()
+                        ? join(hello, some, begin, end)
+                        : join(hello, begin, random.nextBoolean() ? truncated(some) : oversized(some));
+            }
             // A question with something behind it, or about nothing.
             default ->
                 random.nextBoolean()
@@ -60,6 +79,26 @@ final class HostileInputs {
                                 EpochId.NONE,
                                 payload -> Payloads.encodeVm(payload, "No Such/Name"));
         };
+    }
+
+    private static void putWrites(ByteBuffer payload) {
+        payload.putInt(3);
+        DiskWrites.putEntry(payload, 0, DiskWriteKind.WRITE, 4096, 512);
+        DiskWrites.putEntry(payload, 1, DiskWriteKind.TRIM, 1 << 20, 1 << 20);
+        DiskWrites.putEntry(payload, 1, DiskWriteKind.WRITE, 100L << 20, 512);
+        payload.put(new byte[1024]);
+    }
+
+    /** With other contents, behind a right checksum. */
+    private byte[] changed(byte[] frame) {
+        ByteBuffer payload = ByteBuffer.wrap(frame, WireLimits.HEADER_BYTES, frame.length - WireLimits.HEADER_BYTES);
+        byte[] contents = new byte[payload.remaining()];
+        payload.get(contents);
+        for (int i = 1 + random.nextInt(4); i > 0; i--) {
+            contents[random.nextInt(Math.min(contents.length, 46))] = (byte) random.nextInt();
+        }
+        FrameType type = frame[5] == write[5] ? FrameType.DISK_WRITES : FrameType.DISK_COMPARE;
+        return frame(type, TERM, EpochId.NONE, target -> target.put(contents));
     }
 
     private byte[] garbage() {

@@ -1,5 +1,6 @@
 package remus.replication;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -50,6 +51,7 @@ class ReplicationFuzzTest {
             bystander.channel.send(bystander.checkpoint(epoch + 1, 10));
             bystander.await("acknowledged " + (epoch + 1));
             assertTrue(backup.server().closedCount() > 0);
+            assertFalse(bystander.heard.contains("disconnected"), "somebody else's session was cut");
             long grown = NativeUse.residentBytes() - residentBefore;
             assertTrue(grown < MAX_GROWTH_BYTES, "resident memory grew by " + grown);
             TestPrimary.await(

@@ -53,7 +53,8 @@ final class SectorDisks {
     }
 
     private void apply(Write write) {
-        Arrays.fill(sectors[write.disk], write.sector, write.sector + write.count, write.fill);
+        int from = Math.min(write.sector, SECTORS);
+        Arrays.fill(sectors[write.disk], from, Math.min(write.sector + write.count, SECTORS), write.fill);
     }
 
     synchronized void whole(EpochId epoch) {

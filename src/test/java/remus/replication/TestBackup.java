@@ -86,7 +86,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     private CheckpointBegin begin = new CheckpointBegin(false, 0);
     private EpochId lastWhole = EpochId.NONE;
     private @Nullable BackupConnection current;
-    private @Nullable BackupConnection latest;
+    private final Map<Term, BackupConnection> latest = new HashMap<>();
 
     TestBackup() throws ReplicationException {
         server = ReplicationServer.open(new HostAddress("127.0.0.1", 0), this, TIME);
@@ -138,7 +138,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
         try (connection) {
             log.add("session " + hello.mode() + " from " + connection.peer());
             synchronized (this) {
-                latest = connection;
+                latest.put(connection.term(), connection);
                 disks.dropPending();
             }
             EpochId claimed = claimedWhole;
@@ -162,7 +162,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
                 connection.heartbeat(lastWhole);
                 if (connection.await(TimeUnit.MILLISECONDS.toNanos(20))) {
                     synchronized (this) {
-                        if (connection != latest) {
+                        if (connection != latest.get(connection.term())) {
                             break; // what it still has is sent again on the new one
                         }
                         current = connection;
