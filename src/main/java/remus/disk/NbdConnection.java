@@ -1,5 +1,6 @@
 package remus.disk;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.channels.SocketChannel;
@@ -103,6 +104,9 @@ final class NbdConnection {
         boolean done = false;
         try {
             job.run();
+            done = true;
+        } catch (EOFException e) {
+            // Of the client's doing or of end(): what is under way is still answered.
             done = true;
         } catch (NbdException e) {
             LOG.warn("closed a connection to the disks at {}: {}", server.socket(), e.getMessage());

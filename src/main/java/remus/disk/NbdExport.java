@@ -7,8 +7,8 @@ import java.lang.foreign.MemorySegment;
  * they need, except {@link #readNow}. Ranges lie within {@link #bytes()} and begin and end at multiples of
  * {@link RawImage#SECTOR_BYTES}; segments are native and the caller's, valid until the call returns.
  *
- * <p>A {@link DiskException} is told to the client as ENOSPC where its number is that or its like, and else as EIO; the
- * disk stays offered. Clients may have several connections: what is written over one is read over another, and
+ * <p>A {@link DiskException} is told to the client as ENOSPC where its number is that or its like, as EPERM or ESHUTDOWN
+ * where it is that, and else as EIO; the disk stays offered. Clients may have several connections: what is written over one is read over another, and
  * {@link #flush} is about all writes that have been answered, whatever their connection.
  */
 public interface NbdExport {

@@ -69,9 +69,11 @@ final class NbdProtocol {
     static final int STATE_HOLE = 1;
     static final int STATE_ZERO = 1 << 1;
 
+    static final int EPERM = 1;
     static final int EIO = 5;
     static final int EINVAL = 22;
     static final int ENOSPC = 28;
+    static final int ESHUTDOWN = 108;
 
     /** The only metadata context that the document defines. */
     static final String ALLOCATION_CONTEXT = "base:allocation";

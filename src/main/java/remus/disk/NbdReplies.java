@@ -79,10 +79,12 @@ final class NbdReplies {
         putError(out, request, errorOf(failure), String.valueOf(failure.getMessage()));
     }
 
-    /** The document asks for no other numbers than its own: what is not about space is an input/output error. */
+    /** The document allows its own numbers only: what none of them says is an input/output error. */
     private static int errorOf(DiskException failure) {
         return switch (failure.errno()) {
             case Errno.ENOSPC, Errno.EDQUOT, Errno.EFBIG -> NbdProtocol.ENOSPC;
+            case Errno.EPERM -> NbdProtocol.EPERM;
+            case Errno.ESHUTDOWN -> NbdProtocol.ESHUTDOWN;
             default -> NbdProtocol.EIO;
         };
     }

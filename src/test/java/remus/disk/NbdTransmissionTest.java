@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
@@ -235,7 +236,7 @@ class NbdTransmissionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"5, 5", "28, 28", "122, 28", "27, 28", "12, 5", "0, 5"})
+    @CsvSource({"5, 5", "28, 28", "122, 28", "27, 28", "1, 1", "108, 108", "12, 5", "0, 5"})
     void theExportsErrorsAreToldByTheDocumentsNumbers(int errno, int told) throws Exception {
         export.failWith(errno);
         try (NbdTestClient client = simple();
@@ -421,6 +422,23 @@ class NbdTransmissionTest {
             closer.join();
         }
         await("no threads", () -> threads().isEmpty());
+    }
+
+    @Test
+    void aClosingServerAnswersWhatIsUnderWayThoughAWriteIsHalfReceived() throws Exception {
+        export.holdFlushes();
+        try (NbdTestClient client = simple()) {
+            client.request(0, FLUSH, 1, 0, 0);
+            client.request(0, WRITE, 2, 0, 1 << 20, new byte[100]);
+            await("the flush waits", () -> export.heldCount() == 1);
+            Thread closer = Thread.ofPlatform().start(this::closeServerOnly);
+            await("the socket is gone", () -> Files.notExists(socket()));
+            export.letFlushesGo();
+            client.expectDone(1);
+            client.expectClosed();
+            closer.join();
+        }
+        assertEquals(List.of("flush"), export.calls());
     }
 
     @Test
