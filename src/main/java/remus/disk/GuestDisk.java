@@ -1,6 +1,7 @@
 package remus.disk;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +35,7 @@ public final class GuestDisk implements NbdExport {
     private final ImageFlusher flusher;
     private final BiConsumer<DiskRequest, DiskException> failed;
     private final Time time;
+    private final AtomicInteger underWay = new AtomicInteger();
     private final ReentrantLock order = new ReentrantLock();
     private volatile @Nullable DiskReplica replica;
     private boolean hasFailed;
@@ -70,11 +72,14 @@ public final class GuestDisk implements NbdExport {
 
     @Override
     public void read(long offset, MemorySegment target, long at, long length) throws DiskException {
+        underWay.incrementAndGet();
         try {
             image.read(offset, target, at, length);
         } catch (DiskException e) {
             report(DiskRequest.READ, e);
             throw e;
+        } finally {
+            underWay.decrementAndGet();
         }
     }
 
@@ -132,6 +137,7 @@ public final class GuestDisk implements NbdExport {
     private void change(DiskOperation operation, long offset, long length, MemorySegment data, long at)
             throws DiskException {
         gate.awaitOpen(name);
+        underWay.incrementAndGet();
         order.lock();
         try {
             apply(operation, offset, length, data, at);
@@ -141,7 +147,13 @@ public final class GuestDisk implements NbdExport {
             }
         } finally {
             order.unlock();
+            underWay.decrementAndGet();
         }
+    }
+
+    /** Whether a request is with the image, or waits for its turn there. */
+    boolean isBusy() {
+        return underWay.get() > 0;
     }
 
     private void apply(DiskOperation operation, long offset, long length, MemorySegment data, long at)

@@ -333,6 +333,11 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
         }
     }
 
+    /** Whether a disk is at work for the guest; QEMU's stop waits for that. */
+    public boolean isBusy() {
+        return disks.stream().anyMatch(GuestDisk::isBusy);
+    }
+
     /** Whether changes go to a backup. */
     public boolean isReplicated() {
         Session current = session;

@@ -250,9 +250,12 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         }
     }
 
-    /** Tells the backup that checkpoints make progress; while QEMU owes an answer they do not. */
+    /**
+     * Tells the backup that checkpoints make progress; while QEMU owes an answer they do not, unless it is a slow disk that
+     * it waits for: no backup would be quicker for that. How long that may take is for QEMU's reply limit to say.
+     */
     private void beat(long nowNanos) {
-        if (!engine.isPausing()
+        if ((!engine.isPausing() || disks.guest().isBusy())
                 && engine.phase() != CheckpointEngine.Phase.ENDED
                 && nowNanos - lastHeartbeatNanos >= detectNanos / 4) {
             lastHeartbeatNanos = nowNanos;
