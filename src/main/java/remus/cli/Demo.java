@@ -140,7 +140,7 @@ final class Demo implements AutoCloseable {
             backup = primary;
             primary = survivor;
         }
-        RedisClientLoad.Figures figures = load.finish();
+        ClientLoad.Figures figures = load.finish();
         DemoReport report = DemoReport.of(rounds, figures);
         display.verdict(report, figures.problem());
         if (plan.keep()) {

@@ -96,7 +96,7 @@ final class DemoDisplay {
     }
 
     /** A row of the table of kills; {@code writes} are those acknowledged up to now. */
-    void row(DemoRound round, RedisClientLoad.Figures client) {
+    void row(DemoRound round, ClientLoad.Figures client) {
         if (!headed) {
             headed = true;
             line("");

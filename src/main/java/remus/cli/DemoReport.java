@@ -33,7 +33,7 @@ record DemoReport(
         long checkpoints) {
     private static final int DIGITS = 5;
 
-    static DemoReport of(List<DemoRound> rounds, RedisClientLoad.Figures client) {
+    static DemoReport of(List<DemoRound> rounds, ClientLoad.Figures client) {
         List<DemoRound> activated = rounds.stream().filter(DemoRound::activated).toList();
         return new DemoReport(
                 rounds.size(),

@@ -7,7 +7,6 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,7 +26,7 @@ import redis.clients.jedis.exceptions.JedisException;
  * thread of its own and ends at {@link #finish}, at the first error of the connection, or when an answer takes longer
  * than {@link #ANSWER_TIMEOUT}. Limits: {@link #KEYS} keys of at most {@link #MAX_VALUE_CHARS} characters.
  */
-final class RedisClientLoad implements AutoCloseable {
+final class RedisClientLoad implements ClientLoad {
     /** Keys that are written again and again. */
     static final int KEYS = 1_000;
 
@@ -35,9 +34,6 @@ final class RedisClientLoad implements AutoCloseable {
 
     /** A client of flesh and blood would have given up. */
     static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(60);
-
-    /** Keeps a server that answers at once from being asked without end. */
-    private static final Duration REQUEST_EVERY = Duration.ofMillis(1);
 
     private static final Duration END_TIMEOUT = ANSWER_TIMEOUT.plusSeconds(10);
 
@@ -49,21 +45,7 @@ final class RedisClientLoad implements AutoCloseable {
         Socket connect() throws IOException;
     }
 
-    /**
-     * What came of it so far.
-     *
-     * @param acknowledged writes that the server acknowledged
-     * @param lost acknowledged writes that the server did not know any more
-     * @param resets 1 when the connection broke or the server answered with an error
-     * @param problem the first thing that was wrong, or null
-     */
-    record Figures(
-            long acknowledged,
-            long lost,
-            long resets,
-            @Nullable String problem) {}
-
-    private final AnswerTimes answers = new AnswerTimes();
+    private final LoadTally tally = new LoadTally();
     private final Socket socket;
     private final Jedis jedis;
     private final String prefix;
@@ -75,7 +57,6 @@ final class RedisClientLoad implements AutoCloseable {
     private long counter;
 
     private volatile boolean finishing;
-    private volatile Figures figures = new Figures(0, 0, 0, null);
 
     /**
      * Connects and begins.
@@ -130,26 +111,28 @@ final class RedisClientLoad implements AutoCloseable {
         }
     }
 
-    Figures figures() {
-        return figures;
+    @Override
+    public Figures figures() {
+        return tally.figures();
     }
 
-    AnswerTimes answers() {
-        return answers;
+    @Override
+    public AnswerTimes answers() {
+        return tally.answers();
     }
 
-    /** True while it sends requests: not finished, and the connection stands. */
-    boolean isRunning() {
+    @Override
+    public boolean isRunning() {
         return thread.isAlive();
     }
 
-    /** Reads everything that was ever acknowledged once more, ends the connection, and tells what came of it all. */
-    Figures finish() throws InterruptedException {
+    @Override
+    public Figures finish() throws InterruptedException {
         finishing = true;
         if (!thread.join(END_TIMEOUT)) {
-            fail("the client did not end within " + END_TIMEOUT.toSeconds() + " s");
+            tally.fail("the client did not end within " + END_TIMEOUT.toSeconds() + " s");
         }
-        Figures result = figures;
+        Figures result = figures();
         close();
         return result;
     }
@@ -174,20 +157,20 @@ final class RedisClientLoad implements AutoCloseable {
             }
             checkEverything();
         } catch (JedisConnectionException e) {
-            fail("the connection broke: " + rootMessage(e));
+            tally.fail("the connection broke: " + LoadTally.rootMessage(e));
         } catch (JedisException e) {
-            fail("the server refused: " + e.getMessage());
+            tally.fail("the server refused: " + e.getMessage());
         }
     }
 
     private void increment() {
-        long sent = begin();
+        long sent = tally.begin();
         long answer = jedis.incr(prefix + "counter");
-        end(sent);
-        acknowledge();
+        tally.end(sent);
+        tally.acknowledge();
         long expected = counter + 1;
         if (answer != expected) {
-            lose(Math.max(1, expected - answer), "INCR answered %d instead of %d".formatted(answer, expected));
+            tally.lose(Math.max(1, expected - answer), "INCR answered %d instead of %d".formatted(answer, expected));
         }
         counter = answer;
     }
@@ -195,19 +178,19 @@ final class RedisClientLoad implements AutoCloseable {
     private void set() {
         int key = random.nextInt(KEYS);
         String value = randomValue();
-        long sent = begin();
+        long sent = tally.begin();
         jedis.set(prefix + key, value);
-        end(sent);
-        acknowledge();
+        tally.end(sent);
+        tally.acknowledge();
         values.put(key, value);
     }
 
     private void check(int key) {
-        long sent = begin();
+        long sent = tally.begin();
         String value = jedis.get(prefix + key);
-        end(sent);
+        tally.end(sent);
         if (!Optional.ofNullable(value).equals(Optional.ofNullable(values.get(key)))) {
-            lose(1, "GET of key %d answered %s".formatted(key, value == null ? "nothing" : "another value"));
+            tally.lose(1, "GET of key %d answered %s".formatted(key, value == null ? "nothing" : "another value"));
             // What is lost once is not counted again.
             values.remove(key);
         }
@@ -220,7 +203,7 @@ final class RedisClientLoad implements AutoCloseable {
         String answer = jedis.get(prefix + "counter");
         long counted = answer == null ? 0 : Long.parseLong(answer);
         if (counted != counter) {
-            lose(Math.max(1, counter - counted), "the counter is %d instead of %d".formatted(counted, counter));
+            tally.lose(Math.max(1, counter - counted), "the counter is %d instead of %d".formatted(counted, counter));
         }
     }
 
@@ -240,44 +223,5 @@ final class RedisClientLoad implements AutoCloseable {
             value.append(Long.toString(random.nextLong() & Long.MAX_VALUE, Character.MAX_RADIX));
         }
         return value.substring(0, length);
-    }
-
-    private long begin() {
-        answers.last().ifPresent(last -> {
-            long wait = REQUEST_EVERY.toNanos() - (System.nanoTime() - last.nanos());
-            if (wait > 0) {
-                LockSupport.parkNanos(wait);
-            }
-        });
-        return System.nanoTime();
-    }
-
-    private void end(long sent) {
-        answers.add(sent, Moment.now());
-    }
-
-    private synchronized void acknowledge() {
-        figures = new Figures(figures.acknowledged() + 1, figures.lost(), figures.resets(), figures.problem());
-    }
-
-    private synchronized void lose(long writes, String problem) {
-        figures = new Figures(figures.acknowledged(), figures.lost() + writes, figures.resets(), first(problem));
-    }
-
-    private synchronized void fail(String problem) {
-        figures = new Figures(figures.acknowledged(), figures.lost(), 1, first(problem));
-    }
-
-    private String first(String problem) {
-        String earlier = figures.problem();
-        return earlier == null ? problem : earlier;
-    }
-
-    private static String rootMessage(Throwable e) {
-        Throwable root = e;
-        for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
-            root = cause;
-        }
-        return root.toString();
     }
 }

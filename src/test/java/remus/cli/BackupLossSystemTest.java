@@ -51,7 +51,7 @@ class BackupLossSystemTest {
 
     private static void expectGoesOn(TwoHosts hosts, RedisClientLoad load) throws Exception {
         hosts.awaitAnswers(load, 50);
-        RedisClientLoad.Figures figures = load.finish();
+        ClientLoad.Figures figures = load.finish();
         assertNull(figures.problem());
         assertEquals(0, figures.lost() + figures.resets());
     }

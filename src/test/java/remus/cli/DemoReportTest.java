@@ -14,7 +14,7 @@ import remus.api.Json;
 import remus.api.Percentiles;
 
 class DemoReportTest {
-    private static final RedisClientLoad.Figures GOOD = new RedisClientLoad.Figures(24_512, 0, 0, null);
+    private static final ClientLoad.Figures GOOD = new ClientLoad.Figures(24_512, 0, 0, null);
 
     private static CheckpointStatus checkpoints(long count, long pause) {
         return new CheckpointStatus(
@@ -69,10 +69,8 @@ class DemoReportTest {
     void itPassesOnlyWhenNothingWasLostAndEveryKillSurvived() {
         List<DemoRound> one = List.of(round(1, KillKind.PROCESS, 10, 3_000));
         assertTrue(DemoReport.of(one, GOOD).passed());
-        assertFalse(
-                DemoReport.of(one, new RedisClientLoad.Figures(9, 1, 0, "x")).passed());
-        assertFalse(
-                DemoReport.of(one, new RedisClientLoad.Figures(9, 0, 1, "x")).passed());
+        assertFalse(DemoReport.of(one, new ClientLoad.Figures(9, 1, 0, "x")).passed());
+        assertFalse(DemoReport.of(one, new ClientLoad.Figures(9, 0, 1, "x")).passed());
         List<DemoRound> dead = List.of(DemoRound.withoutFailover(1, KillKind.POWER, CheckpointStatus.NONE));
         DemoReport report = DemoReport.of(dead, GOOD);
         assertFalse(report.passed());
@@ -80,7 +78,7 @@ class DemoReportTest {
         assertEquals(Percentiles.NONE, report.stallMillis());
     }
 
-    private static String shown(boolean terminal, RedisClientLoad.Figures client) {
+    private static String shown(boolean terminal, ClientLoad.Figures client) {
         StringWriter text = new StringWriter();
         DemoDisplay display = new DemoDisplay(new PrintWriter(text), terminal, true);
         display.title("Remus demo", "two hosts, a protected VM, a kill");
@@ -117,7 +115,7 @@ class DemoReportTest {
     void aTerminalGetsColoursAndALineThatIsWrittenOver() {
         assertTrue(shown(true, GOOD).contains("\u001b[32m2 of 2 kills survived"));
         assertTrue(shown(true, GOOD).contains("\r\u001b[2K"));
-        String bad = shown(true, new RedisClientLoad.Figures(24_512, 3, 0, "GET of key 7 answered nothing"));
+        String bad = shown(true, new ClientLoad.Figures(24_512, 3, 0, "GET of key 7 answered nothing"));
         assertTrue(bad.contains("\u001b[31;1mFAILED: 2 of 2 kills survived, 24,512 acknowledged writes, 3 lost"), bad);
         assertTrue(bad.contains("GET of key 7"), bad);
     }

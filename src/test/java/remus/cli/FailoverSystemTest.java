@@ -52,7 +52,7 @@ class FailoverSystemTest {
     private static void expectTakeover(TwoHosts hosts, RedisClientLoad load) throws Exception {
         hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
         hosts.awaitAnswers(load, 50);
-        RedisClientLoad.Figures figures = load.finish();
+        ClientLoad.Figures figures = load.finish();
         assertNull(figures.problem());
         assertEquals(0, figures.lost());
         assertEquals(0, figures.resets());
@@ -146,7 +146,7 @@ class FailoverSystemTest {
                 hosts.beta.kill(hosts.qemuPid(hosts.beta));
                 hosts.awaitEvent(hosts.alpha, EventType.ACTIVATED);
                 hosts.awaitAnswers(load, 50);
-                RedisClientLoad.Figures figures = load.finish();
+                ClientLoad.Figures figures = load.finish();
                 assertNull(figures.problem());
                 assertEquals(0, figures.lost() + figures.resets());
             }

@@ -69,7 +69,7 @@ class OrderlyEndSystemTest {
                 hosts.await(hosts.alpha, VmState.UNPROTECTED);
                 expectNoTakeover(hosts);
                 hosts.awaitAnswers(load, 50);
-                RedisClientLoad.Figures figures = load.finish();
+                ClientLoad.Figures figures = load.finish();
                 assertNull(figures.problem());
                 assertEquals(0, figures.lost() + figures.resets());
             }

@@ -45,7 +45,7 @@ class RedisClientLoadTest {
     @Test
     void anHonestServerLosesNothing() throws Exception {
         awaitAcknowledged(200);
-        RedisClientLoad.Figures figures = load.finish();
+        ClientLoad.Figures figures = load.finish();
         assertTrue(figures.acknowledged() >= 200);
         assertEquals(0, figures.lost());
         assertEquals(0, figures.resets());
@@ -62,7 +62,7 @@ class RedisClientLoadTest {
         awaitAcknowledged(before + 60);
         redis.restore(snapshot);
         awaitAcknowledged(before + 120);
-        RedisClientLoad.Figures figures = load.finish();
+        ClientLoad.Figures figures = load.finish();
         assertTrue(figures.lost() >= 30, figures.toString());
         assertEquals(0, figures.resets());
         assertTrue(String.valueOf(figures.problem()).contains("instead of")
@@ -93,7 +93,7 @@ class RedisClientLoadTest {
         awaitAcknowledged(20);
         redis.resetConnection();
         await(() -> !load.isRunning(), "the load ends");
-        RedisClientLoad.Figures figures = load.finish();
+        ClientLoad.Figures figures = load.finish();
         assertEquals(1, figures.resets());
         assertEquals(0, figures.lost());
         assertTrue(String.valueOf(figures.problem()).startsWith("the connection broke"), figures.toString());
