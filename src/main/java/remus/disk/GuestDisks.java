@@ -60,7 +60,7 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
      *
      * @param image open; closed with these disks
      */
-    public record Disk(String name, RawImage image) {}
+    public record Disk(String name, BlockImage image) {}
 
     /** What the VM's owner hears, on any thread. */
     public interface Listener {
@@ -70,9 +70,6 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
         /** {@link #mayCommit} may answer otherwise than before. */
         void owedSyncDone();
     }
-
-    /** A disk's image, as tests may put another in its place. */
-    record NamedImage(String name, BlockImage image) {}
 
     private record Session(DiskForwarding forwarding, List<DiskReplica> replicas) {}
 
@@ -96,30 +93,20 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
 
     /** @param disks in the order of the VM's definition; their images are closed with this object */
     public GuestDisks(List<Disk> disks, Mode mode, Listener listener, Time time) {
-        this(
-                mode,
-                disks.stream()
-                        .map(disk -> new NamedImage(disk.name(), disk.image()))
-                        .toList(),
-                listener,
-                time);
-    }
-
-    GuestDisks(Mode mode, List<NamedImage> images, Listener listener, Time time) {
-        if (images.size() > MAX_DISKS) {
-            throw new IllegalArgumentException(images.size() + " disks, a VM has " + MAX_DISKS + " at most");
+        if (disks.size() > MAX_DISKS) {
+            throw new IllegalArgumentException(disks.size() + " disks, a VM has " + MAX_DISKS + " at most");
         }
         this.listener = listener;
         this.time = time;
         gate = new DiskGate(mode);
-        disks = images.stream().map(this::guestDisk).toList();
+        this.disks = disks.stream().map(this::guestDisk).toList();
     }
 
-    private GuestDisk guestDisk(NamedImage named) {
-        String name = named.name();
+    private GuestDisk guestDisk(Disk disk) {
+        String name = disk.name();
         return new GuestDisk(
                 name,
-                named.image(),
+                disk.image(),
                 gate,
                 (request, cause) -> listener.diskFailed(name, request, cause),
                 this::owedSyncDone,

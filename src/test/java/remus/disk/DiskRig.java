@@ -78,11 +78,11 @@ final class DiskRig implements AutoCloseable {
     final AtomicInteger owedSyncsDone = new AtomicInteger();
 
     DiskRig(Path directory, GuestDisks.Mode mode, Time time, long... bytes) throws DiskException {
-        List<GuestDisks.NamedImage> named = new ArrayList<>();
+        List<GuestDisks.Disk> named = new ArrayList<>();
         for (int i = 0; i < bytes.length; i++) {
             TestImage image = new TestImage(directory.resolve("disk" + i + ".raw"), bytes[i]);
             images.add(image);
-            named.add(new GuestDisks.NamedImage("disk" + i, image));
+            named.add(new GuestDisks.Disk("disk" + i, image));
         }
         GuestDisks.Listener listener = new GuestDisks.Listener() {
             @Override
@@ -95,7 +95,7 @@ final class DiskRig implements AutoCloseable {
                 owedSyncsDone.incrementAndGet();
             }
         };
-        disks = new GuestDisks(mode, named, listener, time);
+        disks = new GuestDisks(named, mode, listener, time);
     }
 
     GuestDisk disk(int index) {

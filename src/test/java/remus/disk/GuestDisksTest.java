@@ -375,9 +375,9 @@ class GuestDisksTest {
 
     @Test
     void aVmHasALimitedNumberOfDisks() {
-        List<GuestDisks.NamedImage> nine = new ArrayList<>();
+        List<GuestDisks.Disk> nine = new ArrayList<>();
         for (int i = 0; i <= GuestDisks.MAX_DISKS; i++) {
-            nine.add(new GuestDisks.NamedImage("disk" + i, rig.images.getFirst()));
+            nine.add(new GuestDisks.Disk("disk" + i, rig.images.getFirst()));
         }
         GuestDisks.Listener listener = new GuestDisks.Listener() {
             @Override
@@ -386,6 +386,6 @@ class GuestDisksTest {
             @Override
             public void owedSyncDone() {}
         };
-        assertThrows(IllegalArgumentException.class, () -> new GuestDisks(GuestDisks.Mode.OPEN, nine, listener, time));
+        assertThrows(IllegalArgumentException.class, () -> new GuestDisks(nine, GuestDisks.Mode.OPEN, listener, time));
     }
 }
