@@ -34,7 +34,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     /** Setting for tests and for kernels whose asynchronous mode is in doubt: {@code auto}, {@code async}, {@code sync}. */
     private static final String TRACKING_PROPERTY = "remus.tracking";
 
-    private static final Duration REACH_LIMIT = Duration.ofSeconds(2);
+    private static final Duration REACH_LIMIT = Duration.ofSeconds(5);
 
     /** Silence of the backup that is granted for each GiB of memory where it computes digests. */
     private static final Duration DIGEST_TIME_PER_GIBIBYTE = Duration.ofSeconds(5);
