@@ -136,7 +136,10 @@ final class SessionStarter implements ActiveVm.SessionFactory {
         return new ProtectionSession.Parts(
                 vm.guest(),
                 device,
-                List.of(device, vm.network(), vm.disks().guest()),
+                // Without a disk there is nothing to synchronize that a checkpoint could wait for.
+                vm.disks().isEmpty()
+                        ? List.of(device, vm.network())
+                        : List.of(device, vm.network(), vm.disks().guest()),
                 vm.disks(),
                 listener -> new PrimaryChannel(channel, listener, services.time()),
                 () -> services.peers().ask(backup, definition.name(), settings.detect()),

@@ -18,6 +18,7 @@ import java.util.Random;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
+import remus.checkpoint.ModelFaults.Sabotage;
 
 /**
  * A primary and a backup in one thread: the real engine, receiver and output buffer between a guest whose memory is a
@@ -35,23 +36,6 @@ import remus.base.EpochId;
  * </ul>
  */
 final class ModelWorld implements AutoCloseable {
-    /** A part that now and then breaks a rule, to prove that the checks see it. */
-    enum Sabotage {
-        NONE,
-        ONE_FRAME_LEAVES_EARLY,
-        ONE_DIRTY_PAGE_IS_SKIPPED,
-        ONE_LATE_WRITE_IS_SKIPPED,
-        ONE_FRAME_IS_NOT_MIRRORED,
-        ACKNOWLEDGED_TOO_EARLY,
-        ONE_DISK_WRITE_IS_NOT_FORWARDED,
-        ONE_DISK_WRITE_IS_LOST,
-        CHECKPOINT_ENDS_BEFORE_ITS_DISK_WRITES,
-        DISK_WRITES_ARE_NOT_SENT_AGAIN,
-        DISK_WRITES_OF_A_LATER_EPOCH_ARE_APPLIED,
-        WELCOME_NAMES_WHAT_MAY_NOT_BE_ACKNOWLEDGED,
-        COMMITTED_BEFORE_THE_DISK_HAS_IT
-    }
-
     /** The guest as its epoch was sealed. */
     private static final class Seal {
         private final byte[] memory;
@@ -72,7 +56,7 @@ final class ModelWorld implements AutoCloseable {
     private static final long INTERVAL_NANOS = 100;
 
     private final Random random;
-    private final Sabotage sabotage;
+    private final ModelFaults faults;
     private final int pageCount;
     private final byte[] memory;
     private final byte[][] disks = new byte[ModelDisks.DISKS][ModelDisks.DISK_BYTES];
@@ -93,7 +77,7 @@ final class ModelWorld implements AutoCloseable {
 
     ModelWorld(long seed, Sabotage sabotage) {
         random = new Random(seed);
-        this.sabotage = sabotage;
+        faults = new ModelFaults(random, sabotage);
         pageCount = List.of(8, 40, 40, 2 * CheckpointEngine.LAST_ROUND_PAGES).get(random.nextInt(4));
         memory = new byte[pageCount * ArrayMemory.PAGE_BYTES];
         for (int i = 0; i < pageCount; i++) {
@@ -108,10 +92,6 @@ final class ModelWorld implements AutoCloseable {
 
     long committedEpoch() {
         return session.engine.committed().value();
-    }
-
-    private boolean sabotages(Sabotage what) {
-        return sabotage == what && random.nextInt(3) == 0;
     }
 
     // ---- one step
@@ -194,7 +174,7 @@ final class ModelWorld implements AutoCloseable {
         }
         long sequence = nextInput++;
         write((int) (sequence % pageCount));
-        if (!sabotages(Sabotage.ONE_FRAME_IS_NOT_MIRRORED)) {
+        if (!faults.breaks(Sabotage.ONE_FRAME_IS_NOT_MIRRORED)) {
             String text = Long.toString(sequence);
             session.channel.mirrorInbound(sequence, Frames.segment(text), 0, text.length());
         }
@@ -205,7 +185,7 @@ final class ModelWorld implements AutoCloseable {
             int number = socket.remove();
             if (output.rule() == OutputBuffer.Rule.FLOW) {
                 leaves(number);
-            } else if (frames.get(number).epoch() > 0 && sabotages(Sabotage.ONE_FRAME_LEAVES_EARLY)) {
+            } else if (frames.get(number).epoch() > 0 && faults.breaks(Sabotage.ONE_FRAME_LEAVES_EARLY)) {
                 leaves(number);
             } else {
                 String text = Integer.toString(number);
@@ -384,8 +364,8 @@ final class ModelWorld implements AutoCloseable {
         private final ArrayDisks backupDisks = new ArrayDisks(ModelDisks.DISKS, ModelDisks.DISK_BYTES);
         private final CheckpointReceiver receiver =
                 new CheckpointReceiver(backup, backupDisks, ArrayMemory.PAGE_BYTES, OUTPUT_BYTES, inbound, this);
-        private final ModelChannel channel = new ModelChannel(random, receiver, this, new ChannelFaults());
-        private final ModelDisks disks = new ModelDisks(random, channel, ModelWorld.this.disks, new DiskFaults());
+        private final ModelChannel channel = new ModelChannel(random, receiver, this, faults);
+        private final ModelDisks disks = new ModelDisks(random, channel, ModelWorld.this.disks, faults);
         private final ModelMemory tracked = new ModelMemory();
         private final CheckpointEngine engine = new CheckpointEngine(
                 new CheckpointEngine.Settings(INTERVAL_NANOS, OUTPUT_BYTES, ArrayMemory.PAGE_BYTES, memory.length),
@@ -403,7 +383,7 @@ final class ModelWorld implements AutoCloseable {
 
         Session() {
             sessionNumber++;
-            if (sabotage == Sabotage.DISK_WRITES_OF_A_LATER_EPOCH_ARE_APPLIED) {
+            if (faults.is(Sabotage.DISK_WRITES_OF_A_LATER_EPOCH_ARE_APPLIED)) {
                 backupDisks.mixEpochs();
             }
             engine.begin();
@@ -528,7 +508,7 @@ final class ModelWorld implements AutoCloseable {
 
         @Override
         public void acknowledge(EpochId epoch) {
-            if (sabotage != Sabotage.ACKNOWLEDGED_TOO_EARLY) {
+            if (!faults.acknowledgesTooEarly()) {
                 channel.acknowledge(epoch);
             }
         }
@@ -574,45 +554,6 @@ final class ModelWorld implements AutoCloseable {
         public void resume() {
             guestRuns = true;
             resumeAsked = true;
-        }
-    }
-
-    private final class ChannelFaults implements ModelChannel.Faults {
-        @Override
-        public boolean acknowledgesTooEarly() {
-            return sabotage == Sabotage.ACKNOWLEDGED_TOO_EARLY;
-        }
-
-        @Override
-        public boolean endsBeforeItsWrites() {
-            return sabotage == Sabotage.CHECKPOINT_ENDS_BEFORE_ITS_DISK_WRITES;
-        }
-
-        @Override
-        public boolean forgetsToSendWritesAgain() {
-            return sabotage == Sabotage.DISK_WRITES_ARE_NOT_SENT_AGAIN;
-        }
-
-        @Override
-        public boolean welcomesWithLastWhole() {
-            return sabotage == Sabotage.WELCOME_NAMES_WHAT_MAY_NOT_BE_ACKNOWLEDGED;
-        }
-    }
-
-    private final class DiskFaults implements ModelDisks.Faults {
-        @Override
-        public boolean skipsWrite() {
-            return sabotages(Sabotage.ONE_DISK_WRITE_IS_NOT_FORWARDED);
-        }
-
-        @Override
-        public boolean losesWrite() {
-            return sabotages(Sabotage.ONE_DISK_WRITE_IS_LOST);
-        }
-
-        @Override
-        public boolean commitsTooEarly() {
-            return sabotage == Sabotage.COMMITTED_BEFORE_THE_DISK_HAS_IT;
         }
     }
 
@@ -663,7 +604,7 @@ final class ModelWorld implements AutoCloseable {
         private void capture(StagedCheckpoint checkpoint, Sabotage skip) throws CheckpointException {
             BitSet taken = takeDirty();
             for (int page = taken.nextSetBit(0); page >= 0; page = taken.nextSetBit(page + 1)) {
-                if (!checkpoint.first() && sabotages(skip)) {
+                if (!checkpoint.first() && faults.breaks(skip)) {
                     continue;
                 }
                 copy(page, checkpoint.pages());

@@ -6,7 +6,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import remus.base.Invariant.InvariantViolation;
-import remus.checkpoint.ModelWorld.Sabotage;
+import remus.checkpoint.ModelFaults.Sabotage;
 
 /** The engine, the receiver and the output buffer together under random schedules; a failure names its seed. */
 class ReplicationModelTest {
