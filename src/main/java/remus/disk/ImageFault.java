@@ -9,13 +9,18 @@ import remus.linux.LinuxException;
 /**
  * Operations that a test may have fail as on a broken disk: the daemon is started with
  * {@code -Dremus.fault.image=OPERATION@NAME@FILE}, and from when FILE exists on, that operation on the image whose file
- * name is NAME fails with EIO. Without the property nothing fails.
+ * name is NAME fails with EIO, or what {@link #TEAR} says happens. Without the property nothing fails.
  */
 enum ImageFault {
     READ,
     /** Whatever changes the image: zeros and holes too. */
     WRITE,
-    SYNC;
+    SYNC,
+    /** The daemon dies, as of SIGKILL, with the first half of a write in the image and the rest of it missing. */
+    TEAR;
+
+    /** Exit code of a process that SIGKILL has ended, as shells tell it. */
+    static final int KILLED = 137;
 
     /** Name of the system property. */
     static final String PROPERTY = "remus.fault.image";
@@ -24,9 +29,13 @@ enum ImageFault {
     record Plan(ImageFault operation, Path trigger) {
         /** Fails {@code attempted} if it is the operation of this plan and the time has come. */
         void reached(ImageFault attempted) throws LinuxException {
-            if (attempted == operation && Files.exists(trigger)) {
+            if (isDue(attempted)) {
                 throw new LinuxException("injected fault " + operation, Errno.EIO);
             }
+        }
+
+        boolean isDue(ImageFault attempted) {
+            return attempted == operation && Files.exists(trigger);
         }
     }
 

@@ -421,6 +421,7 @@ final class ImageWriter implements AutoCloseable {
             }
         }
         images.record(epochs, time.nanos());
+        listener.logged(images.last());
         try {
             images.write(epochs);
         } finally {

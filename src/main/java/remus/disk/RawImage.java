@@ -213,6 +213,10 @@ public final class RawImage implements BlockImage {
         check(offset, length);
         try {
             reached(ImageFault.WRITE);
+            if (fault != null && fault.isDue(ImageFault.TEAR)) {
+                writeAll(offset, source, at, length / 2);
+                Runtime.getRuntime().halt(ImageFault.KILLED);
+            }
             writeAll(offset, source, at, length);
         } catch (LinuxException e) {
             throw failed("writing", offset, length, e);

@@ -38,6 +38,9 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
         /** From here on images and log together equal a whole checkpoint, even after a power loss. */
         void consistent(EpochId base);
 
+        /** The writes of whole checkpoints up to {@code last} are safe in the log; the images get them next. */
+        void logged(EpochId last);
+
         /** Writes of whole checkpoints have reached the images: {@link #mayAcknowledge} may have become true. */
         void progressed();
 

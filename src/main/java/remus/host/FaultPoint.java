@@ -20,7 +20,9 @@ enum FaultPoint {
     /** On the primary: the acknowledgement is here, the output has not left. */
     ACKNOWLEDGED,
     /** On the backup: the checkpoint is whole and about to be applied. */
-    APPLYING;
+    APPLYING,
+    /** On the backup: disk writes are safe in the redo log, and none of them is in an image. */
+    LOGGED;
 
     private static final @Nullable FaultPoint CHOSEN;
     private static final long CHOSEN_EPOCH;

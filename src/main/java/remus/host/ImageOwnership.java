@@ -1,5 +1,6 @@
 package remus.host;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -60,18 +61,19 @@ final class ImageOwnership {
                                             marker.peer().name()),
                             "protect the VM by this host again, or use another image");
                 }
-                if (!forceStale && !wasTakenOverHere(definition.name(), marker)) {
-                    requireNotTakenOver(definition.name(), disk, marker);
+                boolean takenOver = wasTakenOverHere(marker);
+                if (!forceStale && !takenOver) {
+                    requireNotTakenOver(disk, marker);
                 }
-                recover(disk, marker);
+                recover(disk, marker, takenOver);
             }
         }
         return term;
     }
 
     /** A take-over here is on record before the markers are removed. */
-    private boolean wasTakenOverHere(String vm, ImageMarker marker) {
-        StateDirectory.Ownership known = state.ownership(vm);
+    private boolean wasTakenOverHere(ImageMarker marker) {
+        StateDirectory.Ownership known = state.ownership(marker.vm());
         return known.activated() && known.term() > marker.term().value();
     }
 
@@ -87,8 +89,9 @@ final class ImageOwnership {
         }
     }
 
-    private void requireNotTakenOver(String vm, VmDefinition.Disk disk, ImageMarker marker) throws OperationException {
-        String problem = switch (peers.ask(marker.peer().address(), vm, ANSWER_LIMIT)) {
+    /** What counts is the VM whose image it is, whatever the definition calls the one that is to start. */
+    private void requireNotTakenOver(VmDefinition.Disk disk, ImageMarker marker) throws OperationException {
+        String problem = switch (peers.ask(marker.peer().address(), marker.vm(), ANSWER_LIMIT)) {
             case PeerAnswer.Answered(OwnerAnswer owner) -> newerThere(marker, owner);
             case PeerAnswer.Refused refused -> "does not answer: " + refused.cause();
             case PeerAnswer.Unreachable unreachable -> "does not answer: " + unreachable.cause();
@@ -96,15 +99,17 @@ final class ImageOwnership {
         if (problem != null) {
             throw new OperationException(
                     Kind.REFUSED,
-                    "disk %s: host %s at %s may have a newer image than %s; it %s"
-                            .formatted(
-                                    disk.name(),
-                                    marker.peer().name(),
-                                    marker.peer().address(),
-                                    disk.image(),
-                                    problem),
+                    "disk %s: host %s may have a newer image than %s; it %s"
+                            .formatted(disk.name(), shown(marker.peer()), disk.image(), problem),
                     "run the VM there; or, to lose what was written there, use --force-stale");
         }
+    }
+
+    /** A primary knows its backup by its address alone. */
+    private static String shown(ImageMarker.Peer peer) {
+        return peer.name().equals(peer.address().host())
+                ? peer.address().toString()
+                : peer.name() + " at " + peer.address();
     }
 
     /** What the other host says against these images being the newest, or null. */
@@ -117,9 +122,11 @@ final class ImageOwnership {
         };
     }
 
-    private static void recover(VmDefinition.Disk disk, ImageMarker marker) throws OperationException {
+    /** @param takenOver the VM ran here afterwards: a log that is gone by now had been brought into the images before */
+    private static void recover(VmDefinition.Disk disk, ImageMarker marker, boolean takenOver)
+            throws OperationException {
         Path log = marker.redoLog();
-        if (log == null) {
+        if (log == null || (takenOver && Files.notExists(log))) {
             return;
         }
         try {

@@ -531,6 +531,11 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyD
     }
 
     @Override
+    public void logged(EpochId last) {
+        FaultPoint.LOGGED.reached(last.value());
+    }
+
+    @Override
     public void progressed() {
         agent.post(() -> {
             CheckpointReceiver received = receiver;

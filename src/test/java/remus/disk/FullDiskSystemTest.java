@@ -82,6 +82,11 @@ class FullDiskSystemTest {
             }
 
             @Override
+            public void logged(EpochId last) {
+                // Only a daemon's fault point wants to know.
+            }
+
+            @Override
             public void progressed() {
                 // Only failures matter here.
             }

@@ -73,6 +73,11 @@ class StandbyDisksTest {
             }
 
             @Override
+            public void logged(EpochId last) {
+                // Only a daemon's fault point wants to know.
+            }
+
+            @Override
             public void progressed() {
                 progress.add(true);
             }

@@ -1,0 +1,168 @@
+package remus.host;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import remus.base.ByteSize;
+import remus.base.HostAddress;
+import remus.base.Term;
+import remus.disk.ImageMarker;
+import remus.disk.RawImage;
+import remus.linux.BootTime;
+import remus.qemu.Accelerator;
+import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
+import remus.replication.BackupConnection;
+import remus.replication.PeerQuery;
+import remus.replication.ReplicationServer;
+import remus.replication.SessionHandler;
+import remus.wire.Hello;
+import remus.wire.OwnerAnswer;
+import remus.wire.OwnerState;
+
+/** Which images may be started: the other host is a real server that answers as the test says. */
+@Timeout(30)
+class ImageOwnershipTest {
+    private static final Term SESSION = new Term(3);
+
+    @TempDir
+    private Path directory;
+
+    private final AtomicReference<OwnerState> said = new AtomicReference<>(OwnerState.UNKNOWN);
+    private final AtomicReference<Term> saidTerm = new AtomicReference<>(SESSION);
+    private final BootTime time = new BootTime();
+    private ReplicationServer peer;
+    private StateDirectory state;
+    private ImageOwnership ownership;
+    private Path image;
+
+    @BeforeEach
+    void open() throws Exception {
+        peer = ReplicationServer.open(new HostAddress("127.0.0.1", 0), new Peer(), time);
+        state = StateDirectory.open(directory.resolve("state"));
+        ownership = new ImageOwnership("alpha", state, new PeerQuery(time));
+        image = directory.resolve("root.raw");
+        RawImage.create(image, 1 << 20).close();
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        state.close();
+        peer.close();
+    }
+
+    /** Knows the VM shop only. */
+    private final class Peer implements SessionHandler {
+        @Override
+        public void session(Hello hello, BackupConnection connection) {
+            connection.close();
+        }
+
+        @Override
+        public OwnerAnswer answer(String vm) {
+            return vm.equals("shop")
+                    ? new OwnerAnswer(vm, said.get(), saidTerm.get(), "")
+                    : new OwnerAnswer(vm, OwnerState.UNKNOWN, Term.NONE, "no such VM here");
+        }
+
+        @Override
+        public OwnerAnswer fence(String vm, Term term) {
+            return answer(vm);
+        }
+    }
+
+    private void mark(ImageMarker.Role role, HostAddress address) throws Exception {
+        Path log = role == ImageMarker.Role.PROTECTED ? null : state.redoLog("shop");
+        new ImageMarker(
+                        "shop",
+                        "root",
+                        "alpha",
+                        SESSION,
+                        role,
+                        new ImageMarker.Peer(address.host(), address),
+                        log,
+                        Instant.EPOCH)
+                .write(image);
+    }
+
+    private VmDefinition vm(String name) {
+        return new VmDefinition(
+                name,
+                MachineType.Q35,
+                1,
+                new ByteSize(64 << 20),
+                Accelerator.TCG,
+                "max",
+                null,
+                List.of(new VmDefinition.Disk("root", image)),
+                List.of(),
+                null);
+    }
+
+    private void expectRefusal(String vm, boolean forceStale, String... parts) {
+        String message =
+                String.valueOf(assertThrows(OperationException.class, () -> ownership.requireNewest(vm(vm), forceStale))
+                        .getMessage());
+        for (String part : parts) {
+            assertTrue(message.contains(part), () -> message + " lacks " + part);
+        }
+    }
+
+    @Test
+    void anImageWithoutAMarkerIsTheNewest() throws Exception {
+        assertEquals(Term.NONE, ownership.requireNewest(vm("shop"), false));
+    }
+
+    @Test
+    void whatTheOtherHostRunsIsNotStartedHereUnderWhateverName() throws Exception {
+        mark(ImageMarker.Role.PROTECTED, peer.address());
+        said.set(OwnerState.RUNNING_ALONE);
+        expectRefusal("shop", false, "disk root", peer.address().toString(), "RUNNING_ALONE", "--force-stale");
+        expectRefusal("other", false, "disk root", peer.address().toString(), "RUNNING_ALONE");
+        assertEquals(SESSION, ownership.requireNewest(vm("other"), true));
+    }
+
+    @Test
+    void whatTheOtherHostHasNeverTakenOverIsStarted() throws Exception {
+        mark(ImageMarker.Role.PROTECTED, peer.address());
+        assertEquals(SESSION, ownership.requireNewest(vm("shop"), false));
+        saidTerm.set(SESSION.next());
+        expectRefusal("shop", false, "had the VM later, in term 4");
+    }
+
+    @Test
+    void silenceIsNoConsent() throws Exception {
+        peer.close();
+        mark(ImageMarker.Role.PROTECTED, peer.address());
+        expectRefusal("shop", false, peer.address().toString(), "does not answer", "--force-stale");
+        assertEquals(SESSION, ownership.requireNewest(vm("shop"), true));
+    }
+
+    @Test
+    void aCopyThatNeverWasWholeIsNotStartedByAnyWord() throws Exception {
+        mark(ImageMarker.Role.SYNCHRONIZING, peer.address());
+        expectRefusal("shop", false, "no whole image");
+        expectRefusal("shop", true, "no whole image", "protect the VM by this host again");
+    }
+
+    @Test
+    void aTakeOverOnRecordCountsMoreThanWhatItLeftBeside() throws Exception {
+        mark(ImageMarker.Role.STANDBY, peer.address());
+        said.set(OwnerState.FENCED);
+        expectRefusal("shop", false, "FENCED");
+        // Its log is removed before its marker, by a host that may die in between.
+        expectRefusal("shop", true, "the last writes can't be brought into");
+        state.note("shop", SESSION.next(), true);
+        assertEquals(SESSION, ownership.requireNewest(vm("shop"), false));
+    }
+}
