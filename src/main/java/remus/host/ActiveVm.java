@@ -319,7 +319,7 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
         agent.post(() -> {
             ProtectionSession running = session;
             if (running != null) {
-                running.engine().retryCommit(host.time().nanos());
+                running.retryCommit();
             }
         });
     }

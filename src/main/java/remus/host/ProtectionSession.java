@@ -411,6 +411,21 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         });
     }
 
+    /** A disk has what a commit waited for: it follows now, if this host may still release, else with the next one. */
+    void retryCommit() {
+        severIfWokenLate();
+        if (role.mayRelease()) {
+            engine.retryCommit(time.nanos());
+        }
+    }
+
+    /** A host that woke late must ask first, whatever lies in its socket buffers. */
+    private void severIfWokenLate() {
+        if (wakeGuard.wokeLate(time.nanos()) && firstCommitted) {
+            sever("this host was not running for longer than the detection time", time.nanos());
+        }
+    }
+
     /** The backup waits: first for the disks, which take longest, then for memory. */
     private void backupReady(Set<String> disksWithContent) {
         if (disks.isEmpty()) {
@@ -515,10 +530,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         @Override
         public void acknowledged(EpochId epoch) {
             post(() -> {
-                // A host that woke late must ask first, whatever lies in its socket buffers.
-                if (wakeGuard.wokeLate(time.nanos()) && firstCommitted) {
-                    sever("this host was not running for longer than the detection time", time.nanos());
-                }
+                severIfWokenLate();
                 if (role.mayRelease()) {
                     FaultPoint.ACKNOWLEDGED.reached(epoch.value());
                     lastContactNanos = time.nanos();
@@ -543,6 +555,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
                 if (role.reconnected()) {
                     lastContactNanos = time.nanos();
                     engine.reconnected(lastWhole, lastContactNanos);
+                    engine.retryCommit(lastContactNanos);
                     owner.reconnected(lastWhole);
                 }
             });
