@@ -3,6 +3,7 @@ package remus.host;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -40,6 +41,9 @@ import remus.qemu.VmDefinition;
  */
 final class StandbyParts implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyParts.class);
+
+    /** QEMU begins to listen for its interfaces on a thread of its own, which may be after it answers QMP. */
+    private static final Duration NIC_LIMIT = Duration.ofSeconds(5);
 
     private final HostServices services;
     private final VmDefinition definition;
@@ -142,7 +146,7 @@ final class StandbyParts implements AutoCloseable {
             for (int index = 0; index < definition.nics().size(); index++) {
                 Tap tap = onFailure.push(Tap.open("remus%d"));
                 tap.joinBridge(definition.nics().get(index).bridge());
-                UnixStreamSocket socket = onFailure.push(UnixStreamSocket.connect(paths.nicSocket(index)));
+                UnixStreamSocket socket = onFailure.push(UnixStreamSocket.connectWithin(paths.nicSocket(index), NIC_LIMIT));
                 socket.requestBuffers(HostServices.NIC_SOCKET_BUFFER_BYTES);
                 links.add(new NicLink(socket, tap));
             }

@@ -8,7 +8,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A connected, non-blocking UNIX stream socket with a bare descriptor: unlike the JDK's channels it can be waited for
@@ -27,6 +29,8 @@ public final class UnixStreamSocket implements AutoCloseable {
     private static final int SO_SNDBUF = 7;
     private static final int SO_RCVBUF = 8;
     private static final int MSG_NOSIGNAL = 0x4000;
+
+    private static final long RETRY_NANOS = 1_000_000;
 
     private final FileDescriptor descriptor;
     private final MemorySegment number = Arena.ofAuto().allocate(JAVA_INT);
@@ -67,6 +71,26 @@ public final class UnixStreamSocket implements AutoCloseable {
             }
         }
         return new UnixStreamSocket(descriptor);
+    }
+
+    /**
+     * Connects as soon as somebody listens at {@code path}, which a process that has just started may not do yet.
+     *
+     * @throws LinuxException with ENOENT or ECONNREFUSED when nobody does within {@code limit}
+     */
+    public static UnixStreamSocket connectWithin(Path path, Duration limit) throws LinuxException {
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (true) {
+            try {
+                return connect(path);
+            } catch (LinuxException e) {
+                boolean mayCome = e.errno() == Errno.ENOENT || e.errno() == Errno.ECONNREFUSED;
+                if (!mayCome || System.nanoTime() - deadline > 0 || Thread.currentThread().isInterrupted()) {
+                    throw e;
+                }
+                LockSupport.parkNanos(RETRY_NANOS);
+            }
+        }
     }
 
     /** The descriptor, for a {@link Poller}; reading and closing stay with this object. */
