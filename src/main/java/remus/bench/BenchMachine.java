@@ -19,7 +19,8 @@ import remus.qemu.QemuInstallation;
 public record BenchMachine(int cpus, long memoryBytes, String kernel, String qemu, String jdk, String accelerator) {
     private static final String TOTAL = "MemTotal:";
 
-    static BenchMachine read(QemuInstallation installation, Accelerator accelerator) throws BenchException {
+    /** Describes this one. */
+    public static BenchMachine read(QemuInstallation installation, Accelerator accelerator) throws BenchException {
         try {
             return new BenchMachine(
                     Runtime.getRuntime().availableProcessors(),

@@ -8,8 +8,8 @@ import java.util.concurrent.TimeUnit;
  * Lets a bench end in order at Ctrl-C or SIGTERM: the virtual machine then waits, at most {@link #LIMIT}, until the
  * bench has noticed it at one of its {@link #check}s and closed all it owns, by which it leaves no process and no file.
  */
-final class StopSignal implements AutoCloseable {
-    private static final Duration LIMIT = Duration.ofSeconds(15);
+public final class StopSignal implements AutoCloseable {
+    private static final Duration LIMIT = Duration.ofSeconds(40);
 
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Thread hook;
@@ -21,7 +21,7 @@ final class StopSignal implements AutoCloseable {
     }
 
     /** To be opened before, and so closed after, all that has to be cleaned up; by the thread that runs the bench. */
-    static StopSignal install() {
+    public static StopSignal install() {
         StopSignal signal = new StopSignal();
         Runtime.getRuntime().addShutdownHook(signal.hook);
         return signal;
@@ -38,7 +38,8 @@ final class StopSignal implements AutoCloseable {
         }
     }
 
-    void check() throws BenchException {
+    /** @throws BenchException when the bench is to end now */
+    public void check() throws BenchException {
         if (wanted) {
             throw new BenchException("interrupted; nothing is left behind", null);
         }

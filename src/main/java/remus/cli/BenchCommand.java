@@ -35,7 +35,9 @@ final class BenchCommand {
     private BenchCommand() {}
 
     static CommandLine commandLine(Terminal terminal) {
-        return new CommandLine(new BenchCommand()).addSubcommand(new Pause(terminal));
+        return new CommandLine(new BenchCommand())
+                .addSubcommand(new Pause(terminal))
+                .addSubcommand(new BenchDiskCommand(terminal));
     }
 
     @CommandLine.Command(

@@ -26,6 +26,9 @@ final class DemoTopology implements AutoCloseable {
     /** Bridge of each host, for VM definitions. */
     static final String HOST_BRIDGE = "br0";
 
+    /** The bridge in the client's namespace that joins them all. */
+    static final String SWITCH = "sw0";
+
     /** Prefix length of all addresses. */
     static final int PREFIX_LENGTH = 24;
 
@@ -95,10 +98,10 @@ final class DemoTopology implements AutoCloseable {
     }
 
     private List<String> clientCommands() {
-        List<String> commands = new ArrayList<>(bridge("sw0", Place.CLIENT));
+        List<String> commands = new ArrayList<>(bridge(SWITCH, Place.CLIENT));
         for (Place host : List.of(Place.ALPHA, Place.BETA)) {
             commands.add("link add %s type veth peer name up0 netns %s".formatted(host, namespace(host)));
-            commands.addAll(port(host.toString(), "sw0"));
+            commands.addAll(port(host.toString(), SWITCH));
         }
         return commands;
     }

@@ -39,22 +39,41 @@ public final class QemuArguments {
     private final VmDefinition vm;
     private final QemuPaths paths;
     private final QemuFeatures features;
+    private final DiskSource diskSource;
     private final List<String> arguments = new ArrayList<>();
 
-    private QemuArguments(VmDefinition vm, QemuPaths paths, QemuFeatures features) {
+    /** Where QEMU finds the disks. */
+    private enum DiskSource {
+        /** At our NBD server. */
+        EXPORTS,
+        /** In the image files themselves. */
+        FILES
+    }
+
+    private QemuArguments(VmDefinition vm, QemuPaths paths, QemuFeatures features, DiskSource diskSource) {
         this.vm = vm;
         this.paths = paths;
         this.features = features;
+        this.diskSource = diskSource;
     }
 
     /** Arguments of a QEMU that boots the guest at once. */
     public static List<String> forPrimary(VmDefinition vm, QemuPaths paths, QemuFeatures features) {
-        return new QemuArguments(vm, paths, features).common();
+        return new QemuArguments(vm, paths, features, DiskSource.EXPORTS).common();
+    }
+
+    /**
+     * Arguments of a QEMU that boots the same machine, and writes the disks' images itself, as if there were no Remus:
+     * what ours is measured against. The images are opened as {@code -drive format=raw,cache=writeback} does: a write is
+     * answered when it is in the host's page cache, a flush when the image is synchronized.
+     */
+    public static List<String> forPlainFiles(VmDefinition vm, QemuPaths paths, QemuFeatures features) {
+        return new QemuArguments(vm, paths, features, DiskSource.FILES).common();
     }
 
     /** Arguments of a QEMU that waits for {@code migrate-incoming}, and then for {@code cont}. */
     public static List<String> forStandby(VmDefinition vm, QemuPaths paths, QemuFeatures features) {
-        List<String> arguments = new ArrayList<>(new QemuArguments(vm, paths, features).common());
+        List<String> arguments = new ArrayList<>(forPrimary(vm, paths, features));
         Collections.addAll(arguments, "-S", "-incoming", "defer");
         return List.copyOf(arguments);
     }
@@ -169,14 +188,19 @@ public final class QemuArguments {
     }
 
     /**
-     * A disk of ours, over NBD. Errors go to the guest, as on real hardware: QEMU's default is to stop the guest when
-     * the disk is full. The firmware tries the disks in their order.
+     * Errors go to the guest, as on real hardware: QEMU's default is to stop the guest when the disk is full. The
+     * firmware tries the disks in their order.
      */
     private void disk(int index, VmDefinition.Disk disk) {
-        add(
-                "-blockdev",
+        String opened = switch (diskSource) {
+            case EXPORTS ->
                 "driver=nbd,node-name=disk" + index + ",server.type=unix,server.path=" + escaped(paths.diskSocket())
-                        + ",export=" + disk.name() + ",reconnect-delay=" + DISK_RECONNECT_SECONDS + ",discard=unmap");
+                        + ",export=" + disk.name() + ",reconnect-delay=" + DISK_RECONNECT_SECONDS;
+            case FILES ->
+                "driver=raw,node-name=disk" + index + ",file.driver=file,file.filename=" + escaped(disk.image())
+                        + ",file.discard=unmap,file.aio=threads,cache.direct=off,cache.no-flush=off";
+        };
+        add("-blockdev", opened + ",discard=unmap");
         String common = ",id=dev-disk" + index + ",drive=disk" + index + ",serial=" + disk.name()
                 + ",rerror=report,werror=report";
         switch (vm.machine()) {

@@ -182,6 +182,23 @@ class QemuArgumentsTest {
     }
 
     @Test
+    void aPlainVmDiffersInNothingButWhereItsDisksAre() {
+        VmDefinition vm = withDisks(MachineType.Q35, 2, 1);
+        List<String> ours = QemuArguments.forPrimary(vm, PATHS, FEATURES);
+        List<String> plain = QemuArguments.forPlainFiles(vm, PATHS, FEATURES);
+        assertEquals(ours.size(), plain.size());
+        for (int i = 0; i < ours.size(); i++) {
+            boolean disk = i > 0 && ours.get(i - 1).equals("-blockdev");
+            assertEquals(!disk, ours.get(i).equals(plain.get(i)), ours.get(i));
+            if (disk) {
+                assertTrue(ours.get(i).startsWith("driver=nbd,"), ours.get(i));
+                assertTrue(plain.get(i).startsWith("driver=raw,"), plain.get(i));
+                assertTrue(plain.get(i).contains(",cache.direct=off,cache.no-flush=off"), plain.get(i));
+            }
+        }
+    }
+
+    @Test
     void theStandbyIsTheSameMachineAndWaits() {
         for (MachineType machine : MachineType.values()) {
             VmDefinition vm = vm(machine, 1, Accelerator.TCG, List.of(NIC));
