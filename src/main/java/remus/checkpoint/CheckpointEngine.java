@@ -80,7 +80,7 @@ public final class CheckpointEngine implements AutoCloseable {
         /** A pre-copy round goes on: {@code pagesCopied} of its {@code pagesInRound}. */
         void preCopyProgress(int round, long pagesCopied, long pagesInRound);
 
-        /** The guest stands still for the first, completing checkpoint: from here on output has to be held. */
+        /** The guest is about to be stopped for the first, completing checkpoint: from here on output has to be held. */
         void firstCheckpointBegins(EpochId epoch);
 
         /** A checkpoint was taken; the guest was paused for {@code pauseNanos}. */
@@ -278,6 +278,9 @@ public final class CheckpointEngine implements AutoCloseable {
         earlyEndWanted = false;
         suspendedAtNanos = nowNanos;
         phase = Phase.SUSPENDING;
+        if (first) {
+            observer.firstCheckpointBegins(epoch);
+        }
         for (CheckpointDevice device : devices) {
             device.suspending(epoch);
         }
@@ -294,9 +297,6 @@ public final class CheckpointEngine implements AutoCloseable {
             return;
         }
         StagedCheckpoint checkpoint = currentCheckpoint();
-        if (checkpoint.first()) {
-            observer.firstCheckpointBegins(epoch);
-        }
         try {
             for (CheckpointDevice device : devices) {
                 device.suspended(checkpoint);
@@ -511,6 +511,13 @@ public final class CheckpointEngine implements AutoCloseable {
         return oldest == null
                 ? Long.MAX_VALUE
                 : sealedAtNanos[(int) (oldest.epoch().value() % sealedAtNanos.length)];
+    }
+
+    /** Since when an acknowledged checkpoint waits for a device to allow its commit; {@link Long#MAX_VALUE}: none does. */
+    public long commitWaitsSinceNanos() {
+        return lastAcknowledged.isAfter(committed)
+                ? sealedAtNanos[(int) (committed.next().value() % sealedAtNanos.length)]
+                : Long.MAX_VALUE;
     }
 
     private StagedCheckpoint currentCheckpoint() {

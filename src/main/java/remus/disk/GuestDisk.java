@@ -226,12 +226,12 @@ public final class GuestDisk implements NbdExport {
         flusher.shutDown();
     }
 
-    /** Waits for changes and the fdatasync under way, then closes the image. */
+    /** Waits for changes and the fdatasync under way. */
     void close() {
         flusher.close();
         order.lock();
         try {
-            image.close();
+            replica = null;
         } finally {
             order.unlock();
         }

@@ -58,7 +58,7 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
     /**
      * A disk of the VM's definition.
      *
-     * @param image open; closed with these disks
+     * @param image open; closed by whoever opened it, after these disks
      */
     public record Disk(String name, BlockImage image) {}
 
@@ -91,7 +91,7 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
 
     private final List<Waiting> waiting = new ArrayList<>();
 
-    /** @param disks in the order of the VM's definition; their images are closed with this object */
+    /** @param disks in the order of the VM's definition; their images are not closed with this object */
     public GuestDisks(List<Disk> disks, Mode mode, Listener listener, Time time) {
         if (disks.size() > MAX_DISKS) {
             throw new IllegalArgumentException(disks.size() + " disks, a VM has " + MAX_DISKS + " at most");
@@ -356,7 +356,7 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
         disks.forEach(GuestDisk::shutDown);
     }
 
-    /** Closes the images when the changes and flushes under way are done. The NBD server must be closed before. */
+    /** Waits until the changes and flushes under way are done. The NBD server must be closed before. */
     @Override
     public void close() {
         shutDown();

@@ -2,8 +2,12 @@ package remus.host;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
@@ -19,13 +23,17 @@ import remus.network.GuestNetwork;
  * checkpoint does not contain and releases again the output that may not have left. Tried again with a fresh standby
  * when loading fails; the image is kept until one runs.
  *
- * <p>Beside the loading, that this host has taken the VM over is written down, and its disks are made durable. Until
- * both is done the guest runs, but nothing it sends is released and nothing it writes reaches its disks. When no standby
- * came to run, or that could not be done, the take-over is taken back. On the backup's agent thread.
+ * <p>First the writes of that checkpoint are brought into the images and made durable. Beside the loading, that this host
+ * has taken the VM over is written down. Until that is done the guest runs, but nothing it sends is released and nothing
+ * it writes reaches its disks; what a standby that failed has asked for is gone with it. When no standby came to run, or
+ * that could not be done, the take-over is taken back. On the backup's agent thread.
  */
 final class Activation {
     private static final Logger LOG = LoggerFactory.getLogger(Activation.class);
     private static final int MAX_ATTEMPTS = 5;
+
+    /** Longer than any disk that works takes; a primary that lives takes its VM back afterwards. */
+    private static final Duration SETTLE_LIMIT = Duration.ofSeconds(20);
 
     private final HostServices services;
     private final StandbyVm vm;
@@ -64,16 +72,14 @@ final class Activation {
         boolean runs = false;
         try {
             VmParts loaded = load();
-            boolean handedOver = false;
             try {
-                secure(noted, images.settle());
+                awaitNoted(noted);
                 ActiveVm active = takeOver(loaded, startNanos);
-                handedOver = true;
                 runs = true;
                 return active;
             } finally {
-                if (!handedOver) {
-                    loaded.closeButDisks();
+                if (!runs) {
+                    loaded.close();
                 }
             }
         } finally {
@@ -84,13 +90,13 @@ final class Activation {
         }
     }
 
-    /** Brings the checkpoint into a standby that then runs; on failure into another one. */
+    /** Brings the checkpoint into images and a standby, which then runs; on failure into another one. */
     private VmParts load() throws StandbyException {
-        images.disks().guest().activate();
         String lastFailure = "";
         for (int attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
             try {
                 receiver.finishApplying();
+                settle();
                 return parts.activate(receiver.deviceState());
             } catch (StandbyException | CheckpointException e) {
                 lastFailure = String.valueOf(e.getMessage());
@@ -101,6 +107,20 @@ final class Activation {
         }
         throw new StandbyException(
                 "the VM could not be activated in %d attempts: %s".formatted(MAX_ATTEMPTS, lastFailure), null);
+    }
+
+    /** Before a guest sees them: a failed fdatasync is mended by writing again, which none must watch. */
+    private void settle() throws StandbyException {
+        try {
+            images.settle().get(SETTLE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new StandbyException("the daemon is ending", e);
+        } catch (ExecutionException e) {
+            throw new StandbyException("its disks can't be made durable: " + e.getCause(), e);
+        } catch (TimeoutException e) {
+            throw new StandbyException("its disks are not durable within %d s".formatted(SETTLE_LIMIT.toSeconds()), e);
+        }
     }
 
     private void prepareAnother() {
@@ -120,34 +140,32 @@ final class Activation {
     }
 
     /**
-     * Waits until the take-over is on record, for one that is not could be forgotten by a restart and the VM run twice,
-     * and until its disks are durable. What fails is tried again: the guest that waits for it is the only one there is.
+     * Waits until the take-over is on record, for one that is not could be forgotten by a restart, and the VM run twice.
+     * What fails is tried again: the guest that waits for it is the only one there is.
      */
-    private void secure(CompletableFuture<?> noting, CompletableFuture<?> settling) throws StandbyException {
-        CompletableFuture<?> noted = noting;
-        CompletableFuture<?> settled = settling;
+    private void awaitNoted(CompletableFuture<?> first) throws StandbyException {
+        CompletableFuture<?> noted = first;
         for (int attempt = 1; ; attempt++) {
             try {
                 noted.join();
-                settled.join();
-                images.disks().guest().open();
                 return;
             } catch (CompletionException e) {
-                LOG.warn("VM {}: its take-over can't be made durable, attempt {}", vm.name(), attempt, e);
-                report(EventType.FAILED, "the take-over can't be made durable: " + e.getCause());
+                LOG.warn("VM {}: the take-over can't be written down, attempt {}", vm.name(), attempt, e);
                 if (attempt == MAX_ATTEMPTS) {
-                    throw new StandbyException("the take-over can't be made durable: " + e.getCause(), e);
+                    throw new StandbyException("the take-over can't be written down: " + e.getCause(), e);
                 }
             }
             noted = CompletableFuture.runAsync(() -> note(true));
-            settled = images.settle();
         }
     }
 
     private ActiveVm takeOver(VmParts running, long startNanos) throws StandbyException {
         try {
             ActiveVm active = new ActiveVm(services, running, term, null);
-            images.handOver();
+            // Nothing can fail from here on: what the guest writes hereafter is the only truth.
+            images.handOver(running.disks());
+            active.afterActivation(images::retire);
+            running.disks().guest().open();
             long replayed = inbound.frameCount();
             inbound.drain((memory, offset, length) -> replay(running.network(), memory, offset, length));
             receiver.drainHeldOutput(running.network()::rereleaseOutput);

@@ -340,6 +340,12 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
     }
 
     @Override
+    public void diskHangs(String cause) {
+        event(EventType.DISK_ERROR, cause);
+        guestDied("its disk hangs: " + cause);
+    }
+
+    @Override
     public void disksSynchronized(String how) {
         event(EventType.DISKS_SYNCHRONIZED, how);
     }
@@ -413,7 +419,7 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
     private void flow() {
         disks.guest()
                 .whenDurable(
-                        lastEpoch,
+                        EpochId.NONE,
                         () -> agent.post(() -> {
                             if (session == null && !staysPaused && !done) {
                                 network.flow();
@@ -741,6 +747,11 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
         return new Term(published.term());
     }
 
+    /** Work of the activation's that nobody waits for; on the agent, as its first. */
+    void afterActivation(Runnable task) {
+        agent.post(task);
+    }
+
     /** Ends a VM whose agent never ran. */
     void abandon() {
         close();
@@ -810,7 +821,7 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
     @Override
     public boolean yieldTo(Term next) {
         if (done) {
-            return true;
+            return awaitClosed();
         }
         boolean accepted = agent.ask(
                 () -> {
@@ -823,10 +834,11 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
                 },
                 FENCE_LIMIT,
                 false);
-        return accepted && awaitEnd();
+        return accepted && awaitClosed();
     }
 
-    private boolean awaitEnd() {
+    @Override
+    public boolean awaitClosed() {
         try {
             return ended.await(FENCE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {

@@ -90,7 +90,7 @@ final class BackupService implements SessionHandler {
     }
 
     private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {
-        if (present != null && !present.hasEnded() && !present.yieldTo(term)) {
+        if (present != null && !present.yieldTo(term)) {
             return inUse(hello);
         }
         StateDirectory.Ownership known = services.state().ownership(hello.vm());

@@ -24,6 +24,9 @@ sealed interface HostedVm permits ActiveVm, StandbyVm {
     /** Whether nothing of the VM is left here that could run. */
     boolean hasEnded();
 
+    /** Waits until all that it used is closed, after it has ended; false when that takes longer than a few seconds. */
+    boolean awaitClosed();
+
     /**
      * A protection session of the same VM wants to begin here in term {@code next}: ends what can make room for it, and
      * returns whether the name is free.

@@ -11,6 +11,7 @@ import remus.base.HostAddress;
 import remus.base.Term;
 import remus.disk.DiskException;
 import remus.disk.ImageMarker;
+import remus.disk.Recovery;
 import remus.disk.RedoLog;
 import remus.host.OperationException.Kind;
 import remus.qemu.VmDefinition;
@@ -130,7 +131,15 @@ final class ImageOwnership {
             return;
         }
         try {
-            LOG.info("{}: {}", disk.image(), RedoLog.recover(log));
+            Recovery recovered = RedoLog.recover(log);
+            LOG.info("{}: {}", disk.image(), recovered);
+            if (!isOf(recovered, disk, marker)) {
+                throw new OperationException(
+                        Kind.REFUSED,
+                        "disk %s: %s is a copy that is whole only together with its log, and %s is not that: %s"
+                                .formatted(disk.name(), disk.image(), log, recovered),
+                        "use the image where it was made, or protect the VM by this host again");
+            }
         } catch (DiskException e) {
             throw new OperationException(
                     Kind.FAILED,
@@ -139,6 +148,13 @@ final class ImageOwnership {
                     "mend that and try again",
                     e);
         }
+    }
+
+    private static boolean isOf(Recovery recovered, VmDefinition.Disk disk, ImageMarker marker) {
+        return recovered.outcome() != Recovery.Outcome.INCOMPLETE
+                && recovered.vm().equals(marker.vm())
+                && recovered.term().equals(marker.term())
+                && recovered.images().contains(disk.image());
     }
 
     /** From now on {@code peer} may come to own newer images than these; on disk when this returns. */

@@ -46,6 +46,9 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     private static final Duration MIN_ACKNOWLEDGEMENT_DEADLINE = Duration.ofSeconds(1);
     private static final Duration FIRST_ACKNOWLEDGEMENT_DEADLINE = Duration.ofMinutes(1);
 
+    /** How long an fdatasync may hold up what the backup has acknowledged. */
+    private static final Duration DISK_LIMIT = Duration.ofSeconds(10);
+
     /** What the session means for its VM. The last four end it. */
     interface Owner {
         /** Synchronizing goes on; {@code text} says how far. */
@@ -62,6 +65,9 @@ final class ProtectionSession implements CheckpointEngine.Observer {
 
         /** Contact again, nothing was lost. */
         void reconnected(EpochId lastWhole);
+
+        /** A disk here does not answer, so that nothing can be committed any more; the backup's works. */
+        void diskHangs(String reason);
 
         /** Digests of both sides were compared. */
         void verified(EpochId epoch, boolean equal);
@@ -132,6 +138,7 @@ final class ProtectionSession implements CheckpointEngine.Observer {
     private long lastHeartbeatNanos;
     private long lastContactNanos = Long.MIN_VALUE / 2;
     private boolean askingBackup;
+    private boolean diskHangs;
     private @Nullable DiskSynchronizer synchronizer;
 
     ProtectionSession(
@@ -185,6 +192,12 @@ final class ProtectionSession implements CheckpointEngine.Observer {
                             + engine.committed().next() + " within " + acknowledgementDeadlineNanos / 1_000_000 + " ms",
                     nowNanos);
         }
+        if (!diskHangs
+                && nowNanos - engine.commitWaitsSinceNanos() > DISK_LIMIT.toNanos()
+                && engine.commitWaitsSinceNanos() != Long.MAX_VALUE) {
+            diskHangs = true;
+            owner.diskHangs("an fdatasync has not ended for " + DISK_LIMIT.toSeconds() + " s");
+        }
         if (role.isAloneDue(nowNanos) && !askingBackup) {
             askBackup();
         }
@@ -231,7 +244,14 @@ final class ProtectionSession implements CheckpointEngine.Observer {
                     role.postponeAlone(time.nanos());
                     return;
                 }
-                case UNKNOWN, FENCED, STOPPED -> LOG.debug("the backup has nothing of the VM: {}", says);
+                case FENCED, STOPPED -> {
+                    // It had taken the VM over, and lost or ended it since: what is here is the older one.
+                    if (role.backupActivated()) {
+                        owner.lost("the backup says " + says.state() + " " + says.text());
+                    }
+                    return;
+                }
+                case UNKNOWN -> LOG.debug("the backup has nothing of the VM: {}", says);
             }
         }
         role.goAlone();
@@ -239,7 +259,8 @@ final class ProtectionSession implements CheckpointEngine.Observer {
         owner.alone(
                 "no contact with the backup " + backup + " for " + PrimaryRole.ALONE_AFTER_DETECTION_TIMES
                         + " detection times (whenAlone: continue)",
-                answer instanceof PeerAnswer.Answered);
+                answer instanceof PeerAnswer.Answered(OwnerAnswer says)
+                        && !says.term().isAfter(term));
     }
 
     private void sever(String reason, long nowNanos) {
@@ -428,6 +449,9 @@ final class ProtectionSession implements CheckpointEngine.Observer {
 
     /** The backup waits: first for the disks, which take longest, then for memory. */
     private void backupReady(Set<String> disksWithContent) {
+        if (engine.phase() != CheckpointEngine.Phase.CONNECTING) {
+            return; // it has ended in between, and is being signed off
+        }
         if (disks.isEmpty()) {
             engine.backupReady();
             return;

@@ -13,7 +13,6 @@ import org.slf4j.LoggerFactory;
 import remus.api.DiskStatus;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
-import remus.base.Invariant;
 import remus.base.Term;
 import remus.checkpoint.BackupDisks;
 import remus.disk.DiskException;
@@ -40,7 +39,6 @@ final class StandbyImages implements AutoCloseable {
     private final ImageMarker.Peer primary;
     private final List<Image> images = new ArrayList<>();
     private final CloseStack owned = new CloseStack();
-    private @Nullable VmDisks disks;
     private @Nullable StandbyDisks replica;
 
     /** @param hadContent whether it was there before the session */
@@ -77,18 +75,16 @@ final class StandbyImages implements AutoCloseable {
     }
 
     private void openAll(StandbyDisks.Listener listener) throws DiskException, StandbyException {
-        List<GuestDisks.Disk> guestDisks = new ArrayList<>();
         List<ReplicaDisk> replicas = new ArrayList<>();
         try (CloseStack onFailure = new CloseStack()) {
             for (HelloDisk disk : hello.disks()) {
                 Image image = openImage(disk, onFailure);
                 images.add(image);
-                guestDisks.add(new GuestDisks.Disk(image.name(), image.image()));
                 replicas.add(new ReplicaDisk(image.name(), image.image()));
             }
             onFailure.release();
         }
-        disks = owned.push(new VmDisks(hello.vm(), guestDisks, GuestDisks.Mode.STANDBY, services.time()));
+        images.forEach(image -> owned.push(image.image()));
         if (!replicas.isEmpty()) {
             // Whatever an earlier session has left there: images are compared as they are.
             Path log = services.state().redoLog(hello.vm());
@@ -175,9 +171,15 @@ final class StandbyImages implements AutoCloseable {
                 .path();
     }
 
-    /** What the standby's QEMU is given. */
-    VmDisks disks() {
-        return Invariant.present(disks, "the open disks");
+    /** What a standby's QEMU is given: over the same images, but of its own. */
+    VmDisks forStandby() {
+        return new VmDisks(
+                hello.vm(),
+                images.stream()
+                        .map(image -> new GuestDisks.Disk(image.name(), image.image()))
+                        .toList(),
+                GuestDisks.Mode.STANDBY,
+                services.time());
     }
 
     BackupDisks backupDisks() {
@@ -215,21 +217,24 @@ final class StandbyImages implements AutoCloseable {
         return own == null ? CompletableFuture.completedFuture(null) : own.settle();
     }
 
-    /**
-     * The disks belong to a VM that runs: this object lets go of them. What marks the images as copies is removed beside
-     * that, for the take-over is on record, which counts for more.
-     */
-    void handOver() {
+    /** The images belong to the disks of a VM that runs: this object lets go of them, and {@link #retire} follows. */
+    void handOver(VmDisks running) {
+        running.own(images.stream().map(Image::image).toList());
         owned.release();
-        StandbyDisks own = replica;
-        replica = null;
-        if (own != null) {
-            Thread.ofVirtual().name("retire-standby-images").start(() -> retire(own));
-        }
     }
 
-    private void retire(StandbyDisks own) {
-        try (own) {
+    /**
+     * Removes what marks the images as copies; after {@link #handOver}, on the agent of the VM that runs, so that no marker
+     * of a later session is meant. What stays costs a question at the next start: the take-over is on record.
+     */
+    void retire() {
+        StandbyDisks own = replica;
+        replica = null;
+        if (own == null) {
+            return;
+        }
+        own.close();
+        try {
             RedoLog.remove(services.state().redoLog(hello.vm()));
             for (Image image : images) {
                 ImageMarker.remove(image.image().path());

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,23 +48,30 @@ final class StandbyParts implements AutoCloseable {
 
     private final HostServices services;
     private final VmDefinition definition;
-    private final VmDisks disks;
+    private final Supplier<VmDisks> disks;
     private final Consumer<QemuExit> whenStandbyDies;
     private final CurrentMemory memory = new CurrentMemory();
     private @Nullable Standby current;
 
     /** One standby: all of it is closed together. */
     private record Standby(
-            VmHandle handle, StandbyMemory memory, @Nullable NbdServer server, StandbyQemu qemu, GuestNetwork network)
+            VmHandle handle,
+            StandbyMemory memory,
+            VmDisks disks,
+            @Nullable NbdServer server,
+            StandbyQemu qemu,
+            GuestNetwork network)
             implements AutoCloseable {
         @Override
         public void close() {
             try (CloseStack parts = new CloseStack()) {
                 parts.push(handle);
                 parts.push(memory);
+                parts.push(disks);
                 if (server != null) {
                     parts.push(server);
                 }
+                parts.push(disks::shutDown);
                 parts.push(qemu);
                 parts.push(network);
             }
@@ -71,10 +79,14 @@ final class StandbyParts implements AutoCloseable {
     }
 
     /**
-     * @param disks not owned by this object
+     * @param disks makes those of one standby
      * @param whenStandbyDies called on any thread when the standby's QEMU ends by itself
      */
-    StandbyParts(HostServices services, VmDefinition definition, VmDisks disks, Consumer<QemuExit> whenStandbyDies) {
+    StandbyParts(
+            HostServices services,
+            VmDefinition definition,
+            Supplier<VmDisks> disks,
+            Consumer<QemuExit> whenStandbyDies) {
         this.services = services;
         this.definition = definition;
         this.disks = disks;
@@ -114,7 +126,8 @@ final class StandbyParts implements AutoCloseable {
             SharedRamFile ram =
                     SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
             StandbyMemory fresh = onFailure.push(new StandbyMemory(GuestMemory.forWriting(ram)));
-            NbdServer server = disks.serve(paths.diskSocket());
+            VmDisks own = onFailure.push(disks.get());
+            NbdServer server = own.serve(paths.diskSocket());
             if (server != null) {
                 onFailure.push(server);
             }
@@ -125,7 +138,7 @@ final class StandbyParts implements AutoCloseable {
             GuestNetwork network = network(definition, paths);
             qemu.onExit(whenStandbyDies);
             onFailure.release();
-            return new Standby(handle, fresh, server, qemu, network);
+            return new Standby(handle, fresh, own, server, qemu, network);
         } catch (IOException
                 | GuestMemoryException
                 | DiskException
@@ -146,7 +159,8 @@ final class StandbyParts implements AutoCloseable {
             for (int index = 0; index < definition.nics().size(); index++) {
                 Tap tap = onFailure.push(Tap.open("remus%d"));
                 tap.joinBridge(definition.nics().get(index).bridge());
-                UnixStreamSocket socket = onFailure.push(UnixStreamSocket.connectWithin(paths.nicSocket(index), NIC_LIMIT));
+                UnixStreamSocket socket =
+                        onFailure.push(UnixStreamSocket.connectWithin(paths.nicSocket(index), NIC_LIMIT));
                 socket.requestBuffers(HostServices.NIC_SOCKET_BUFFER_BYTES);
                 links.add(new NicLink(socket, tap));
             }
@@ -183,10 +197,11 @@ final class StandbyParts implements AutoCloseable {
             for (NicLink nic : waiting.network().nics()) {
                 nic.bringUp();
             }
+            waiting.disks().guest().activate();
             RunningGuest guest = waiting.qemu().activate(deviceState);
             current = null;
             waiting.memory().close();
-            return new VmParts(waiting.handle(), guest, waiting.network(), disks, waiting.server());
+            return new VmParts(waiting.handle(), guest, waiting.network(), waiting.disks(), waiting.server());
         } catch (ActivationException | LinuxException e) {
             throw new StandbyException("the checkpoint can't be loaded: " + e.getMessage(), e);
         }

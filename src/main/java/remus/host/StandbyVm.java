@@ -72,6 +72,9 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyD
     /** Longer than a primary may take to stop its guest. */
     private static final Duration FENCE_LIMIT = Duration.ofSeconds(5);
 
+    /** QEMU's end, its requests to the disks and an fdatasync of them. */
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
+
     private static final long MAX_WAIT_NANOS = 200_000_000L;
     private static final long INBOUND_LIMIT_BYTES = 16L << 20;
 
@@ -255,7 +258,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyD
                                         .resolve("vms")
                                         .resolve(name())
                                         .resolve("console.log")),
-                openImages().disks(),
+                openImages()::forStandby,
                 exit -> agent.post(() -> standbyDied(exit.toString())));
         parts = started;
         started.start();
@@ -761,7 +764,17 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyD
     /** Gives way to a later session of the same VM as long as no checkpoint of this one is whole. */
     @Override
     public boolean yieldTo(Term next) {
-        return finished || (!term.isAfter(next) && endUnlessWhole("a new session takes its place"));
+        return (finished || (!term.isAfter(next) && endUnlessWhole("a new session takes its place"))) && awaitClosed();
+    }
+
+    @Override
+    public boolean awaitClosed() {
+        try {
+            return ended.await(CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
     }
 
     @Override

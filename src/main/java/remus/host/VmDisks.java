@@ -15,10 +15,9 @@ import remus.disk.RawImage;
 import remus.qemu.VmDefinition;
 
 /**
- * The disks of a VM on this host, whether it runs here or stands by: their open images, what the guest may do with them,
- * and the NBD servers through which a QEMU reaches them. Outlives the QEMUs of a standby, each of which has a server of
- * its own, and goes over to the VM that runs after an activation. What happens to the disks is told to the owner of the
- * moment. Thread-safe.
+ * The disks of a VM on this host as one QEMU has them, whether it runs or stands by: what the guest may do with their
+ * images, and the NBD server through which it does. Each QEMU of a standby has its own, so that nothing that one of them
+ * has asked for is left over for the next. What happens to the disks is told to the owner of the moment. Thread-safe.
  */
 final class VmDisks implements GuestDisks.Listener, AutoCloseable {
     private static final GuestDisks.Listener NOBODY = new GuestDisks.Listener() {
@@ -35,24 +34,35 @@ final class VmDisks implements GuestDisks.Listener, AutoCloseable {
 
     private final String vm;
     private final GuestDisks guest;
+    private final List<RawImage> owned = new ArrayList<>();
     private volatile GuestDisks.Listener owner = NOBODY;
 
-    /** @param images owned by this object from now on */
+    /** Images are still somebody else's, until {@link #own}. */
     VmDisks(String vm, List<GuestDisks.Disk> images, GuestDisks.Mode mode, Time time) {
         this.vm = vm;
         guest = new GuestDisks(images, mode, this, time);
     }
 
+    /** The images are closed with this object from now on. */
+    void own(List<RawImage> images) {
+        owned.addAll(images);
+    }
+
     /** Opens the images of a VM that is to run here. */
     static VmDisks open(VmDefinition definition, Time time) throws DiskException {
-        List<GuestDisks.Disk> images = new ArrayList<>();
+        List<GuestDisks.Disk> disks = new ArrayList<>();
+        List<RawImage> images = new ArrayList<>();
         try (CloseStack onFailure = new CloseStack()) {
             for (VmDefinition.Disk disk : definition.disks()) {
-                images.add(new GuestDisks.Disk(disk.name(), onFailure.push(RawImage.open(disk.image()))));
+                RawImage image = onFailure.push(RawImage.open(disk.image()));
+                images.add(image);
+                disks.add(new GuestDisks.Disk(disk.name(), image));
             }
             onFailure.release();
         }
-        return new VmDisks(definition.name(), images, GuestDisks.Mode.OPEN, time);
+        VmDisks opened = new VmDisks(definition.name(), disks, GuestDisks.Mode.OPEN, time);
+        opened.own(images);
+        return opened;
     }
 
     GuestDisks guest() {
@@ -102,5 +112,6 @@ final class VmDisks implements GuestDisks.Listener, AutoCloseable {
     @Override
     public void close() {
         guest.close();
+        owned.forEach(RawImage::close);
     }
 }

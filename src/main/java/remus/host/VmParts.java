@@ -21,15 +21,8 @@ record VmParts(
     @Override
     public void close() {
         try (CloseStack owned = new CloseStack()) {
-            owned.push(disks);
-            owned.push(this::closeButDisks);
-        }
-    }
-
-    /** As {@link #close}, but for the disks, which somebody else still needs; no QEMU can use them any more. */
-    void closeButDisks() {
-        try (CloseStack owned = new CloseStack()) {
             owned.push(handle);
+            owned.push(disks);
             if (server != null) {
                 owned.push(server);
             }

@@ -55,7 +55,7 @@ final class VmStarter implements AutoCloseable {
     ActiveVm start(VmDefinition definition, @Nullable ProtectionSettings protection, boolean forceStale)
             throws OperationException {
         HostedVm present = services.registry().find(definition.name());
-        if (present != null && !present.hasEnded()) {
+        if (present != null && !(present.hasEnded() && present.awaitClosed())) {
             throw inUse(present);
         }
         services.runtime()
