@@ -13,8 +13,7 @@ final class ImageScript {
     private ImageScript() {}
 
     /**
-     * Runs a script and returns the directory that it prints; what it says besides goes to stderr. Interrupting the
-     * thread ends the script.
+     * Runs a script and returns the directory that it prints; what it says besides goes to stderr.
      *
      * @param script in the source tree, such as {@code scripts/guest-image}
      */

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import remus.api.CheckpointStatus;
 import remus.api.Event;
 import remus.api.EventType;
@@ -26,8 +27,8 @@ import remus.base.RemusException;
  * Two hosts, one protected VM, one client on one TCP connection, and kills: the host that runs the VM dies at a random
  * moment, the other one takes over, the dead one is started again and becomes the backup, and so on.
  *
- * <p>Everything is real: daemons are processes in network namespaces of their own, the guest is Debian's kernel and
- * redis-server under QEMU. Whatever was made is gone after {@link #close}; who wants to end it early interrupts the
+ * <p>Everything is real: daemons are processes in network namespaces of their own, the guest is Debian's kernel with
+ * redis-server or PostgreSQL under QEMU. Whatever was made is gone after {@link #close}; who wants to end it early interrupts the
  * thread in {@link #run} first and waits until that returns.
  */
 final class Demo implements AutoCloseable {
@@ -37,12 +38,14 @@ final class Demo implements AutoCloseable {
     /** From "runs" to "answers": the guest boots under software emulation. */
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
 
-    private static final Duration PROTECT_LIMIT = Duration.ofMinutes(1);
+    /** A disk is copied too. */
+    private static final Duration PROTECT_LIMIT = Duration.ofMinutes(5);
 
     /** A backup that has not taken over by then never will. */
     private static final Duration TAKEOVER_LIMIT = Duration.ofSeconds(30);
 
     private static final Duration ANSWER_LIMIT = Duration.ofMinutes(1);
+    private static final int EXPLAINING_EVENTS = 6;
     private static final Duration REFRESH = Duration.ofMillis(50);
 
     /** The kill comes at a random moment between these, after the VM is protected. */
@@ -53,11 +56,13 @@ final class Demo implements AutoCloseable {
     /**
      * What the demo is asked to do.
      *
+     * @param guest what runs in the VM
      * @param rounds kills, at least 1
      * @param kills the kind of each kill in turn
      * @param seed of the random moments and values
      */
-    record Plan(int rounds, List<KillKind> kills, Duration detect, boolean keep, long seed) {}
+    record Plan(
+            DemoApplication.Kind guest, int rounds, List<KillKind> kills, Duration detect, boolean keep, long seed) {}
 
     private final Plan plan;
     private final DemoDisplay display;
@@ -86,8 +91,8 @@ final class Demo implements AutoCloseable {
                 "two hosts in network namespaces, checkpoints every %s, detection time %s"
                         .formatted(DurationText.format(INTERVAL), DurationText.format(plan.detect())));
         display.begin("guest image");
-        DemoGuest guest = DemoGuest.make();
-        display.done("from Debian packages, kept in " + guest.image().directory());
+        DemoApplication application = plan.guest().make();
+        display.done("from Debian packages, kept in " + application.image());
         display.begin("network");
         DemoTopology topology = DemoTopology.create();
         own(topology);
@@ -103,16 +108,25 @@ final class Demo implements AutoCloseable {
         display.done("two daemons, alpha (pid %d) and beta (pid %d)".formatted(alpha.pid(), beta.pid()));
 
         display.begin("guest");
-        alpha.post("/api/v1/vms", new StartRequest(guest.definition(), directory.toString(), null));
-        DemoGuest.awaitRedis(inside, BOOT_LIMIT);
-        display.done("Debian's kernel and redis-server, unmodified, on alpha");
+        alpha.post("/api/v1/vms", new StartRequest(application.definition(directory), directory.toString(), null));
+        application.awaitUp(inside, BOOT_LIMIT);
+        display.done(application.description() + ", on alpha");
 
-        RedisClientLoad load = DemoGuest.connect(inside, random.nextLong());
+        ClientLoad load = application.connect(inside, random.nextLong());
         own(load);
-        return runRounds(topology, alpha, beta, load);
+        DemoHost last = runRounds(topology, alpha, beta, load);
+        load.finish();
+        DemoChecks checks = check(application, inside, last);
+        DemoReport report = DemoReport.of(rounds, load.figures(), checks);
+        display.verdict(report, firstProblem(load, checks));
+        if (plan.keep()) {
+            hint(topology, last);
+        }
+        return report;
     }
 
-    private DemoReport runRounds(DemoTopology topology, DemoHost alpha, DemoHost beta, RedisClientLoad load)
+    /** @return the host that was to run the VM at last */
+    private DemoHost runRounds(DemoTopology topology, DemoHost alpha, DemoHost beta, ClientLoad load)
             throws RemusException, InterruptedException {
         DemoHost primary = alpha;
         DemoHost backup = beta;
@@ -140,13 +154,33 @@ final class Demo implements AutoCloseable {
             backup = primary;
             primary = survivor;
         }
-        ClientLoad.Figures figures = load.finish();
-        DemoReport report = DemoReport.of(rounds, figures);
-        display.verdict(report, figures.problem());
-        if (plan.keep()) {
-            hint(topology, primary);
+        return primary;
+    }
+
+    /** Where the VM has survived its last kill. */
+    private DemoChecks check(DemoApplication application, NamespaceThread inside, DemoHost last)
+            throws InterruptedException {
+        if (plan.guest() == DemoApplication.Kind.REDIS
+                || rounds.isEmpty()
+                || !rounds.getLast().activated()) {
+            return DemoChecks.NONE;
         }
-        return report;
+        display.note("");
+        display.begin("checks");
+        DemoChecks checks = application.check(inside, last, directory);
+        if (checks.problems().isEmpty()) {
+            display.done("all rows read from the disk, amcheck, fsck: clean");
+        } else {
+            checks.problems().forEach(display::note);
+        }
+        return checks;
+    }
+
+    private static @Nullable String firstProblem(ClientLoad load, DemoChecks checks) {
+        String seen = load.figures().problem();
+        return seen != null || checks.problems().isEmpty()
+                ? seen
+                : checks.problems().getFirst();
     }
 
     private DemoHost startHost(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside)
@@ -157,7 +191,7 @@ final class Demo implements AutoCloseable {
         return host;
     }
 
-    private void protect(DemoHost primary, DemoHost backup, int number, RedisClientLoad load)
+    private void protect(DemoHost primary, DemoHost backup, int number, ClientLoad load)
             throws RemusException, InterruptedException {
         ProtectRequest request = new ProtectRequest(
                 backup.replicationAddress().toString(),
@@ -180,13 +214,19 @@ final class Demo implements AutoCloseable {
                 throw new CommandException("VM %s is not protected on %s but %s: %s"
                         .formatted(VM, primary.name(), status.state(), status.reason()));
             }
-            display.round(number, plan.rounds(), "synchronizing to " + backup.name(), load);
+            display.round(number, plan.rounds(), "%s to %s".formatted(synchronizing(status), backup.name()), load);
             TimeUnit.NANOSECONDS.sleep(REFRESH.toNanos());
         }
     }
 
+    private static String synchronizing(VmStatus status) {
+        return status.disk().isEmpty()
+                ? "synchronizing"
+                : "synchronizing %d %%".formatted(status.disk().getFirst().syncedPercent());
+    }
+
     /** Protects the VM and lets it live for a random time; false when it was taken over meanwhile. */
-    private boolean liveProtected(DemoHost primary, DemoHost backup, int number, RedisClientLoad load)
+    private boolean liveProtected(DemoHost primary, DemoHost backup, int number, ClientLoad load)
             throws RemusException, InterruptedException {
         protect(primary, backup, number, load);
         long life = TimeUnit.MILLISECONDS.toNanos(random.nextLong(MIN_LIFE_MILLIS, MAX_LIFE_MILLIS));
@@ -199,7 +239,7 @@ final class Demo implements AutoCloseable {
     }
 
     private DemoRound killAndWatch(
-            DemoTopology topology, DemoHost primary, DemoHost backup, KillKind kind, int number, RedisClientLoad load)
+            DemoTopology topology, DemoHost primary, DemoHost backup, KillKind kind, int number, ClientLoad load)
             throws RemusException, InterruptedException {
         VmStatus last = primary.status(VM);
         int eventsBefore = backup.events().size();
@@ -207,7 +247,30 @@ final class Demo implements AutoCloseable {
         TimeUnit.NANOSECONDS.sleep(random.nextLong(2 * INTERVAL.toNanos()));
         Moment killed = kind == KillKind.POWER ? topology.pullCable(primary.place()) : Moment.now();
         primary.kill(last.qemuPid());
-        return watch(backup, number, kind, killed, eventsBefore, last.checkpoint(), load);
+        DemoRound round = watch(backup, number, kind, killed, eventsBefore, last.checkpoint(), load);
+        if (!round.activated()) {
+            explain(primary, last, backup);
+        }
+        return round;
+    }
+
+    /** What is known of a kill that nobody survived: the daemons and their logs will be gone. */
+    private void explain(DemoHost primary, VmStatus last, DemoHost backup) {
+        display.note("  before the kill %s said: %s".formatted(primary.name(), said(last)));
+        try {
+            display.note("  %s says: %s".formatted(backup.name(), said(backup.status(VM))));
+            List<Event> events = backup.events();
+            events.stream()
+                    .skip(Math.max(0, events.size() - EXPLAINING_EVENTS))
+                    .forEach(event -> display.note("  " + EventText.line(event)));
+        } catch (RemusException e) {
+            display.note("  %s does not answer: %s".formatted(backup.name(), e.getMessage()));
+        }
+    }
+
+    private static String said(VmStatus status) {
+        return "%s, epoch %s, committed %s: %s"
+                .formatted(status.state(), status.epoch(), status.committedEpoch(), status.reason());
     }
 
     private DemoRound watch(
@@ -217,7 +280,7 @@ final class Demo implements AutoCloseable {
             Moment killed,
             int eventsBefore,
             CheckpointStatus checkpoints,
-            RedisClientLoad load)
+            ClientLoad load)
             throws RemusException, InterruptedException {
         long deadline = System.nanoTime() + TAKEOVER_LIMIT.toNanos();
         Optional<Instant> running = Optional.empty();

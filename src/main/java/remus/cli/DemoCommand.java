@@ -19,12 +19,12 @@ import remus.base.RemusException;
         description = {
             "",
             "Sets everything up by itself: network namespaces, two daemons and a VM with Debian's kernel and "
-                    + "redis-server. A client on one TCP connection writes and checks what it wrote, while the host under "
+                    + "redis-server, or a Debian with PostgreSQL on a disk. A client on one TCP connection writes and checks what it wrote, while the host under "
                     + "the VM is killed at random moments. Ends with 0 only if no acknowledged write was lost and the "
                     + "connection never broke. Leaves nothing behind.",
             ""
         },
-        footer = {"", "Example:", "  remus demo --rounds 20 --kill power"})
+        footer = {"", "Example:", "  remus demo --guest postgres --rounds 20 --kill power"})
 final class DemoCommand extends Command {
     private static final Duration CLEAN_UP_LIMIT = Duration.ofSeconds(30);
 
@@ -50,6 +50,15 @@ final class DemoCommand extends Command {
             converter = DurationOption.class,
             description = "Silence after which the backup takes over; default: 100ms.")
     private String detect = "100ms";
+
+    @Option(
+            names = "--guest",
+            paramLabel = "redis|postgres",
+            converter = GuestOption.class,
+            description =
+                    "What runs in the VM. redis (default): in memory, no disk; postgres: a database on a disk, which is "
+                            + "replicated too; at the end amcheck and fsck look at it.")
+    private DemoApplication.Kind guest = DemoApplication.Kind.REDIS;
 
     @Option(names = "--keep", description = "Leave it running at the end, until Ctrl-C.")
     private boolean keep;
@@ -81,8 +90,10 @@ final class DemoCommand extends Command {
         Duration detection = DurationText.parse(detect);
         PrintWriter shown = json ? terminal().err() : terminal().out();
         DemoDisplay display = new DemoDisplay(
-                shown, json ? terminal().errIsTerminal() : terminal().outIsTerminal());
-        Demo.Plan plan = new Demo.Plan(rounds, kills.inTurn(), detection, keep, System.nanoTime());
+                shown,
+                guest.writes(),
+                json ? terminal().errIsTerminal() : terminal().outIsTerminal());
+        Demo.Plan plan = new Demo.Plan(guest, rounds, kills.inTurn(), detection, keep, System.nanoTime());
         Demo demo = new Demo(plan, display, terminal());
         Interruption interruption = new Interruption(demo);
         Runtime.getRuntime().addShutdownHook(new Thread(interruption::end, "demo-clean-up"));
@@ -164,6 +175,18 @@ final class DemoCommand extends Command {
                 }
             }
             throw new TypeConversionException("'%s' is none of mixed, process and power".formatted(text));
+        }
+    }
+
+    static final class GuestOption implements ITypeConverter<DemoApplication.Kind> {
+        @Override
+        public DemoApplication.Kind convert(String text) {
+            for (DemoApplication.Kind kind : DemoApplication.Kind.values()) {
+                if (kind.toString().equals(text)) {
+                    return kind;
+                }
+            }
+            throw new TypeConversionException("'%s' is none of redis and postgres".formatted(text));
         }
     }
 

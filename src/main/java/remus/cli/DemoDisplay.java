@@ -36,6 +36,7 @@ final class DemoDisplay {
     }
 
     private final PrintWriter out;
+    private final String writes;
     private final boolean terminal;
     private final boolean unicode;
     private @Nullable String step;
@@ -43,13 +44,17 @@ final class DemoDisplay {
     private boolean headed;
     private boolean lineIsOpen;
 
-    /** @param terminal whether a person's terminal shows it */
-    DemoDisplay(PrintWriter out, boolean terminal) {
-        this(out, terminal, isUtf8(System.getenv()));
+    /**
+     * @param writes what the client's writes are called
+     * @param terminal whether a person's terminal shows it
+     */
+    DemoDisplay(PrintWriter out, String writes, boolean terminal) {
+        this(out, writes, terminal, isUtf8(System.getenv()));
     }
 
-    DemoDisplay(PrintWriter out, boolean terminal, boolean unicode) {
+    DemoDisplay(PrintWriter out, String writes, boolean terminal, boolean unicode) {
         this.out = out;
+        this.writes = writes;
         this.terminal = terminal;
         this.unicode = unicode;
     }
@@ -84,7 +89,7 @@ final class DemoDisplay {
     }
 
     /** What goes on in a round, for the living line. */
-    void round(int number, int rounds, String phase, RedisClientLoad load) {
+    void round(int number, int rounds, String phase, ClientLoad load) {
         if (!terminal) {
             return;
         }
@@ -109,7 +114,7 @@ final class DemoDisplay {
                             "activation",
                             "first answer",
                             "= stall",
-                            "writes",
+                            writes,
                             "lost",
                             "resets")));
         }
@@ -142,16 +147,17 @@ final class DemoDisplay {
         if (report.passed()) {
             line(coloured(
                     Colour.GREEN,
-                    "%d of %d kills survived: one TCP connection, %,d acknowledged writes, none lost."
-                            .formatted(report.activations(), report.rounds(), report.acknowledged())));
+                    "%d of %d kills survived: one TCP connection, %,d acknowledged %s, none lost."
+                            .formatted(report.activations(), report.rounds(), report.acknowledged(), writes)));
         } else {
             line(coloured(
                     Colour.RED,
-                    "FAILED: %d of %d kills survived, %,d acknowledged writes, %d lost, %d connections reset%s"
+                    "FAILED: %d of %d kills survived, %,d acknowledged %s, %d lost, %d connections reset%s"
                             .formatted(
                                     report.activations(),
                                     report.rounds(),
                                     report.acknowledged(),
+                                    writes,
                                     report.lost(),
                                     report.resets(),
                                     problem == null ? "" : ": " + problem)));

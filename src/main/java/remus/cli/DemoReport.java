@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
 import org.HdrHistogram.Histogram;
+import org.jspecify.annotations.Nullable;
 import remus.api.CheckpointStatus;
 import remus.api.Percentiles;
 
@@ -13,11 +14,13 @@ import remus.api.Percentiles;
  * @param rounds kills
  * @param activations times that the backup took over
  * @param acknowledged writes that the client had an answer for
- * @param lost of these, writes that the server did not know any more
+ * @param lost of these, writes that the server did not know any more; a damaged database or file system counts as one
  * @param resets connections that broke
  * @param stallMillis from a kill to the client's next answer
  * @param pauseMicros of the checkpoints: the median round's p50, the worst round's p99 and maximum
  * @param dirtyPages likewise
+ * @param amcheckClean whether the database is in order at the end; null where there is none
+ * @param fsckClean whether the file system in the survivor's image is
  */
 record DemoReport(
         long rounds,
@@ -30,23 +33,27 @@ record DemoReport(
         Percentiles activationMillis,
         Percentiles pauseMicros,
         Percentiles dirtyPages,
-        long checkpoints) {
+        long checkpoints,
+        @Nullable Boolean amcheckClean,
+        @Nullable Boolean fsckClean) {
     private static final int DIGITS = 5;
 
-    static DemoReport of(List<DemoRound> rounds, ClientLoad.Figures client) {
+    static DemoReport of(List<DemoRound> rounds, ClientLoad.Figures client, DemoChecks checks) {
         List<DemoRound> activated = rounds.stream().filter(DemoRound::activated).toList();
         return new DemoReport(
                 rounds.size(),
                 activated.size(),
                 client.acknowledged(),
-                client.lost(),
+                client.lost() + checks.problems().size(),
                 client.resets(),
                 percentiles(activated, DemoRound::stallMillis),
                 percentiles(activated, DemoRound::detectionMillis),
                 percentiles(activated, DemoRound::activationMillis),
                 overRounds(rounds, CheckpointStatus::pauseMicros),
                 overRounds(rounds, CheckpointStatus::dirtyPages),
-                rounds.stream().mapToLong(round -> round.checkpoints().count()).sum());
+                rounds.stream().mapToLong(round -> round.checkpoints().count()).sum(),
+                checks.amcheckClean(),
+                checks.fsckClean());
     }
 
     /** Nothing was lost, and every kill was survived. */

@@ -54,7 +54,8 @@ class DemoReportTest {
                         round(1, KillKind.PROCESS, 10, 3_000),
                         round(2, KillKind.POWER, 110, 5_000),
                         round(3, KillKind.PROCESS, 20, 4_000)),
-                GOOD);
+                GOOD,
+                DemoChecks.NONE);
         assertTrue(report.passed());
         assertEquals("""
                 {"rounds":3,"activations":3,"acknowledged":24512,"lost":0,"resets":0,\
@@ -62,31 +63,51 @@ class DemoReportTest {
                 "detectionMillis":{"p50":20,"p99":110,"max":110},\
                 "activationMillis":{"p50":40,"p99":40,"max":40},\
                 "pauseMicros":{"p50":4000,"p99":10000,"max":15000},\
-                "dirtyPages":{"p50":180,"p99":900,"max":9000},"checkpoints":1200}""", Json.write(report));
+                "dirtyPages":{"p50":180,"p99":900,"max":9000},"checkpoints":1200,\
+                "amcheckClean":null,"fsckClean":null}""", Json.write(report));
     }
 
     @Test
     void itPassesOnlyWhenNothingWasLostAndEveryKillSurvived() {
         List<DemoRound> one = List.of(round(1, KillKind.PROCESS, 10, 3_000));
-        assertTrue(DemoReport.of(one, GOOD).passed());
-        assertFalse(DemoReport.of(one, new ClientLoad.Figures(9, 1, 0, "x")).passed());
-        assertFalse(DemoReport.of(one, new ClientLoad.Figures(9, 0, 1, "x")).passed());
+        assertTrue(DemoReport.of(one, GOOD, DemoChecks.NONE).passed());
+        assertFalse(DemoReport.of(one, new ClientLoad.Figures(9, 1, 0, "x"), DemoChecks.NONE)
+                .passed());
+        assertFalse(DemoReport.of(one, new ClientLoad.Figures(9, 0, 1, "x"), DemoChecks.NONE)
+                .passed());
         List<DemoRound> dead = List.of(DemoRound.withoutFailover(1, KillKind.POWER, CheckpointStatus.NONE));
-        DemoReport report = DemoReport.of(dead, GOOD);
+        DemoReport report = DemoReport.of(dead, GOOD, DemoChecks.NONE);
         assertFalse(report.passed());
         assertEquals(0, report.activations());
         assertEquals(Percentiles.NONE, report.stallMillis());
     }
 
+    @Test
+    void aDamagedDatabaseOrFileSystemCountsAsLost() {
+        List<DemoRound> one = List.of(round(1, KillKind.PROCESS, 10, 3_000));
+        DemoReport clean = DemoReport.of(one, GOOD, new DemoChecks(true, null, null));
+        assertTrue(clean.passed());
+        assertEquals(true, clean.amcheckClean());
+        assertEquals(true, clean.fsckClean());
+        DemoChecks dirty = new DemoChecks(true, "item order", "e2fsck -fn ended with 4");
+        DemoReport report = DemoReport.of(one, GOOD, dirty);
+        assertFalse(report.passed());
+        assertEquals(2, report.lost());
+        assertTrue(Json.write(report).endsWith("\"amcheckClean\":false,\"fsckClean\":false}"), Json.write(report));
+        assertEquals(
+                List.of("the database is damaged: item order", "the file system is damaged: e2fsck -fn ended with 4"),
+                dirty.problems());
+    }
+
     private static String shown(boolean terminal, ClientLoad.Figures client) {
         StringWriter text = new StringWriter();
-        DemoDisplay display = new DemoDisplay(new PrintWriter(text), terminal, true);
+        DemoDisplay display = new DemoDisplay(new PrintWriter(text), "writes", terminal, true);
         display.title("Remus demo", "two hosts, a protected VM, a kill");
         display.begin("network");
         display.done("namespaces client, alpha and beta on one bridge");
         List<DemoRound> rounds = List.of(round(1, KillKind.PROCESS, 10, 3_000), round(2, KillKind.POWER, 110, 5_000));
         rounds.forEach(round -> display.row(round, client));
-        display.verdict(DemoReport.of(rounds, client), client.problem());
+        display.verdict(DemoReport.of(rounds, client, DemoChecks.NONE), client.problem());
         return text.toString();
     }
 
@@ -122,8 +143,10 @@ class DemoReportTest {
 
     @Test
     void answersAreDrawnByHowLongTheyTook() {
-        DemoDisplay display = new DemoDisplay(new PrintWriter(new StringWriter()), true, true);
+        DemoDisplay display = new DemoDisplay(new PrintWriter(new StringWriter()), "writes", true, true);
         assertEquals("▁▂▄▅██", display.sparkline(new long[] {500, 2_500, 8_000, 25_000, 200_000, 9_000_000}));
-        assertEquals(".", new DemoDisplay(new PrintWriter(new StringWriter()), true, false).sparkline(new long[] {0}));
+        assertEquals(
+                ".",
+                new DemoDisplay(new PrintWriter(new StringWriter()), "writes", true, false).sparkline(new long[] {0}));
     }
 }
