@@ -132,6 +132,8 @@ class RemusTest {
             protect shop --detect soon               | 'soon' is not a duration
             protect shop --verify often              | 'often' is not a number of checkpoints
             protect shop --when-alone panic          | 'panic' is neither hold nor continue
+            demo --guest mysql                       | 'mysql' is none of redis and postgres
+            demo --rounds 0                          | '0' is not a number of rounds
             stop                                     | Missing required parameter: 'VM'
             start                                    | Missing required parameter: 'VM.yaml'
             status --api 1.2.3.4:http                | '1.2.3.4:http' is not an address
