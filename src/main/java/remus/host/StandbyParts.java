@@ -146,7 +146,8 @@ final class StandbyParts implements AutoCloseable {
             for (int index = 0; index < definition.nics().size(); index++) {
                 Tap tap = onFailure.push(Tap.open("remus%d"));
                 tap.joinBridge(definition.nics().get(index).bridge());
-                UnixStreamSocket socket = onFailure.push(UnixStreamSocket.connectWithin(paths.nicSocket(index), NIC_LIMIT));
+                UnixStreamSocket socket =
+                        onFailure.push(UnixStreamSocket.connectWithin(paths.nicSocket(index), NIC_LIMIT));
                 socket.requestBuffers(HostServices.NIC_SOCKET_BUFFER_BYTES);
                 links.add(new NicLink(socket, tap));
             }

@@ -85,7 +85,9 @@ public final class UnixStreamSocket implements AutoCloseable {
                 return connect(path);
             } catch (LinuxException e) {
                 boolean mayCome = e.errno() == Errno.ENOENT || e.errno() == Errno.ECONNREFUSED;
-                if (!mayCome || System.nanoTime() - deadline > 0 || Thread.currentThread().isInterrupted()) {
+                if (!mayCome
+                        || System.nanoTime() - deadline > 0
+                        || Thread.currentThread().isInterrupted()) {
                     throw e;
                 }
                 LockSupport.parkNanos(RETRY_NANOS);
