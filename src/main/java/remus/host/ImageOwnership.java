@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,8 +23,8 @@ import remus.wire.OwnerAnswer;
 /**
  * Knows, by the markers beside them, whether the images on this host are the newest ones of their VM. A marker is
  * written before another host can come to own newer ones and removed only when nobody can any more, so that neither a
- * killed primary's disk nor a backup's copy is started by mistake, whatever was killed in between. Thread-safe: each
- * VM's images are used by one thread at a time.
+ * killed primary's disk nor a backup's copy is started by mistake, whatever was killed in between. Thread-safe: markers
+ * change under the lock of this object.
  */
 final class ImageOwnership {
     private static final Logger LOG = LoggerFactory.getLogger(ImageOwnership.class);
@@ -158,7 +159,7 @@ final class ImageOwnership {
     }
 
     /** From now on {@code peer} may come to own newer images than these; on disk when this returns. */
-    void notePeer(VmDefinition definition, Term term, HostAddress peer) throws DiskException {
+    synchronized void notePeer(VmDefinition definition, Term term, HostAddress peer) throws DiskException {
         for (VmDefinition.Disk disk : definition.disks()) {
             new ImageMarker(
                             definition.name(),
@@ -174,12 +175,27 @@ final class ImageOwnership {
     }
 
     /** Nobody else can own newer images than these any more. A marker that stays costs a question at the next start. */
-    void forget(VmDefinition definition) {
+    synchronized void forget(VmDefinition definition) {
         for (VmDefinition.Disk disk : definition.disks()) {
             try {
                 ImageMarker.remove(disk.image());
             } catch (DiskException e) {
                 LOG.warn("the marker of {} can't be removed: {}", disk.image(), e.getMessage());
+            }
+        }
+    }
+
+    /**
+     * The VM was taken over here, which is on record: these are copies no more. Markers that a later session has written
+     * stay.
+     *
+     * @param session the one that they were copies in
+     */
+    synchronized void retireCopies(List<Path> images, Term session) throws DiskException {
+        for (Path image : images) {
+            ImageMarker marker = ImageMarker.read(image).orElse(null);
+            if (marker != null && marker.term().equals(session)) {
+                ImageMarker.remove(image);
             }
         }
     }

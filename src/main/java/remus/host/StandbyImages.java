@@ -233,12 +233,12 @@ final class StandbyImages implements AutoCloseable {
         if (own == null) {
             return;
         }
-        own.close();
+        own.close(); // it holds the log
         try {
             RedoLog.remove(services.state().redoLog(hello.vm()));
-            for (Image image : images) {
-                ImageMarker.remove(image.image().path());
-            }
+            services.images()
+                    .retireCopies(
+                            images.stream().map(image -> image.image().path()).toList(), term);
         } catch (DiskException e) {
             LOG.warn("VM {}: its images can't be unmarked: {}", hello.vm(), e.getMessage());
         }

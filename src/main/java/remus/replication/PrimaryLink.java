@@ -170,7 +170,8 @@ final class PrimaryLink implements AutoCloseable {
         long sinceByte = now - lastReceivedNanos;
         long sinceStage = now - stageBeganNanos;
         boolean late = switch (stage) {
-            case GREETING -> sinceStage > limits.welcome().toNanos();
+            // A backup opens its images of the disks before it answers, which nobody waits for but the session itself.
+            case GREETING -> sinceStage > (opensDisks() ? limits.ready() : limits.welcome()).toNanos();
             // What can't be resumed is not given up for a pause that costs nothing yet.
             case FILES, PREPARING ->
                 Math.min(sinceByte, sinceStage) > limits.ready().toNanos();
@@ -181,6 +182,10 @@ final class PrimaryLink implements AutoCloseable {
             throw new IOException("the backup is silent: nothing came for "
                     + Math.min(sinceByte, sinceStage) / 1_000_000 + " ms in stage " + stage);
         }
+    }
+
+    private boolean opensDisks() {
+        return mode == Hello.Mode.NEW && !settings.hello().disks().isEmpty();
     }
 
     /** Nothing may follow a SIGN_OFF, so the session can only go on over another connection. */

@@ -165,4 +165,16 @@ class ImageOwnershipTest {
         state.note("shop", SESSION.next(), true);
         assertEquals(SESSION, ownership.requireNewest(vm("shop"), false));
     }
+
+    @Test
+    void aTakeOverRemovesTheMarkersOfItsOwnSessionOnly() throws Exception {
+        mark(ImageMarker.Role.STANDBY, peer.address());
+        ownership.retireCopies(List.of(image), SESSION);
+        assertTrue(ImageMarker.read(image).isEmpty());
+        ownership.notePeer(vm("shop"), SESSION.next(), peer.address());
+        ownership.retireCopies(List.of(image), SESSION);
+        assertEquals(
+                ImageMarker.Role.PROTECTED,
+                ImageMarker.read(image).orElseThrow().role());
+    }
 }
