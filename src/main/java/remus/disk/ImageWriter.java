@@ -230,6 +230,10 @@ final class ImageWriter implements AutoCloseable {
         lock.lock();
         try {
             if (settling == null) {
+                // Nothing is tried again after it, so nobody would ever complete what is given here.
+                if (failure != null && failure.category() == ErrorCategory.FATAL) {
+                    return CompletableFuture.failedFuture(failure);
+                }
                 settling = new CompletableFuture<>();
                 if (isClosed) {
                     settling.completeExceptionally(new CheckpointException(

@@ -37,7 +37,8 @@ final class WriteQueue implements AutoCloseable {
 
     /**
      * @param wake called without the lock when there is something to send and nothing was before
-     * @param filling called without the lock each time that half of the limit is reached
+     * @param filling called without the lock each time that half of the limit is reached, and before a write of an epoch
+     *     waits for room, of which there may be none until that epoch has ended
      */
     WriteQueue(Runnable wake, Runnable filling) {
         this.wake = wake;
@@ -53,10 +54,14 @@ final class WriteQueue implements AutoCloseable {
             long length,
             MemorySegment data,
             long dataOffset) {
+        long dataBytes = operation == DiskOperation.WRITE ? length : 0;
+        if (epoch.isAfter(EpochId.NONE) && mustWait(epoch, dataBytes)) {
+            filling.run();
+        }
         boolean wasIdle;
         boolean reachesHalf;
         synchronized (this) {
-            awaitRoom(epoch, operation == DiskOperation.WRITE ? length : 0);
+            awaitRoom(epoch, dataBytes);
             if (ended) {
                 return false;
             }
@@ -74,10 +79,14 @@ final class WriteQueue implements AutoCloseable {
         return true;
     }
 
+    private synchronized boolean mustWait(EpochId epoch, long dataBytes) {
+        return !ended && !through && !writes.hasRoom(epoch, dataBytes);
+    }
+
     /** An interrupt does not end the wait, for the write would be lost; it is kept for whoever asks later. */
     private synchronized void awaitRoom(EpochId epoch, long dataBytes) {
         boolean interrupted = false;
-        while (!ended && !through && !writes.hasRoom(epoch, dataBytes)) {
+        while (mustWait(epoch, dataBytes)) {
             try {
                 wait();
             } catch (InterruptedException e) {

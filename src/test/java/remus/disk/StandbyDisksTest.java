@@ -572,6 +572,20 @@ class StandbyDisksTest {
     }
 
     @Test
+    void settlingAfterAFatalFailureFailsAtOnce() throws Exception {
+        disks.digests(0, 0, 1, (disk, firstBlock, digests) -> {
+            throw new IllegalStateException("a defect");
+        });
+        assertEquals(ErrorCategory.FATAL, failure().category());
+        for (int i = 0; i < 2; i++) {
+            CompletableFuture<?> settled = disks.settle();
+            assertTrue(settled.isCompletedExceptionally());
+            CheckpointException cause = assertInstanceOf(CheckpointException.class, settled.exceptionNow());
+            assertEquals(ErrorCategory.FATAL, cause.category());
+        }
+    }
+
+    @Test
     void limitsThatContradictEachOtherAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> limits(191L << 20, 64L << 20, 256L << 20));
         assertThrows(IllegalArgumentException.class, () -> limits(192L << 20, 64L << 20, 192L << 20));

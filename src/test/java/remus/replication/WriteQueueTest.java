@@ -136,6 +136,26 @@ class WriteQueueTest {
     }
 
     @Test
+    void aWriterThatWaitsAsksForTheEndOfItsEpochThoughTheQueueWasHalfFullBefore() throws Exception {
+        fill(TWO, 33);
+        fill(THREE, 30);
+        assertEquals(1, fillings.get());
+        CompletableFuture<Boolean> waiting = waitingForward(THREE);
+        assertEquals(2, fillings.get());
+        queue.letThrough(true);
+        assertTrue(result(waiting));
+    }
+
+    @Test
+    void aWriteOfTheSynchronizationThatWaitsEndsNoEpoch() throws Exception {
+        fill(EpochId.NONE, 7);
+        CompletableFuture<Boolean> waiting = waitingForward(EpochId.NONE);
+        queue.end();
+        assertFalse(result(waiting));
+        assertEquals(0, fillings.get());
+    }
+
+    @Test
     void theSenderIsWokenOnlyWhenItHadNothing() {
         fill(TWO, 3);
         assertEquals(1, wakes.get());
