@@ -79,8 +79,8 @@ public interface BackupChannel extends DiskForwarding, AutoCloseable {
         void diskDigests(int disk, long firstBlock, byte[] digests);
 
         /**
-         * Half of what may be under way of disk writes is: the epoch should end early. Called once each time that this
-         * happens, on the thread that forwards.
+         * Half of what may be under way of disk writes is, or a guest waits for room: the epoch should end early. Called
+         * each time that this happens, on the thread that forwards.
          */
         void writesAreFilling();
 
