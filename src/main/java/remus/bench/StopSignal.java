@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
  * bench has noticed it at one of its {@link #check}s and closed all it owns, by which it leaves no process and no file.
  */
 public final class StopSignal implements AutoCloseable {
-    private static final Duration LIMIT = Duration.ofSeconds(40);
+    private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Thread hook;

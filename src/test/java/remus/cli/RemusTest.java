@@ -48,6 +48,8 @@ class RemusTest {
     private static final List<String> COMMANDS =
             List.of("host", "start", "protect", "unprotect", "status", "events", "failover", "stop", "demo", "bench");
 
+    private static final List<String> BENCHES = List.of("bench pause", "bench disk");
+
     @TempDir
     private Path directory;
 
@@ -99,9 +101,9 @@ class RemusTest {
 
     @TestFactory
     Stream<DynamicTest> everyCommandExplainsItselfWithAnExampleIn80Columns() {
-        return COMMANDS.stream()
+        return Stream.concat(COMMANDS.stream(), BENCHES.stream())
                 .map(command -> DynamicTest.dynamicTest(command, () -> {
-                    Result help = remus(command, "--help");
+                    Result help = remus((command + " --help").split(" ", -1));
                     assertEquals(0, help.exitCode());
                     assertEquals("", help.err());
                     assertTrue(help.out().contains("Example:") && help.out().contains("remus " + command), help.out());
