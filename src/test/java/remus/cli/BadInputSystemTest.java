@@ -75,7 +75,7 @@ class BadInputSystemTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
             10.77.0.12:9999 | the backup 10.77.0.12:9999 can't be reached: its port refuses: .*Connection refused; start .*
-            10.77.0.99      | the backup 10.77.0.99:7420 can't be reached: .* did not answer within 2000 ms; .*address and firewall
+            10.77.0.99      | `the backup 10.77.0.99:7420 can't be reached: .*(did not answer within 5000 ms|No route to host); .*address and firewall`
             10.99.0.1       | the backup 10.99.0.1:7420 can't be reached: .*Network is unreachable; .*
             10.77.0.11      | protect: the backup 10.77.0.11:7420 is this host itself; name another host
             10.77.0.12:7421 | the backup 10.77.0.12:7421 can't be reached: .* took the connection but did not answer .*; start .*
@@ -165,7 +165,7 @@ class BadInputSystemTest {
             kernel: [^,]*|kernel: /etc/passwd| VM shop2 can't be started: QEMU did not start: QEMU ended with exit code 1: .*kernel too old.*
             machine: q35|machine: virt| VM definition: machine: 'virt' \\(arm64\\) is not supported yet: use q35, pc or microvm
             console.log|no/console.log| VM definition: console: '.*/no/console.log' is not a file in a directory that exists
-            console: |disks: \\[\\]\\nconsole: | VM definition: disks: not supported yet: .*
+            console: |disks: [{name: root, image: none.raw}]\\nconsole: | VM definition: disks\\[0\\].image: '.*/none.raw' is not a file that can be read
             name: shop|name: [| VM definition: it is not valid YAML: line 3, column 8: while parsing a flow sequence, expected .*
             (?s).*|just text| VM definition: it is not a mapping of keys to values
             """)
