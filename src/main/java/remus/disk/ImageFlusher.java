@@ -143,6 +143,15 @@ final class ImageFlusher implements AutoCloseable {
     }
 
     private void run() {
+        try {
+            serve();
+        } finally {
+            // Whatever ended it: nobody waits for a thread that is gone.
+            shutDown();
+        }
+    }
+
+    private void serve() {
         while (true) {
             long through;
             synchronized (this) {
@@ -165,6 +174,9 @@ final class ImageFlusher implements AutoCloseable {
                 notDone(e);
             } catch (RuntimeException e) {
                 notDone(new DiskException(ErrorCategory.DEGRADE, "disk " + disk + " can't be flushed: " + e, 0, e));
+            } catch (Error e) {
+                notDone(new DiskException(
+                        ErrorCategory.FATAL, "the flusher of disk " + disk + " broke down: " + e, 0, e));
             }
         }
     }

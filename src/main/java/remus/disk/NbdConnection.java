@@ -115,6 +115,8 @@ final class NbdConnection {
             LOG.debug("a client of the disks at {} has gone", server.socket(), e);
         } catch (RuntimeException e) {
             LOG.error("a request for the disks at {} failed", server.socket(), e);
+        } catch (Error e) {
+            server.broken(e);
         } finally {
             if (!done) {
                 cut();

@@ -23,6 +23,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,6 +49,7 @@ public final class NbdServer implements AutoCloseable {
     private final ServerSocketChannel listener;
     private final Map<String, NbdExport> exports;
     private final Set<NbdConnection> connections = ConcurrentHashMap.newKeySet();
+    private final Consumer<Error> broken;
     private final NbdWatch watch;
     private final ThreadPoolExecutor pool;
     private final Thread acceptor;
@@ -55,10 +57,16 @@ public final class NbdServer implements AutoCloseable {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition connectionEnded = lock.newCondition();
 
-    private NbdServer(Path socket, ServerSocketChannel listener, Map<String, NbdExport> exports, String name) {
+    private NbdServer(
+            Path socket,
+            ServerSocketChannel listener,
+            Map<String, NbdExport> exports,
+            String name,
+            Consumer<Error> broken) {
         this.socket = socket;
         this.listener = listener;
         this.exports = exports;
+        this.broken = broken;
         watch = new NbdWatch(connections, name + "-watch");
         pool = new ThreadPoolExecutor(
                 0,
@@ -70,15 +78,23 @@ public final class NbdServer implements AutoCloseable {
         acceptor = Thread.ofPlatform().daemon().name(name + "-accept").unstarted(this::accept);
     }
 
+    /** As the other one; what is broken is logged, and nothing else. */
+    public static NbdServer open(Path socket, String vm, List<? extends NbdExport> exports) throws DiskException {
+        return open(socket, vm, exports, error -> LOG.error("the server of the disks at {} broke down", socket, error));
+    }
+
     /**
      * Makes the socket and begins to serve.
      *
      * @param socket where it is to be; nothing may be there yet
      * @param vm names the threads
      * @param exports 1 to 8, of different names
+     * @param broken called on the thread that met it with each error that is no exception, such as a broken invariant; the
+     *     connection concerned is then closed, and must not be waited for
      * @throws DiskException when the socket can't be made
      */
-    public static NbdServer open(Path socket, String vm, List<? extends NbdExport> exports) throws DiskException {
+    public static NbdServer open(Path socket, String vm, List<? extends NbdExport> exports, Consumer<Error> broken)
+            throws DiskException {
         Map<String, NbdExport> named = byName(exports);
         @Nullable ServerSocketChannel listener = null;
         boolean opened = false;
@@ -86,7 +102,7 @@ public final class NbdServer implements AutoCloseable {
             listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
             listener.bind(UnixDomainSocketAddress.of(socket), BACKLOG);
             Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
-            NbdServer server = new NbdServer(socket, listener, named, "remus-nbd-" + vm);
+            NbdServer server = new NbdServer(socket, listener, named, "remus-nbd-" + vm, broken);
             server.watch.start();
             server.acceptor.start();
             opened = true;
@@ -135,6 +151,11 @@ public final class NbdServer implements AutoCloseable {
         return connections.size();
     }
 
+    /** A thread of the server met an error after which the process is not to go on. */
+    void broken(Error error) {
+        broken.accept(error);
+    }
+
     void execute(Runnable job) {
         pool.execute(job);
     }
@@ -157,6 +178,9 @@ public final class NbdServer implements AutoCloseable {
                 if (waitForRoom()) {
                     return;
                 }
+            } catch (Error e) {
+                broken.accept(e);
+                return;
             }
         }
     }

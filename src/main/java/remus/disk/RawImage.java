@@ -60,13 +60,22 @@ public final class RawImage implements BlockImage {
      * @throws DiskException where it does not exist, is in use, is of another format than raw or of no usable size
      */
     public static RawImage open(Path path) throws DiskException {
+        return open(path, false);
+    }
+
+    /** As {@link #open(Path)}, for a redo log. */
+    static RawImage openLog(Path path) throws DiskException {
+        return open(path, true);
+    }
+
+    private static RawImage open(Path path, boolean isLog) throws DiskException {
         boolean device = isDevice(path);
         @Nullable PositionalFile file = null;
         boolean opened = false;
         try {
             file = PositionalFile.open(path, device);
             if (!file.tryLock()) {
-                throw inUse(path, null);
+                throw inUse(path, isLog, null);
             }
             long bytes = file.size();
             checkSize(path, bytes);
@@ -75,7 +84,7 @@ public final class RawImage implements BlockImage {
             return new RawImage(path, file, bytes, device);
         } catch (LinuxException e) {
             throw e.errno() == Errno.EBUSY
-                    ? inUse(path, e)
+                    ? inUse(path, isLog, e)
                     : DiskException.unusable("image " + path + " can't be opened: " + e.getMessage(), e);
         } finally {
             if (!opened && file != null) {
@@ -130,9 +139,12 @@ public final class RawImage implements BlockImage {
         return type == BLOCK_DEVICE;
     }
 
-    private static DiskException inUse(Path path, @Nullable LinuxException cause) {
+    private static DiskException inUse(Path path, boolean isLog, @Nullable LinuxException cause) {
         return DiskException.unusable(
-                "image " + path + " is in use by another VM or process: end that first, or give this VM its own image",
+                isLog
+                        ? "redo log " + path + " is in use by another process: end that first"
+                        : "image " + path
+                                + " is in use by another VM or process: end that first, or give this VM its own image",
                 cause);
     }
 

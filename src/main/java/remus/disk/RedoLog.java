@@ -71,7 +71,7 @@ public final class RedoLog implements AutoCloseable {
             throw e;
         }
         DurableFiles.rename(partial, path);
-        return new RedoLog(RawImage.open(path), first);
+        return new RedoLog(RawImage.openLog(path), first);
     }
 
     private static void removeAfter(DiskException cause, Path partial) {
@@ -89,14 +89,14 @@ public final class RedoLog implements AutoCloseable {
      * @throws DiskException where the log or an image can't be used; what the images are is then not known
      */
     public static Recovery recover(Path path) throws DiskException {
-        return LogRecovery.recover(RawImage.open(path), RawImage::open);
+        return LogRecovery.recover(RawImage.openLog(path), RawImage::open);
     }
 
     /** Removes a log that nobody uses; durable when this returns. Nothing happens where there is none. */
     public static void remove(Path path) throws DiskException {
         if (Files.exists(path)) {
             // Whoever has it open holds its lock.
-            RawImage.open(path).close();
+            RawImage.openLog(path).close();
         }
         DurableFiles.removeIfThere(path);
     }

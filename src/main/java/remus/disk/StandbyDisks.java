@@ -107,7 +107,7 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
     public static StandbyDisks open(
             Path logPath, String vm, Term term, List<ReplicaDisk> disks, Time time, Listener listener)
             throws DiskException {
-        StandbyLimits limits = StandbyLimits.DEFAULT;
+        StandbyLimits limits = StandbyLimits.of(disks.size());
         LogHeader header = RedoLog.firstHeader(
                 new SecureRandom().nextLong(), vm, term, limits.logBytes(), LogHeader.Disk.of(disks));
         return open(RedoLog.create(logPath, header), vm, disks, limits, time, listener);
@@ -161,6 +161,10 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
         if (pendingBytes() + mostBytes > limits.pendingBytes()) {
             throw protocolError("more than %d bytes of writes wait to reach the images, epoch=%s last whole=%s"
                     .formatted(limits.pendingBytes(), epoch, lastWhole));
+        }
+        if (writes.accountedBytes() + mostBytes > limits.checkpointBytes()) {
+            throw protocolError("more than %d bytes of writes in one checkpoint, epoch=%s last whole=%s"
+                    .formatted(limits.checkpointBytes(), epoch, lastWhole));
         }
         writer.expectAble();
         if (operation == DiskOperation.WRITE) {

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import remus.base.EpochId;
+import remus.base.ErrorCategory;
 import remus.checkpoint.StagedCheckpoint;
 import remus.linux.Errno;
 
@@ -93,6 +94,20 @@ class GuestFlushTest {
         change(); // others go on meanwhile
         image.letOneSyncEnd();
         write.join();
+    }
+
+    @Test
+    void aBrokenInvariantFailsTheFlushesThatWaitAndIsReported() throws Exception {
+        AssertionError defect = new AssertionError("a defect");
+        image.broken = defect;
+        change();
+        assertEquals(
+                ErrorCategory.FATAL,
+                assertThrows(DiskException.class, disk::flush).category());
+        // Reported before anything else is flushed.
+        image.broken = null;
+        disk.flush();
+        assertEquals(defect, rig.failures.getFirst().cause().getCause());
     }
 
     @Test

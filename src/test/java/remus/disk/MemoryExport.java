@@ -28,6 +28,7 @@ final class MemoryExport implements NbdExport {
     private volatile boolean readsWait;
     private volatile int failure = NONE;
     private volatile boolean broken;
+    private volatile @Nullable Error defect;
     private volatile long written;
 
     MemoryExport(String name, long bytes) {
@@ -83,11 +84,20 @@ final class MemoryExport implements NbdExport {
         broken = true;
     }
 
+    /** Every operation finds an invariant broken. */
+    void breakDown(Error error) {
+        defect = error;
+    }
+
     byte[] content(long offset, int length) {
         return content.asSlice(offset, length).toArray(JAVA_BYTE);
     }
 
     private void begin(@Nullable CountDownLatch gate) throws DiskException {
+        Error error = defect;
+        if (error != null) {
+            throw error;
+        }
         if (broken) {
             throw new IllegalStateException("broken by the test");
         }

@@ -13,6 +13,9 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -269,6 +272,21 @@ class NbdTransmissionTest {
             client.expectClosed();
         }
         simple().close();
+    }
+
+    @Test
+    void aBrokenInvariantIsHandedToWhoeverStartedTheServer() throws Exception {
+        AssertionError defect = new AssertionError("a defect");
+        BlockingQueue<Error> told = new LinkedBlockingQueue<>();
+        Path other = directory.resolve("other");
+        try (NbdServer server = NbdServer.open(other, "shop", List.of(export), told::add);
+                NbdTestClient client = NbdTestClient.chosen(other, "root", false)) {
+            export.breakDown(defect);
+            client.request(0, WRITE, 1, 0, 512, new byte[512]);
+            client.expectClosed();
+            assertEquals(defect, told.poll(10, TimeUnit.SECONDS));
+            assertEquals(other, server.socket());
+        }
     }
 
     @Test

@@ -326,7 +326,8 @@ class RedoLogTest {
             List<LogHeader.Disk> disks = LogHeader.Disk.of(List.of(new ReplicaDisk("root", image)));
             try (RedoLog log =
                     RedoLog.create(path, RedoLog.firstHeader(1, RedoWorld.VM, RedoWorld.TERM, LOG_BYTES, disks))) {
-                assertThrows(DiskException.class, () -> RedoLog.recover(path), "it is in use");
+                DiskException inUse = assertThrows(DiskException.class, () -> RedoLog.recover(path));
+                assertEquals("redo log " + path + " is in use by another process: end that first", inUse.getMessage());
                 assertThrows(DiskException.class, () -> RedoLog.remove(path), "it is in use");
                 log.startFrom(new EpochId(1));
                 log.append(List.of(writes(2, write(0, 100, "hello"))));

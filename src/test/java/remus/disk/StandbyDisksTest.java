@@ -33,6 +33,7 @@ import remus.base.Time;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.DiskOperation;
 import remus.checkpoint.DiskWriteCount;
+import remus.checkpoint.ForwardedWrites;
 import remus.linux.Errno;
 
 @Timeout(60)
@@ -588,9 +589,62 @@ class StandbyDisksTest {
     @Test
     void limitsThatContradictEachOtherAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> limits(191L << 20, 64L << 20, 256L << 20));
-        assertThrows(IllegalArgumentException.class, () -> limits(192L << 20, 64L << 20, 192L << 20));
-        assertEquals(192L << 20, StandbyLimits.DEFAULT.pendingBytes());
-        assertEquals(64L << 20, StandbyLimits.DEFAULT.acknowledgeBytes());
+        assertThrows(IllegalArgumentException.class, () -> limits(192L << 20, 64L << 20, 96L << 20));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,256,256", "2,384,256", "3,512,320", "8,1152,640"})
+    void aBackupTakesWhatItsPrimaryMayLetThroughInTwoPauses(int disks, long pendingMib, long logMib) {
+        StandbyLimits limits = StandbyLimits.of(disks);
+        long pause = (long) disks * NbdLimits.MAX_IN_FLIGHT * NbdLimits.MAX_PAYLOAD_BYTES;
+        assertEquals(pendingMib << 20, limits.pendingBytes());
+        assertEquals(logMib << 20, limits.logBytes());
+        assertTrue(limits.pendingBytes() >= limits.acknowledgeBytes() + ForwardedWrites.LIMIT_BYTES + 2 * pause);
+        assertTrue(limits.checkpointBytes() >= ForwardedWrites.LIMIT_BYTES + pause);
+    }
+
+    @Test
+    void aCheckpointThatNoLogTakesIsRefused() throws Exception {
+        StandbyLimits limits = new StandbyLimits(
+                96 << 10,
+                32 << 10,
+                (1 << 20) + 4096,
+                32 << 10,
+                16 << 10,
+                RedoLog.RECORDS_OFFSET + (64 << 10),
+                64 << 10,
+                3_600_000_000_000L);
+        CrashImage smallFile = new CrashImage("/var/lib/remus/small.redo", (int) limits.logBytes(), power);
+        RedoLog log = RedoLog.begin(smallFile, RedoWorld.header(List.of(image), limits.logBytes()));
+        MemorySegment data = arena.allocate(4096);
+        try (StandbyDisks small = StandbyDisks.open(
+                log, RedoWorld.VM, List.of(new ReplicaDisk("d0", image)), limits, TIME, new Quiet())) {
+            small.whole(E1);
+            small.finishApplying();
+            long sent = 0;
+            while (sent + 4096 + 2 * StandbyLimits.OPERATION_BYTES <= limits.checkpointBytes()) {
+                small.receive(E2, 0, DiskOperation.WRITE, 0, 4096, data, 0);
+                sent += 4096 + StandbyLimits.OPERATION_BYTES;
+            }
+            assertRetry(() -> small.receive(E2, 0, DiskOperation.WRITE, 0, 4096, data, 0));
+            small.whole(E2);
+            small.finishApplying();
+            assertEquals(E2, small.figures().applied());
+        }
+    }
+
+    private static final class Quiet implements StandbyDisks.Listener {
+        @Override
+        public void consistent(EpochId base) {}
+
+        @Override
+        public void logged(EpochId last) {}
+
+        @Override
+        public void progressed() {}
+
+        @Override
+        public void failed(CheckpointException reason) {}
     }
 
     private static StandbyLimits limits(long pendingBytes, long acknowledgeBytes, long logBytes) {

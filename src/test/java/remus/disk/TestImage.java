@@ -16,6 +16,7 @@ final class TestImage implements BlockImage {
     private int syncsLetThrough;
     final AtomicInteger syncsBegun = new AtomicInteger();
     volatile @Nullable ImageFault failing;
+    volatile @Nullable Error broken;
 
     TestImage(Path path, long bytes) throws DiskException {
         image = RawImage.create(path, bytes);
@@ -111,6 +112,10 @@ final class TestImage implements BlockImage {
         syncsBegun.incrementAndGet();
         awaitSyncLetThrough();
         reached(ImageFault.SYNC);
+        Error defect = broken;
+        if (defect != null) {
+            throw defect;
+        }
         image.sync();
     }
 
