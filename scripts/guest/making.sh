@@ -57,7 +57,7 @@ cached_image() {
     echo "$image"
 }
 
-# A script whose files belong to other users says here how to remove them.
+# Removes what is left of a run; a script that has more to end than files says so here.
 remove() { rm -rf "$@"; }
 
 # apt-get and apt-cache, on the system's package lists or, once use_own_lists was called, on lists of our own.
