@@ -101,6 +101,7 @@ public final class ForwardedWrites implements AutoCloseable {
     private long weight;
     private long addedCount;
     private long unsentCount;
+    private long unsentDataBytes;
 
     /** Whether a write of so many bytes finds room; one that must not wait may be added all the same. */
     public boolean hasRoom(EpochId epoch, long dataBytes) {
@@ -152,6 +153,7 @@ public final class ForwardedWrites implements AutoCloseable {
         weight += bytes + OPERATION_BYTES;
         addedCount++;
         unsentCount++;
+        unsentDataBytes += bytes;
     }
 
     /**
@@ -171,6 +173,7 @@ public final class ForwardedWrites implements AutoCloseable {
             if (block.hasUnsent()) {
                 Batch batch = block.takeUnsent();
                 unsentCount -= batch.count();
+                unsentDataBytes -= batch.length();
                 return batch;
             }
         }
@@ -179,6 +182,11 @@ public final class ForwardedWrites implements AutoCloseable {
 
     public boolean hasUnsent() {
         return unsentCount > 0;
+    }
+
+    /** What has not been handed out, in bytes as the limit counts them. */
+    public long unsentBytes() {
+        return unsentDataBytes + unsentCount * OPERATION_BYTES;
     }
 
     /** Whether a write of {@code epoch}, or of one before it, has not been handed out. */
@@ -228,6 +236,7 @@ public final class ForwardedWrites implements AutoCloseable {
         Block block = blocks.removeFirst();
         weight -= block.weight();
         unsentCount -= block.count - block.sentCount;
+        unsentDataBytes -= block.dataBytes - block.sentDataBytes;
         free.add(block);
     }
 
@@ -235,6 +244,7 @@ public final class ForwardedWrites implements AutoCloseable {
     public void rewind() {
         for (Block block : blocks) {
             unsentCount += block.sentCount;
+            unsentDataBytes += block.sentDataBytes;
             block.rewind();
         }
     }
@@ -255,6 +265,7 @@ public final class ForwardedWrites implements AutoCloseable {
         free.clear();
         weight = 0;
         unsentCount = 0;
+        unsentDataBytes = 0;
         if (arena.scope().isAlive()) {
             arena.close();
         }

@@ -14,6 +14,9 @@ final class RecordWriter {
     /** Records up to this size take one write; larger ones several. */
     static final int STAGE_BYTES = 1 << 20;
 
+    /** Writes from this size on do not go through the buffer. */
+    static final int DIRECT_BYTES = 128 << 10;
+
     private final BlockImage file;
     private final MemorySegment stage;
     private final ByteBuffer view;
@@ -69,6 +72,10 @@ final class RecordWriter {
     }
 
     private void putData(DiskWrite write) throws DiskException {
+        if (write.length() >= DIRECT_BYTES) {
+            writeDirectly(write);
+            return;
+        }
         long done = 0;
         while (done < write.length()) {
             if (!view.hasRemaining()) {
@@ -81,12 +88,23 @@ final class RecordWriter {
         }
     }
 
+    /** From where it is: copying it would take longer than another call. */
+    private void writeDirectly(DiskWrite write) throws DiskException {
+        flush();
+        crc.update(write.data().asSlice(write.at(), write.length()).asByteBuffer());
+        file.write(position, write.data(), write.at(), write.length());
+        position += write.length();
+    }
+
     private void check() {
         crc.update(view.slice(unchecked, view.position() - unchecked));
         unchecked = view.position();
     }
 
     private void flush() throws DiskException {
+        if (view.position() == 0) {
+            return;
+        }
         check();
         file.write(position, stage, 0, view.position());
         position += view.position();

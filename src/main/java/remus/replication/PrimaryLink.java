@@ -48,6 +48,9 @@ final class PrimaryLink implements AutoCloseable {
     /** Longest wait without a look at the limits, in nanoseconds. */
     private static final long MAX_WAIT_NANOS = 10_000_000;
 
+    /** How long disk writes gather that follow each other; a small part of an epoch, at whose end they are needed. */
+    private static final long GATHER_NANOS = 2_000_000;
+
     private static final int RECEIVE_BUFFER_BYTES = 64 << 10;
     private static final Set<FrameType> FROM_BACKUP = fromBackup();
 
@@ -131,7 +134,7 @@ final class PrimaryLink implements AutoCloseable {
             if (wanted != null) {
                 throw new IOException(wanted);
             }
-            transport.await(true, !frame.isSent(), MAX_WAIT_NANOS);
+            transport.await(true, !frame.isSent(), writes.gather() ? GATHER_NANOS : MAX_WAIT_NANOS);
         }
         return ending;
     }

@@ -24,6 +24,9 @@ final class WriteQueue implements AutoCloseable {
     /** Most comparisons that wait to be sent or answered; who compares has a few under way. */
     static final int MAX_COMPARISONS = 64;
 
+    /** While writes gather, so much of them is worth waking the channel's thread for; it is a few dozen small ones. */
+    static final long GATHERED_BYTES = 64 << 10;
+
     /** @param afterCount how many writes were forwarded before it */
     private record Comparison(DiskBlocks blocks, long afterCount) {}
 
@@ -34,9 +37,12 @@ final class WriteQueue implements AutoCloseable {
     private final Runnable filling;
     private boolean through;
     private boolean ended;
+    private boolean handedOut;
+    private boolean gathering;
 
     /**
-     * @param wake called without the lock when there is something to send and nothing was before
+     * @param wake called without the lock when there is something to send and nothing was before, or, while writes gather,
+     *     when enough of them are there
      * @param filling called without the lock each time that half of the limit is reached, and before a write of an epoch
      *     waits for room, of which there may be none until that epoch has ended
      */
@@ -58,19 +64,22 @@ final class WriteQueue implements AutoCloseable {
         if (epoch.isAfter(EpochId.NONE) && mustWait(epoch, dataBytes)) {
             filling.run();
         }
-        boolean wasIdle;
+        boolean wakes;
         boolean reachesHalf;
         synchronized (this) {
             awaitRoom(epoch, dataBytes);
             if (ended) {
                 return false;
             }
-            wasIdle = !writes.hasUnsent();
+            long unsentBefore = writes.unsentBytes();
             boolean wasHalfFull = writes.isHalfFull();
             writes.add(epoch, disk, operation, offset, length, data, dataOffset);
             reachesHalf = !wasHalfFull && writes.isHalfFull();
+            wakes = gathering
+                    ? unsentBefore < GATHERED_BYTES && writes.unsentBytes() >= GATHERED_BYTES
+                    : unsentBefore == 0;
         }
-        if (wasIdle) {
+        if (wakes) {
             wake.run();
         }
         if (reachesHalf) {
@@ -140,9 +149,23 @@ final class WriteQueue implements AutoCloseable {
             return null;
         }
         ForwardedWrites.Batch batch = writes.next();
+        handedOut |= batch != null;
         // Writes of the synchronization are forgotten by this call.
         notifyAll();
         return batch;
+    }
+
+    /**
+     * The channel's thread has nothing to do and is about to wait. Where it has had writes since the last time, more are
+     * likely to come, and a frame and a waking for each would cost many times the writes themselves: they gather, and it
+     * looks again soon.
+     *
+     * @return whether writes gather, so that the wait must be short
+     */
+    synchronized boolean gather() {
+        gathering = handedOut;
+        handedOut = false;
+        return gathering;
     }
 
     /** Whether nothing that belongs before the end of {@code epoch} waits to be sent. */

@@ -27,6 +27,7 @@ import remus.wire.WireException;
 @Timeout(30)
 class WriteQueueTest {
     private static final int MEBIBYTE = 1 << 20;
+    private static final int SMALL_BYTES = 4096;
     private static final EpochId TWO = new EpochId(2);
     private static final EpochId THREE = new EpochId(3);
 
@@ -212,5 +213,47 @@ class WriteQueueTest {
             checkpoint.setDiskWrites(new DiskWriteCount(1, MEBIBYTE));
             outgoing.addCheckpoint(checkpoint);
         }
+    }
+
+    @Test
+    void aWriteAfterNoneWakesTheChannelAtOnceAndThoseThatFollowGather() {
+        queue.gather();
+        forwardSmall();
+        assertEquals(1, wakes.get());
+        assertNotNull(queue.next());
+        assertTrue(queue.gather(), "more are likely to come");
+        long gathered = 0;
+        while (wakes.get() == 1) {
+            forwardSmall();
+            gathered += SMALL_BYTES;
+        }
+        assertTrue(
+                gathered > WriteQueue.GATHERED_BYTES / 2 && gathered <= WriteQueue.GATHERED_BYTES,
+                gathered + " bytes gathered");
+        forwardSmall();
+        assertEquals(2, wakes.get(), "it is awake already");
+        assertNotNull(queue.next());
+        assertTrue(queue.gather());
+        assertFalse(queue.gather(), "none came since the last look");
+        forwardSmall();
+        assertEquals(3, wakes.get());
+    }
+
+    @Test
+    void whatIsDroppedBeforeItWasSentDoesNotCountAsGathered() {
+        forwardSmall();
+        assertNotNull(queue.next());
+        assertTrue(queue.gather());
+        queue.rewind();
+        forwardSmall();
+        queue.dropThrough(TWO);
+        assertNull(queue.next());
+        assertFalse(queue.gather());
+        forwardSmall();
+        assertEquals(2, wakes.get());
+    }
+
+    private void forwardSmall() {
+        assertTrue(queue.forward(TWO, 0, DiskOperation.WRITE, 0, SMALL_BYTES, data, 0));
     }
 }
