@@ -158,6 +158,10 @@ public final class BackupOwnership {
             case SessionBroken(Term _, String cause) -> drop(turn, cause);
             case PrimaryLost(String cause, boolean _) -> drop(turn, "no checkpoint was whole yet: " + cause);
             case ImageLost(String cause) -> drop(turn, cause);
+            case SessionOffered(Term again, HostId primary)
+            when again.equals(session.term()) ->
+                // The primary had to connect anew before there was anything to lose.
+                accept(turn, again, primary);
             case SessionOffered offered -> offer(turn, state, session.term(), offered);
             case PrimaryReturned _ -> {
                 turn.act(new RefuseSession(session.term(), "no checkpoint was whole yet"));

@@ -31,7 +31,7 @@ public sealed interface OwnershipAction {
     /** The guest is paused but kept, for it may be taken back. */
     record PauseGuest() implements OwnershipAction {}
 
-    /** The paused guest goes on. */
+    /** The guest goes on, if it stands still. */
     record ResumeGuest() implements OwnershipAction {}
 
     /** QEMU is killed: the VM runs elsewhere, or is to end. */
@@ -100,7 +100,7 @@ public sealed interface OwnershipAction {
 
     record AnswerSignedOff(Term session) implements OwnershipAction {}
 
-    /** The image is of no use any more. */
+    /** The image is of no use any more, and neither is a standby that is being loaded with it: it is not to run. */
     record DropImage(String reason) implements OwnershipAction {}
 
     /** The last whole checkpoint is loaded into a standby, a fresh one if there was an attempt before, and runs; its output is held. */

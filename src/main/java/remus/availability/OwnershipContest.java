@@ -171,6 +171,8 @@ final class OwnershipContest {
                     yield killed(turn, state.former(), "ended in good order");
                 }
                 end(turn, state.former(), "this host goes on alone in term " + granted.term());
+                // A daemon that was started anew may have found its guest in a pause.
+                turn.act(new ResumeGuest());
                 turn.act(new Flow());
                 turn.report("goes on alone in term " + granted.term());
                 yield new Alone(granted, false);
