@@ -798,7 +798,7 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
             case STOPPED -> OwnerState.STOPPED;
         };
         String why = now.reason();
-        return new OwnerAnswer(name(), answer, new Term(now.term()), why == null ? "" : why);
+        return new OwnerAnswer(name(), host.hostName(), answer, new Term(now.term()), why == null ? "" : why);
     }
 
     /** Only the session's own backup, in the term after the session's, and only once it may hold a whole checkpoint. */

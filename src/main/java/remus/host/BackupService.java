@@ -169,8 +169,14 @@ final class BackupService implements SessionHandler {
         }
         StateDirectory.Ownership known = services.state().ownership(vm);
         return known.activated()
-                ? new OwnerAnswer(vm, OwnerState.STOPPED, new Term(known.term()), "taken over here, and gone since")
-                : new OwnerAnswer(vm, OwnerState.UNKNOWN, new Term(known.term()), "no such VM here");
+                ? new OwnerAnswer(
+                        vm,
+                        services.hostName(),
+                        OwnerState.STOPPED,
+                        new Term(known.term()),
+                        "taken over here, and gone since")
+                : new OwnerAnswer(
+                        vm, services.hostName(), OwnerState.UNKNOWN, new Term(known.term()), "no such VM here");
     }
 
     @Override

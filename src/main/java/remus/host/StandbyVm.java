@@ -753,7 +753,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyD
     public OwnerAnswer ownerAnswer() {
         VmState now = published.state();
         OwnerState answer = now == VmState.ACTIVATING ? OwnerState.ACTIVATING : OwnerState.STANDBY;
-        return new OwnerAnswer(name(), answer, term, "backup on " + services.hostName());
+        return new OwnerAnswer(name(), services.hostName(), answer, term, "backup on " + services.hostName());
     }
 
     @Override

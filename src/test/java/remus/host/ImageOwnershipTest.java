@@ -71,8 +71,8 @@ class ImageOwnershipTest {
         @Override
         public OwnerAnswer answer(String vm) {
             return vm.equals("shop")
-                    ? new OwnerAnswer(vm, said.get(), saidTerm.get(), "")
-                    : new OwnerAnswer(vm, OwnerState.UNKNOWN, Term.NONE, "no such VM here");
+                    ? new OwnerAnswer(vm, "beta", said.get(), saidTerm.get(), "")
+                    : new OwnerAnswer(vm, "beta", OwnerState.UNKNOWN, Term.NONE, "no such VM here");
         }
 
         @Override

@@ -51,10 +51,10 @@ class ReplicationServerTest {
     @Test
     void questionsAreAnswered() {
         assertEquals(
-                new PeerAnswer.Answered(new OwnerAnswer("shop", OwnerState.STANDBY, new Term(7), "asked")),
+                new PeerAnswer.Answered(new OwnerAnswer("shop", "beta", OwnerState.STANDBY, new Term(7), "asked")),
                 query.ask(backup.address(), "shop", LIMIT));
         assertEquals(
-                new PeerAnswer.Answered(new OwnerAnswer("shop", OwnerState.FENCED, new Term(9), "fenced")),
+                new PeerAnswer.Answered(new OwnerAnswer("shop", "beta", OwnerState.FENCED, new Term(9), "fenced")),
                 query.fence(backup.address(), "shop", new Term(9), LIMIT));
     }
 

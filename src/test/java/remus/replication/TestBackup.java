@@ -126,12 +126,12 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
 
     @Override
     public OwnerAnswer answer(String vm) {
-        return new OwnerAnswer(vm, OwnerState.STANDBY, new Term(7), "asked");
+        return new OwnerAnswer(vm, "beta", OwnerState.STANDBY, new Term(7), "asked");
     }
 
     @Override
     public OwnerAnswer fence(String vm, Term term) {
-        return new OwnerAnswer(vm, OwnerState.FENCED, term, "fenced");
+        return new OwnerAnswer(vm, "beta", OwnerState.FENCED, term, "fenced");
     }
 
     private void run(Hello hello, BackupConnection connection) {

@@ -108,7 +108,8 @@ class GoldenFramesTest {
                 new CheckpointEnd(6, 5, 2, 3, 4099, Samples.digest()),
                 CheckpointEnd.decode(payload(FrameType.CHECKPOINT_END)));
         assertEquals(
-                new OwnerAnswer("shop", OwnerState.RUNNING_UNCERTAIN, Samples.termOf(FrameType.HELLO), "holds output"),
+                new OwnerAnswer(
+                        "shop", "beta", OwnerState.RUNNING_UNCERTAIN, Samples.termOf(FrameType.HELLO), "holds output"),
                 OwnerAnswer.decode(payload(FrameType.OWNER_ANSWER), Samples.termOf(FrameType.HELLO)));
         assertEquals("image dropped – gut", Payloads.decodeReason(payload(FrameType.SIGNED_OFF)));
         assertEquals("shop", Payloads.decodeVm(payload(FrameType.FENCE)));

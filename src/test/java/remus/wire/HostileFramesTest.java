@@ -135,8 +135,8 @@ class HostileFramesTest {
 
     @Test
     void otherVersionsTypesAndFlagsAreForeignNotDamaged() {
-        assertForeign(4, (byte) 1);
-        assertForeign(4, (byte) 3);
+        assertForeign(4, (byte) (FrameHeader.VERSION - 1));
+        assertForeign(4, (byte) (FrameHeader.VERSION + 1));
         assertForeign(5, (byte) 0);
         assertForeign(5, (byte) 29);
         assertForeign(5, (byte) 255);

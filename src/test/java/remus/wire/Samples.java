@@ -120,8 +120,9 @@ final class Samples {
             case SIGNED_OFF -> Payloads.encodeReason(target, "image dropped – gut");
             case OWNER_QUERY, FENCE -> Payloads.encodeVm(target, "shop");
             case OWNER_ANSWER ->
-                new OwnerAnswer("shop", OwnerState.RUNNING_UNCERTAIN, new Term(3), "holds output").encode(target);
-            case FENCED -> new OwnerAnswer("shop", OwnerState.FENCED, new Term(4), "").encode(target);
+                new OwnerAnswer("shop", "beta", OwnerState.RUNNING_UNCERTAIN, new Term(3), "holds output")
+                        .encode(target);
+            case FENCED -> new OwnerAnswer("shop", "beta", OwnerState.FENCED, new Term(4), "").encode(target);
             case STANDBY_LOST -> Payloads.encodeReason(target, "QEMU died");
             case VERIFIED -> Payloads.encodeVerified(target, true);
             case ACTIVATED -> Payloads.encodeReason(target, "primary silent");
