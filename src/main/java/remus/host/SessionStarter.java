@@ -96,13 +96,13 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     }
 
     @Override
-    public ProtectionSession create(Term term, Agent agent, ActiveVm vm) throws OperationException {
+    public ProtectionSession create(Term term, Agent agent, VmParts vm, SessionOwner owner) throws OperationException {
         try (CloseStack onFailure = new CloseStack()) {
             Path ramFile = vm.handle().paths().ramFile();
             long memoryBytes = definition.memory().bytes();
             GuestMemory memory = onFailure.push(GuestMemory.forReading(new SharedRamFile(ramFile, memoryBytes)));
             DirtyTracker tracker = onFailure.push(DirtyTracking.attach(
-                    vm.parts().guest().process().identity().pid(),
+                    vm.guest().process().identity().pid(),
                     ramFile,
                     memoryBytes,
                     tracking(),
@@ -119,8 +119,8 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                             GuestNetwork.OUTPUT_LIMIT_BYTES,
                             GuestMemory.PAGE_BYTES,
                             memoryBytes),
-                    parts(term, vm.parts(), device, memory),
-                    vm,
+                    parts(term, vm, device, memory),
+                    owner,
                     agent,
                     services.time());
             onFailure.release();

@@ -1,0 +1,126 @@
+package remus.host;
+
+import org.jspecify.annotations.Nullable;
+import remus.api.EventType;
+import remus.api.OutputStatus;
+import remus.api.VmRole;
+import remus.api.VmState;
+import remus.api.VmStatus;
+import remus.base.Term;
+import remus.checkpoint.OutputBuffer;
+import remus.wire.OwnerAnswer;
+import remus.wire.OwnerState;
+
+/**
+ * What is told of a VM that runs here, or ran here last: its state with the reason, its status, its events, and the answer
+ * to hosts that ask who owns it. Written on the agent thread; {@link #published}, {@link #ownerAnswer} and
+ * {@link #hasEnded} may be asked on any.
+ */
+final class ActiveStatus {
+    private final ActiveGuest guest;
+    private final VmProtection protection;
+    private final EventLog events;
+    private final String hostName;
+    private VmState state = VmState.UNPROTECTED;
+    private @Nullable String reason;
+    private volatile boolean ended;
+    private volatile VmStatus published;
+
+    ActiveStatus(ActiveGuest guest, VmProtection protection, EventLog events, String hostName) {
+        this.guest = guest;
+        this.protection = protection;
+        this.events = events;
+        this.hostName = hostName;
+        published = describe();
+    }
+
+    VmState state() {
+        return state;
+    }
+
+    @Nullable
+    String reason() {
+        return reason;
+    }
+
+    void become(VmState next, @Nullable String why) {
+        state = next;
+        reason = why;
+        published = describe();
+    }
+
+    /** The state stays; this is why it is going to change. */
+    void because(String why) {
+        reason = why;
+    }
+
+    /** The last state: the agent ends. */
+    void finish(VmState last, @Nullable String why) {
+        become(last, why);
+        ended = true;
+    }
+
+    /** The agent ends in whatever state this is. */
+    void finish() {
+        ended = true;
+    }
+
+    boolean hasEnded() {
+        return ended;
+    }
+
+    void event(EventType type, String why) {
+        events.publish(guest.name(), type, why, protection.term(), protection.epoch());
+    }
+
+    VmStatus published() {
+        return published;
+    }
+
+    /** Brings what is published up to date. */
+    VmStatus publish() {
+        VmStatus now = describe();
+        published = now;
+        return now;
+    }
+
+    OwnerAnswer ownerAnswer() {
+        VmStatus now = published;
+        OwnerState answer = switch (now.state()) {
+            case UNPROTECTED -> OwnerState.RUNNING_ALONE;
+            case SYNCHRONIZING -> OwnerState.RUNNING_ALONE;
+            case PROTECTED -> OwnerState.RUNNING_PROTECTED;
+            case DEGRADED -> now.peer() == null ? OwnerState.RUNNING_ALONE : OwnerState.RUNNING_UNCERTAIN;
+            case STANDBY, ACTIVATING -> OwnerState.ACTIVATING;
+            case FENCED -> OwnerState.FENCED;
+            case STOPPED -> OwnerState.STOPPED;
+        };
+        String why = now.reason();
+        return new OwnerAnswer(guest.name(), hostName, answer, new Term(now.term()), why == null ? "" : why);
+    }
+
+    private VmStatus describe() {
+        ProtectionSession running = protection.session();
+        return new VmStatus(
+                guest.name(),
+                VmRole.PRIMARY,
+                state,
+                reason,
+                protection.term().value(),
+                protection.epoch().value(),
+                protection.committed().value(),
+                running == null ? null : running.backup().toString(),
+                running == null ? 0 : running.settings().interval().toMillis(),
+                guest.qemuPid(),
+                guest.tapName(),
+                protection.statistics(),
+                outputStatus(guest.parts().network().output()),
+                guest.parts().disks().status(),
+                protection.pausedMillis());
+    }
+
+    private static OutputStatus outputStatus(OutputBuffer output) {
+        return new OutputStatus(
+                output.heldFrameCount(), output.heldBytes(), output.releasedFrameCount(), output.droppedFrameCount());
+    }
+}

@@ -1,0 +1,98 @@
+package remus.host;
+
+import org.jspecify.annotations.Nullable;
+import remus.api.CheckpointStatus;
+import remus.api.EventType;
+import remus.api.OutputStatus;
+import remus.api.Percentiles;
+import remus.api.VmRole;
+import remus.api.VmState;
+import remus.api.VmStatus;
+import remus.base.HostAddress;
+import remus.base.Term;
+import remus.wire.Hello;
+import remus.wire.OwnerAnswer;
+import remus.wire.OwnerState;
+
+/**
+ * What is told of a VM on its backup: its state with the reason, its status, its events, and the answer to hosts that ask
+ * who owns it. Written on the agent thread; {@link #published} and {@link #ownerAnswer} may be asked on any.
+ */
+final class StandbyStatus {
+    private final HostServices services;
+    private final Hello hello;
+    private final Term term;
+    private final HostAddress primary;
+    private final StandbyCopy copy;
+    private VmState state = VmState.SYNCHRONIZING;
+    private @Nullable String reason = "waiting for the primary's files";
+    private long checkpointCount;
+    private volatile VmStatus published;
+
+    StandbyStatus(HostServices services, Hello hello, Term term, HostAddress primary, StandbyCopy copy) {
+        this.services = services;
+        this.hello = hello;
+        this.term = term;
+        this.primary = primary;
+        this.copy = copy;
+        published = describe();
+    }
+
+    VmState state() {
+        return state;
+    }
+
+    void become(VmState next, @Nullable String why) {
+        state = next;
+        because(why);
+        published = describe();
+    }
+
+    /** The state stays; this is to be known of it. */
+    void because(@Nullable String why) {
+        reason = why;
+    }
+
+    void checkpointIsWhole() {
+        checkpointCount++;
+    }
+
+    void event(EventType type, String why) {
+        services.events().publish(hello.vm(), type, why, term, copy.lastWhole());
+    }
+
+    VmStatus published() {
+        return published;
+    }
+
+    /** Brings what is published up to date. */
+    VmStatus publish() {
+        VmStatus now = describe();
+        published = now;
+        return now;
+    }
+
+    OwnerAnswer ownerAnswer() {
+        OwnerState answer = published.state() == VmState.ACTIVATING ? OwnerState.ACTIVATING : OwnerState.STANDBY;
+        return new OwnerAnswer(hello.vm(), services.hostName(), answer, term, "backup on " + services.hostName());
+    }
+
+    private VmStatus describe() {
+        return new VmStatus(
+                hello.vm(),
+                VmRole.BACKUP,
+                state,
+                reason,
+                term.value(),
+                copy.lastWhole().value(),
+                copy.lastWhole().value(),
+                primary.toString(),
+                hello.interval().toMillis(),
+                copy.qemuPid(),
+                copy.tapName(),
+                new CheckpointStatus(checkpointCount, Percentiles.NONE, Percentiles.NONE, Percentiles.NONE, 0),
+                OutputStatus.NONE,
+                copy.diskStatus(),
+                0);
+    }
+}
