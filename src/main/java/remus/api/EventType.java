@@ -2,6 +2,8 @@ package remus.api;
 
 /** Everything that a host reports about a VM: the values of {@code event} in an {@link Event}. */
 public enum EventType {
+    /** Who owns the VM is being decided, or has been; the reason says what and by which term. */
+    OWNERSHIP,
     /** The VM runs, unprotected. */
     STARTED,
     /** A protection session to a backup begins. */

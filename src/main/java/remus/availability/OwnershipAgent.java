@@ -3,6 +3,7 @@ package remus.availability;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.Executor;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.availability.OwnershipAction.AskAgainLater;
@@ -60,6 +61,7 @@ public final class OwnershipAgent<S, E> {
     private final Pauses pauses;
     private final Consumer<? super OwnershipAction> duties;
     private final Deque<E> waiting = new ArrayDeque<>();
+    private BiConsumer<? super S, ? super S> observer = (before, after) -> {};
     private boolean busy;
     private @Nullable S state;
     private long retryAtNanos = NEVER;
@@ -108,6 +110,11 @@ public final class OwnershipAgent<S, E> {
             Pauses pauses,
             Consumer<? super OwnershipAction> duties) {
         return new OwnershipAgent<>(new BackupSide(), vm, arbiter, agent, time, pauses, duties);
+    }
+
+    /** {@code told} gets the state before and after each step, when its actions are done. */
+    public void whenChanged(BiConsumer<? super S, ? super S> told) {
+        observer = told;
     }
 
     /** Begins, or goes on from a state that another side has left, with what that says is to be done. */
@@ -159,10 +166,14 @@ public final class OwnershipAgent<S, E> {
     }
 
     private void take(Step<S> step) {
+        S before = state;
         state = step.state();
         busy = true;
         try {
             step.actions().forEach(this::act);
+            if (before != null) {
+                observer.accept(before, step.state());
+            }
         } finally {
             busy = false;
         }

@@ -1,186 +1,222 @@
 package remus.host;
 
-import java.io.IOException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import remus.api.EventType;
 import remus.api.VmState;
-import remus.availability.PrimaryRole;
+import remus.api.WhenAlone;
+import remus.availability.HostId;
+import remus.availability.OwnershipAgent;
+import remus.availability.PrimaryEvent;
+import remus.availability.PrimaryEvent.Acknowledged;
+import remus.availability.PrimaryEvent.BackupLost;
+import remus.availability.PrimaryEvent.FirstCheckpointPaused;
+import remus.availability.PrimaryEvent.GuestDied;
+import remus.availability.PrimaryEvent.ProtectRequested;
+import remus.availability.PrimaryEvent.Reconnected;
+import remus.availability.PrimaryEvent.RetryDue;
+import remus.availability.PrimaryEvent.StopRequested;
+import remus.availability.PrimaryEvent.UnprotectRequested;
+import remus.availability.PrimaryEvent.WokeLate;
+import remus.availability.PrimaryEvent.YieldRequested;
+import remus.availability.PrimaryOwnership;
+import remus.availability.PrimaryState;
+import remus.availability.PrimaryState.Alone;
+import remus.availability.PrimaryState.Gone;
+import remus.availability.PrimaryState.Protected;
+import remus.availability.PrimaryState.Waiting;
+import remus.availability.Step;
 import remus.base.EpochId;
-import remus.base.HostAddress;
 import remus.base.Term;
-import remus.disk.DiskException;
 import remus.host.OperationException.Kind;
-import remus.replication.PeerAnswer;
-import remus.wire.OwnerAnswer;
 
 /**
- * Decides what becomes of a VM that runs here: when it is protected and when no more, who may have it instead, when it is
- * given up and when taken back. It carries nothing out itself: {@link ActiveGuest} does what is done to the guest and its
- * output, {@link VmProtection} keeps the session, and whether the session still has its backup is for
- * {@link SessionOwnership}, whose verdicts come here. States as in {@link VmState}:
+ * What happens to a VM that runs here, brought to {@link PrimaryOwnership}, which decides what becomes of it; its header
+ * has the states. What is to be done then is for {@link OwnershipDuties}, what is told of it for {@link OwnershipStory}.
  *
- * <pre>
- * UNPROTECTED    protect()                                → SYNCHRONIZING
- * SYNCHRONIZING  first checkpoint committed               → PROTECTED
- *                backup refuses or is lost                → UNPROTECTED
- * PROTECTED      no contact with the backup               → DEGRADED (output held)
- * DEGRADED       contact again                            → PROTECTED
- *                backup gone, or whenAlone: continue      → DEGRADED (output flows), may be protected again
- * any of these   backup takes over, or fence()            → FENCED (guest paused, output discarded)
- *                guest powered off, stop(), QEMU died     → STOPPED
- * FENCED         the other host says that the VM runs there, or did → the end, QEMU is killed
- *                it says that it has nothing of it        → DEGRADED: taken back, output flows
- * </pre>
- *
- * <p>Confined to the VM's agent thread.
+ * <p>A backup that is silent is tried again and again with output held. Only where the VM may go on without it
+ * ({@link WhenAlone#CONTINUE}) is it given up for that: with an arbiter after the acknowledgement deadline, without one at
+ * once, for then the {@link VmArbiter} has its own patience. A backup that says itself that it has no image is given up
+ * always. Confined to the VM's agent thread.
  */
 final class ActiveOwnership implements SessionOwner {
-    private static final Logger LOG = LoggerFactory.getLogger(ActiveOwnership.class);
-
-    private final HostServices host;
     private final ActiveGuest guest;
     private final VmProtection protection;
     private final ActiveStatus status;
-    private final Agent agent;
-    private @Nullable CompletableFuture<Void> unprotecting;
-    private @Nullable CompletableFuture<Void> shuttingDown;
+    private final VmArbiter arbiter;
+    private final OwnershipDuties duties;
+    private final OwnershipStory story;
+    private final OwnershipAgent<PrimaryState, PrimaryEvent> ownership;
 
-    ActiveOwnership(HostServices host, ActiveGuest guest, VmProtection protection, ActiveStatus status, Agent agent) {
-        this.host = host;
+    /** @param state in which this host owns the VM alone */
+    ActiveOwnership(
+            HostServices host,
+            ActiveGuest guest,
+            VmProtection protection,
+            ActiveStatus status,
+            VmArbiter arbiter,
+            PrimaryState state,
+            Agent agent) {
         this.guest = guest;
         this.protection = protection;
         this.status = status;
-        this.agent = agent;
+        this.arbiter = arbiter;
+        story = new OwnershipStory(host.images(), guest, protection, status, arbiter);
+        duties = new OwnershipDuties(host, guest, protection, status, arbiter, story, this, agent);
+        arbiter.answerOn(agent::post);
+        ownership =
+                OwnershipAgent.ofPrimary(guest.name(), arbiter, agent::post, host.time(), host.pauses(), duties::does);
+        ownership.whenChanged(this::changed);
+        ownership.begin(new Step<>(state, List.of()));
+    }
+
+    PrimaryState.Role role() {
+        return ownership.state().role();
     }
 
     private String name() {
         return guest.name();
     }
 
+    /** Does what is due; returns nanoseconds until it wants to be called again. */
+    long tick(long nowNanos) {
+        return ownership.tick(nowNanos);
+    }
+
+    private void changed(PrimaryState before, PrimaryState after) {
+        if (after.role() instanceof Alone(var record, boolean _)) {
+            protection.granted(record.term());
+        }
+        story.changed(before.role(), after.role());
+        if (after.role() instanceof Gone && !(before.role() instanceof Gone)) {
+            duties.gone(before.role());
+        }
+    }
+
+    /** An event of the session of now. */
+    private void tell(Function<Term, PrimaryEvent> event) {
+        ProtectionSession running = protection.session();
+        if (running != null) {
+            ownership.on(event.apply(running.term()));
+        }
+    }
+
+    /** No session could be begun. */
+    void sessionFailed(Term session, String cause) {
+        ownership.on(new BackupLost(session, cause));
+    }
+
     // ---- what is asked of it
 
     /**
-     * Begins a protection session.
+     * Begins to protect the VM.
      *
-     * @throws OperationException when it can't begin now
-     * @throws IOException when its term can't be written down
-     * @throws DiskException when the markers of its disks can't be
+     * @param result completes when the session has begun, or can't
      */
-    void protect(ProtectionSettings settings, ActiveVm.SessionFactory factory)
-            throws OperationException, IOException, DiskException {
-        refuseToProtect();
-        Term next = protection.nextTerm();
-        host.images().notePeer(guest.parts().handle().definition(), next, factory.backup());
-        ProtectionSession begun = factory.create(next, agent, guest.parts(), this);
-        protection.begin(begun);
-        status.become(VmState.SYNCHRONIZING, "connecting to " + begun.backup());
-        status.event(
-                EventType.PROTECTING,
-                "to %s, every %d ms"
-                        .formatted(begun.backup(), settings.interval().toMillis()));
-        begun.begin();
+    void protect(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
+        OperationException refused = refusalToProtect();
+        if (refused != null || !(role() instanceof Alone alone)) {
+            result.completeExceptionally(refused != null ? refused : notNow());
+            return;
+        }
+        arbiter.protecting(alone.record(), factory.backup(), settings);
+        duties.wanted(settings, factory, result);
+        status.become(VmState.SYNCHRONIZING, "connecting to " + factory.backup());
+        ownership.on(new ProtectRequested(factory.backupId()));
     }
 
-    private void refuseToProtect() throws OperationException {
+    private @Nullable OperationException refusalToProtect() {
         ProtectionSession present = protection.session();
         if (present != null) {
-            throw new OperationException(
+            return new OperationException(
                     Kind.CONFLICT,
                     "VM %s is protected already, by %s".formatted(name(), present.backup()),
                     "end that first: remus unprotect " + name());
         }
-        if (guest.isGone() || shuttingDown != null || guest.staysPaused()) {
-            throw new OperationException(
+        if (guest.isGone() || story.isEnding() || guest.staysPaused()) {
+            return new OperationException(
                     Kind.CONFLICT, "VM %s is %s".formatted(name(), status.state()), "see remus status " + name());
         }
         if (guest.isPausing()) {
-            throw new OperationException(
+            return new OperationException(
                     Kind.CONFLICT,
                     "VM " + name() + " is still in the last pause of the protection that has just ended",
                     "try again");
         }
+        return null;
+    }
+
+    private OperationException notNow() {
+        return new OperationException(
+                Kind.CONFLICT,
+                "who owns VM %s is being decided: %s".formatted(name(), status.reason()),
+                "try again; see remus status " + name());
     }
 
     /**
      * Ends protection.
      *
-     * @param force an operator's word that the backup does not run the VM: it goes on alone at once
-     * @param result completes when the backup has signed off, or at once with {@code force}
+     * @param force an operator's word that the backup does not run the VM
+     * @param result completes when the VM is alone by the record
      */
     void unprotect(boolean force, CompletableFuture<Void> result) {
-        ProtectionSession running = protection.session();
-        if (running == null || guest.isGone()) {
+        boolean held = role().output() == PrimaryState.Output.HELD;
+        if ((protection.session() == null && !held) || guest.isGone() || role() instanceof Waiting) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT, "VM " + name() + " is not protected", "see remus status " + name()));
         } else if (force) {
-            running.ownership().goAlone("protection ended by command, without asking the backup");
-            result.complete(null);
-        } else if (unprotecting != null) {
+            story.unprotecting(result, "protection ended by command, without asking the backup");
+            arbiter.backupGone();
+            tell(session -> new BackupLost(session, "protection ended by command, without asking the backup"));
+            ownership.on(new RetryDue());
+        } else if (!story.unprotecting(result, "protection ended by command")) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT, "VM " + name() + "'s protection is being ended already", "wait for it"));
         } else {
-            unprotecting = result;
-            running.signOff("protection ended by command");
+            ownership.on(new UnprotectRequested("protection ended by command"));
         }
     }
 
     /** The VM is to end here, in good order; {@code result} completes when nothing of it is left. */
     void stop(String why, CompletableFuture<Void> result) {
-        if (shuttingDown == null) {
-            shuttingDown = result;
+        story.ending(why, result);
+        stopNow(why);
+    }
+
+    private void stopNow(String why) {
+        if (guest.isGone()) {
+            duties.quit();
         } else {
-            var _ = shuttingDown.thenRun(() -> result.complete(null));
+            ownership.on(new StopRequested(why));
         }
-        status.because(why);
-        endInOrder(why);
-    }
-
-    /** Signs off, if there is anybody to sign off to, and ends QEMU; at the latest when the backup does not answer. */
-    private void endInOrder(String cause) {
-        if (shuttingDown == null) {
-            shuttingDown = new CompletableFuture<>();
-        }
-        ProtectionSession running = protection.session();
-        if (guest.isGone() || running == null) {
-            quit();
-            return;
-        }
-        running.engine().end();
-        running.signOff(cause);
-    }
-
-    private void quit() {
-        if (!guest.isGone()) {
-            guest.quit();
-        }
-        status.event(EventType.STOPPED, "QEMU has ended");
-        status.finish(VmState.STOPPED, status.reason());
     }
 
     /** Another host wants the VM: only the session's own backup, in the next term, and once it may hold a checkpoint. */
     void fence(Term by) {
         ProtectionSession running = protection.session();
-        if (!status.hasEnded() && running != null && running.ownership().mayBeFencedIn(by)) {
-            lose("the backup takes over by command in term " + by, running.backup());
+        if (running != null
+                && by.equals(running.term().next())
+                && (role() instanceof Protected || role() instanceof PrimaryState.GoingAlone)) {
+            backupActivated("the backup takes over by command in term " + by);
         }
     }
 
     /** A paused VM gives way to the session of whoever has won: that it offers one proves that the VM runs there. */
     boolean yieldTo(Term next) {
-        if (status.state() != VmState.FENCED || !next.isAfter(protection.term())) {
+        if (!(role() instanceof Waiting) || !next.isAfter(protection.term())) {
             return false;
         }
-        giveUp();
+        arbiter.peerOwns();
+        ownership.on(new RetryDue());
         return true;
     }
 
     // ---- what becomes of the guest
 
     void guestShutDown(String cause, boolean byGuest) {
-        if (shuttingDown != null || guest.staysPaused()) {
+        if (story.isEnding() || guest.staysPaused()) {
             return;
         }
         if (!byGuest) {
@@ -189,30 +225,26 @@ final class ActiveOwnership implements SessionOwner {
             return;
         }
         status.event(EventType.GUEST_SHUTDOWN, "the guest powered itself off");
-        agent.post(() -> endInOrder("the guest powered itself off"));
+        String why = "the guest powered itself off";
+        story.ending(why, new CompletableFuture<>());
+        stopNow(why);
     }
 
     /** QEMU is dead or hangs: if there is a backup, it takes over. */
     void guestDied(String cause) {
-        if (guest.isGone() || status.hasEnded() || shuttingDown != null) {
+        if (guest.isGone() || status.hasEnded() || story.isEnding()) {
             return;
         }
         guest.discardOutput();
         guest.kill();
-        if (status.state() == VmState.FENCED) {
-            status.finish(VmState.FENCED, status.reason());
-            return;
+        if (!(role() instanceof Waiting)) {
+            status.event(EventType.GUEST_DEAD, cause);
         }
-        status.event(EventType.GUEST_DEAD, cause);
         ProtectionSession running = protection.session();
-        if (running == null || running.ownership().state() == PrimaryRole.State.JOINING) {
-            protection.end();
-            status.finish(VmState.STOPPED, "QEMU died: " + cause);
-        } else {
+        if (running != null) {
             running.engine().end();
-            running.reportGuestDead(cause);
-            status.become(VmState.DEGRADED, "QEMU died, the backup is to take over: " + cause);
         }
+        ownership.on(new GuestDied(cause));
     }
 
     // ---- what the session says
@@ -228,30 +260,105 @@ final class ActiveOwnership implements SessionOwner {
     }
 
     @Override
-    public void outputIsHeldFrom(EpochId epoch) {
-        ProtectionSession running = protection.session();
-        if (running != null && running.settings().outputCommit()) {
-            guest.holdFrom(epoch);
+    public void firstCheckpointPaused(EpochId epoch) {
+        arbiter.imageMayBeAt(backup());
+        duties.firstEpoch(epoch);
+        tell(FirstCheckpointPaused::new);
+    }
+
+    private HostId backup() {
+        return switch (role().session()) {
+            case PrimaryState.Session(Term _, HostId backup) -> backup;
+            case null -> throw new IllegalStateException("a checkpoint without a session");
+        };
+    }
+
+    @Override
+    public void acknowledged(EpochId epoch) {
+        tell(session -> new Acknowledged(session, epoch));
+    }
+
+    @Override
+    public void wokeLate() {
+        arbiter.wokeLate();
+        ownership.on(new WokeLate());
+    }
+
+    @Override
+    public void severed(String reason) {
+        story.severed(role(), reason);
+        if (!arbiter.isShared() && mayGoOnAlone() && role() instanceof Protected) {
+            tell(session -> new BackupLost(session, reason));
         }
     }
 
     @Override
-    public void isProtected() {
-        status.become(VmState.PROTECTED, null);
-        status.event(
-                EventType.PROTECTED, "the backup has the first full checkpoint; output waits for commits from now on");
+    public void givenUp(String reason) {
+        if (mayGoOnAlone() && !(role() instanceof PrimaryState.GoingAlone)) {
+            tell(session -> new BackupLost(session, reason));
+        }
     }
 
-    @Override
-    public void severed(String cause) {
-        status.become(VmState.DEGRADED, "output is held: " + cause);
-        status.event(EventType.BACKUP_LOST, "output is held: " + cause);
+    private boolean mayGoOnAlone() {
+        ProtectionSession running = protection.session();
+        return running != null && running.settings().whenAlone() == WhenAlone.CONTINUE;
     }
 
     @Override
     public void reconnected(EpochId lastWhole) {
-        status.become(VmState.PROTECTED, null);
-        status.event(EventType.RECONNECTED, "the backup stands by at epoch " + lastWhole + ", nothing was lost");
+        arbiter.backupReturned();
+        tell(session -> new Reconnected(session, lastWhole));
+        story.reconnected(role(), lastWhole);
+    }
+
+    @Override
+    public void backupGone(String reason) {
+        arbiter.backupGone();
+        if (role() instanceof Gone) {
+            duties.finishAfterDeath(
+                    VmState.STOPPED, "QEMU died here and the backup has no whole checkpoint: " + reason);
+            return;
+        }
+        if (duties.isParting()) {
+            duties.parted();
+            ownership.on(new RetryDue());
+            return;
+        }
+        story.because(reason);
+        tell(session -> new BackupLost(session, reason));
+    }
+
+    @Override
+    public void signOffUnanswered(String reason) {
+        if (duties.isParting()) {
+            duties.parted();
+            return;
+        }
+        tell(session -> new BackupLost(session, reason));
+        if (arbiter.isShared()) {
+            return; // the record decides, whatever the backup does
+        }
+        if (story.isEnding()) {
+            status.event(EventType.BACKUP_LOST, reason + "; the VM ends here all the same");
+            ownership.on(new StopRequested(reason));
+        } else {
+            story.failUnprotecting(reason);
+        }
+    }
+
+    @Override
+    public void backupActivated(String reason) {
+        arbiter.fenced();
+        if (role() instanceof Gone) {
+            duties.finishAfterDeath(VmState.FENCED, reason);
+            return;
+        }
+        duties.parted();
+        if (protection.session() == null && !(role() instanceof Waiting)) {
+            ownership.on(new RetryDue()); // what the record says of it is looked at now
+            return;
+        }
+        tell(session -> new YieldRequested(session, reason));
     }
 
     @Override
@@ -268,10 +375,7 @@ final class ActiveOwnership implements SessionOwner {
         }
         status.event(
                 EventType.VERIFY_FAILED, "memory differs between both sides at epoch " + epoch + ": protection ends");
-        ProtectionSession running = protection.session();
-        if (running != null) {
-            running.signOff("memory digests differ at epoch " + epoch);
-        }
+        giveUpProtection("memory digests differ at epoch " + epoch);
     }
 
     @Override
@@ -281,157 +385,30 @@ final class ActiveOwnership implements SessionOwner {
             guestDied("QEMU ended while a checkpoint was taken: " + cause);
             return;
         }
-        ProtectionSession running = protection.session();
         status.event(EventType.FAILED, "protection ends: " + cause);
+        ProtectionSession running = protection.session();
         if (running != null) {
             running.engine().end();
-            running.signOff(cause);
         }
+        giveUpProtection(cause);
     }
 
-    @Override
-    public void signOffUnanswered(String cause) {
-        if (shuttingDown != null) {
-            status.event(EventType.BACKUP_LOST, cause + "; the VM ends here all the same");
-            quit();
-            return;
-        }
-        failUnprotecting(cause);
-    }
-
-    @Override
-    public void signedOff(String cause) {
-        protection.end();
-        flow();
-        forgetCopies();
-        status.become(VmState.UNPROTECTED, cause);
-        status.event(EventType.UNPROTECTED, cause);
-        CompletableFuture<Void> waiting = unprotecting;
-        if (waiting != null) {
-            unprotecting = null;
-            waiting.complete(null);
-        }
-        if (shuttingDown != null) {
-            quit();
-        }
-    }
-
-    @Override
-    public void alone(String cause, boolean backupHasNothing) {
-        boolean wasHeld = protection.session() != null && guest.isHeld();
-        protection.end();
-        if (guest.isGone()) {
-            status.finish(VmState.STOPPED, "QEMU died here and the backup has no whole checkpoint: " + cause);
-            return;
-        }
-        flow();
-        if (backupHasNothing) {
-            forgetCopies();
-        }
-        status.become(wasHeld ? VmState.DEGRADED : VmState.UNPROTECTED, cause);
-        status.event(
-                wasHeld ? EventType.DEGRADED : EventType.FAILED,
-                (wasHeld ? "goes on alone: " : "not protected: ") + cause);
-        failUnprotecting(cause);
-        if (shuttingDown != null) {
-            quit();
-        }
-    }
-
-    private void flow() {
-        guest.flowOnceDurable(() -> protection.session() == null && !guest.staysPaused() && !status.hasEnded());
-    }
-
-    /** No other host can have gone on with a copy of the disks: they are started here without a question. */
-    private void forgetCopies() {
-        host.images().forget(guest.parts().handle().definition());
-    }
-
-    // ---- another host takes over
-
-    @Override
-    public void lost(String cause) {
-        ProtectionSession running = protection.session();
-        lose(cause, running == null ? null : running.backup());
-    }
-
-    /**
-     * Another host takes over: nothing that is held leaves any more, and the guest is paused until it is known whether the
-     * VM runs there; so the VM is never on neither side.
-     *
-     * @param winner who takes over, or null when it is not known
-     */
-    private void lose(String cause, @Nullable HostAddress winner) {
-        guest.discardOutput();
-        guest.stayPaused();
-        protection.end();
-        status.become(VmState.FENCED, cause);
-        status.event(EventType.FENCED, cause);
-        failUnprotecting(cause);
-        if (guest.isGone() || shuttingDown != null || winner == null) {
-            giveUp();
-            return;
-        }
-        guest.pause();
-        WinnerInquiry.begin(
-                host.peers(),
-                winner,
-                name(),
-                () -> !status.hasEnded(),
-                answer -> agent.post(() -> winnerAnswered(answer)));
-    }
-
-    private void winnerAnswered(PeerAnswer answer) {
-        if (status.state() != VmState.FENCED
-                || status.hasEnded()
-                || !(answer instanceof PeerAnswer.Answered(OwnerAnswer owner))) {
-            return;
-        }
-        switch (owner.state()) {
-            case RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN, STOPPED, FENCED -> giveUp();
-            case UNKNOWN -> takeBack();
-            case STANDBY, ACTIVATING -> LOG.debug("VM {}: still waiting for the winner: {}", name(), owner);
-        }
-    }
-
-    /** The VM is elsewhere for good. */
-    private void giveUp() {
-        guest.kill();
-        status.finish(VmState.FENCED, status.reason());
-    }
-
-    /** The other host could not make the VM run and has nothing of it any more: it goes on here. */
-    private void takeBack() {
-        flow();
-        forgetCopies();
-        guest.goOn();
-        status.become(VmState.DEGRADED, "taken back: the other host could not make it run");
-        status.event(EventType.DEGRADED, "taken back: the other host could not make it run");
+    private void giveUpProtection(String cause) {
+        story.endedBecause(cause);
+        ownership.on(new UnprotectRequested(cause));
     }
 
     // ---- the end
 
-    private void failUnprotecting(String cause) {
-        CompletableFuture<Void> waiting = unprotecting;
-        if (waiting != null) {
-            unprotecting = null;
-            waiting.completeExceptionally(new OperationException(
-                    Kind.FAILED,
-                    "VM " + name() + " is not let go by its backup, so its output stays held: " + cause,
-                    "if you know that the backup does not run it: remus unprotect " + name() + " --force"));
-        }
-    }
-
     /** Nothing is decided any more: who waits for the end of protection is told. */
     void ending() {
-        failUnprotecting("the VM has ended");
+        arbiter.close();
+        story.failUnprotecting("the VM has ended");
+        duties.close();
     }
 
     /** Nothing of the VM is left: who waits for that is told. */
     void ended() {
-        CompletableFuture<Void> waiting = shuttingDown;
-        if (waiting != null) {
-            waiting.complete(null);
-        }
+        story.ended();
     }
 }

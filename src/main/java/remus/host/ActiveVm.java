@@ -10,6 +10,9 @@ import org.slf4j.LoggerFactory;
 import remus.api.EventType;
 import remus.api.VmState;
 import remus.api.VmStatus;
+import remus.availability.HostId;
+import remus.availability.OwnershipRecord;
+import remus.availability.PrimaryState;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
 import remus.base.Term;
@@ -49,9 +52,15 @@ final class ActiveVm implements HostedVm {
     /**
      * Takes over a running guest. The caller's thread then calls {@link #run}, or another one does.
      *
+     * @param owned the state in which this host owns the VM alone
      * @param definedProtection what the definition says of protection, or null
      */
-    ActiveVm(HostServices host, VmParts parts, Term term, @Nullable ProtectionSettings definedProtection)
+    ActiveVm(
+            HostServices host,
+            VmParts parts,
+            VmArbiter arbiter,
+            PrimaryState owned,
+            @Nullable ProtectionSettings definedProtection)
             throws LinuxException {
         this.host = host;
         this.parts = parts;
@@ -59,12 +68,18 @@ final class ActiveVm implements HostedVm {
         wakeup = EventFd.open();
         agent = new Agent(wakeup::signal);
         guest = new ActiveGuest(parts, agent);
-        protection = new VmProtection(guest.name(), host.state(), parts.network(), term);
-        status = new ActiveStatus(guest, protection, host.events());
-        ownership = new ActiveOwnership(host, guest, protection, status, agent);
+        protection = new VmProtection(parts.network(), termOf(owned));
+        status = new ActiveStatus(guest, protection, host.events(), host.hostName());
+        ownership = new ActiveOwnership(host, guest, protection, status, arbiter, owned, agent);
         events = new GuestEvents(guest, protection, status, ownership, agent, host.time());
         parts.disks().reportTo(events);
         parts.guest().process().onExit(exit -> agent.post(() -> ownership.guestDied(exit.toString())));
+    }
+
+    private static Term termOf(PrimaryState owned) {
+        return owned.role() instanceof PrimaryState.Alone(OwnershipRecord record, boolean _)
+                ? record.term()
+                : Term.NONE;
     }
 
     @Override
@@ -95,8 +110,9 @@ final class ActiveVm implements HostedVm {
 
     private void turn(AgentWait wait) throws LinuxException {
         ProtectionSession running = protection.session();
-        long nanos =
-                running == null ? IDLE_WAIT_NANOS : running.tick(host.time().nanos());
+        long nowNanos = host.time().nanos();
+        long nanos = running == null ? IDLE_WAIT_NANOS : running.tick(nowNanos);
+        nanos = Math.min(nanos, ownership.tick(nowNanos));
         agent.runPosted();
         parts.guest().checkDeadline(host.time().nanos(), events);
         if (status.hasEnded()) {
@@ -151,15 +167,20 @@ final class ActiveVm implements HostedVm {
     interface SessionFactory {
         HostAddress backup();
 
+        /** The name of the host at that address. */
+        HostId backupId();
+
         ProtectionSession create(Term term, Agent agent, VmParts vm, SessionOwner owner) throws OperationException;
     }
 
     /** Begins a protection session; completes when it has begun. */
     CompletableFuture<Void> protect(ProtectionSettings settings, SessionFactory factory) {
-        return agent.ask(() -> {
-            ownership.protect(settings, factory);
-            return null;
-        });
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        if (!agent.post(() -> ownership.protect(settings, factory, result))) {
+            result.completeExceptionally(
+                    new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
+        }
+        return result;
     }
 
     /**

@@ -94,8 +94,11 @@ final class BackupService implements SessionHandler {
             return inUse(hello);
         }
         StateDirectory.Ownership known = services.state().ownership(hello.vm());
-        // A primary whose connection broke before READY begins again in the same term.
-        if (term.value() < known.term() || (term.value() == known.term() && known.activated())) {
+        // A primary whose connection broke before READY begins again in the same term. Where there is an arbiter, its
+        // record
+        // says who may activate, and what this host once noted may be of a time without.
+        boolean isOver = term.value() < known.term() || (term.value() == known.term() && known.activated());
+        if (isOver && services.arbiter() == null) {
             return new Refusal(
                     Refusal.Code.STALE_TERM,
                     "term %s of VM %s is over: host %s knows of term %d"

@@ -91,6 +91,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             BootTime time = new BootTime();
             EventLog events = resources.push(new EventLog(configuration.state(), time));
             PeerQuery peers = new PeerQuery(time);
+            Arbitration arbitration = resources.push(Arbitration.by(null));
             HostServices services = new HostServices(
                     configuration.name(),
                     configuration.listen(),
@@ -103,7 +104,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     new AtomicLong(),
                     new VmRegistry(),
                     peers,
-                    new ImageOwnership(configuration.name(), state, peers));
+                    new ImageOwnership(configuration.name(), state, peers),
+                    arbitration);
             HostDaemon daemon = new HostDaemon(configuration, services, facts, resources);
             opened = true;
             return daemon;

@@ -1,6 +1,11 @@
 package remus.host;
 
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import remus.availability.Arbiter;
+import remus.availability.HostId;
+import remus.availability.OwnershipAgent;
+import remus.availability.Requests;
 import remus.base.HostAddress;
 import remus.base.Time;
 import remus.qemu.QemuInstallation;
@@ -24,12 +29,28 @@ record HostServices(
         AtomicLong generations,
         VmRegistry registry,
         PeerQuery peers,
-        ImageOwnership images) {
+        ImageOwnership images,
+        Arbitration arbitration) {
     /** Buffers asked for between QEMU's NIC and us, in bytes; the system may give less. */
     static final int NIC_SOCKET_BUFFER_BYTES = 4 << 20;
 
     /** Exit code of a daemon that ends because a broken invariant was found (sysexits.h: EX_SOFTWARE). */
     static final int EXIT_INVARIANT = 70;
+
+    /** The arbiter that all hosts share; null: there is none. */
+    @Nullable
+    Arbiter arbiter() {
+        return arbitration.arbiter();
+    }
+
+    OwnershipAgent.Pauses pauses() {
+        return arbitration.pauses();
+    }
+
+    /** For another state machine of a VM: none of its requests is like one of any before. */
+    Requests newRequests() {
+        return Requests.first(new HostId(hostName), arbitration.incarnation() + "." + nextGeneration());
+    }
 
     /** A number that no QEMU of this daemon has had yet. */
     long nextGeneration() {

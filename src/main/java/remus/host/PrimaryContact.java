@@ -29,6 +29,7 @@ final class PrimaryContact implements AutoCloseable {
     private volatile @Nullable Thread agent;
     private long heardBytes;
     private long lastBeatNanos;
+    private boolean silent;
 
     /** @param beatNanos between two signs of life that are sent */
     PrimaryContact(String vm, BackupConnection connection, Time time, long beatNanos) {
@@ -61,7 +62,7 @@ final class PrimaryContact implements AutoCloseable {
     /** Waits until something comes, {@link #wakeUp} is called or the time is over. */
     void await(long nanos) {
         BackupConnection current = connection;
-        if (current == null) {
+        if (current == null || silent) {
             LockSupport.parkNanos(this, nanos);
         } else {
             current.await(nanos);
@@ -77,7 +78,7 @@ final class PrimaryContact implements AutoCloseable {
     void receive(FrameHandler<CheckpointException> frames, BooleanSupplier wanted, Runnable heard)
             throws CheckpointException {
         BackupConnection current = connection;
-        if (current == null) {
+        if (current == null || silent) {
             return;
         }
         try {
@@ -150,7 +151,7 @@ final class PrimaryContact implements AutoCloseable {
     void beat(EpochId lastWhole) {
         BackupConnection current = connection;
         long now = time.nanos();
-        if (current != null && now - lastBeatNanos >= beatNanos) {
+        if (current != null && !silent && now - lastBeatNanos >= beatNanos) {
             lastBeatNanos = now;
             current.heartbeat(lastWhole);
         }
@@ -158,14 +159,14 @@ final class PrimaryContact implements AutoCloseable {
 
     void acknowledge(EpochId epoch) {
         BackupConnection current = connection;
-        if (current != null) {
+        if (current != null && !silent) {
             current.acknowledge(epoch);
         }
     }
 
     void verified(EpochId epoch, boolean equal) {
         BackupConnection current = connection;
-        if (current != null) {
+        if (current != null && !silent) {
             current.verified(epoch, equal);
         }
     }
@@ -189,6 +190,11 @@ final class PrimaryContact implements AutoCloseable {
         if (current != null) {
             current.standbyLost(why);
         }
+    }
+
+    /** Nothing that comes is taken any more, and nothing is acknowledged, not even by a sign of life. */
+    void fallSilent() {
+        silent = true;
     }
 
     /** Says that this host takes over, and nothing after that: the connection is closed. */

@@ -1,11 +1,11 @@
 package remus.host;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
@@ -20,15 +20,13 @@ import remus.checkpoint.CheckpointException;
 import remus.checkpoint.GuestControl;
 import remus.checkpoint.PreCopySource;
 import remus.checkpoint.StagedCheckpoint;
-import remus.replication.PeerAnswer;
 
 /**
  * The primary's side of one protection session: joins the engine that takes checkpoints, the channel to the backup, whose
- * words come by {@link SessionContact}, the synchronization of the disks, and {@link SessionOwnership}, which decides what
- * may be released. What follows for the VM is told to the {@link SessionOwner}.
+ * words come by {@link SessionContact}, the synchronization of the disks, and the gate that keeps output back until the VM's
+ * ownership allows its release. It decides nothing about that: what happens is told to the {@link SessionOwner}.
  *
- * <p>All methods are called on the VM's agent thread. The session ends once, by one of the owner's final calls; then
- * {@link #end} has been called already.
+ * <p>All methods are called on the VM's agent thread. The session ends once, by {@link #end}.
  */
 final class ProtectionSession implements CheckpointEngine.Observer, SessionSynchronization.Listener {
     private static final Logger LOG = LoggerFactory.getLogger(ProtectionSession.class);
@@ -39,7 +37,6 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     /**
      * What the session works with.
      *
-     * @param askPeer asks the backup who owns the VM; blocks for about a detection time at most
      * @param release called once after the end, on a thread of its own, when nothing is used any more
      */
     record Parts(
@@ -48,7 +45,6 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
             List<CheckpointDevice> devices,
             VmDisks disks,
             BackupChannelFactory channel,
-            Supplier<PeerAnswer> askPeer,
             Runnable release) {}
 
     /** Opens the channel of a session. */
@@ -67,13 +63,15 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private final Runnable release;
     private final CheckpointEngine engine;
     private final VmDisks disks;
-    private final SessionOwnership ownership;
+    private final ReleaseGate gate = new ReleaseGate();
+    private final SessionWatch watch;
     private final SessionSynchronization synchronization;
     private final CheckpointStatistics statistics = new CheckpointStatistics();
     private final long detectNanos;
     private boolean ended;
     private long lastHeartbeatNanos;
     private boolean diskHangs;
+    private long releasedAtNanos;
 
     ProtectionSession(
             ProtectionSettings settings,
@@ -94,13 +92,10 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         release = parts.release();
         disks = parts.disks();
         channel = parts.channel().create(new SessionContact(this, this::post));
-        engine = new CheckpointEngine(engineSettings, parts.guest(), parts.memory(), parts.devices(), channel, this);
-        ownership = new SessionOwnership(
-                new SessionOwnership.Session(backup, term, engine, channel, parts.askPeer(), () -> ended, this::end),
-                settings,
-                owner,
-                agent,
-                time);
+        List<CheckpointDevice> devices = new ArrayList<>(parts.devices());
+        devices.add(gate);
+        engine = new CheckpointEngine(engineSettings, parts.guest(), parts.memory(), devices, channel, this);
+        watch = new SessionWatch(settings, time.nanos());
         synchronization =
                 new SessionSynchronization(disks, channel, settings.syncRate().bytes(), this, this::post);
     }
@@ -114,7 +109,6 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     }
 
     void begin() {
-        ownership.opened();
         engine.begin();
     }
 
@@ -124,17 +118,35 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
      * @return nanoseconds until it wants to be called again
      */
     long tick(long nowNanos) {
-        ownership.tick(nowNanos);
+        lookAtContact(nowNanos);
         if (!diskHangs
-                && nowNanos - engine.commitWaitsSinceNanos() > DISK_LIMIT.toNanos()
-                && engine.commitWaitsSinceNanos() != Long.MAX_VALUE) {
+                && gate.mayCommit(engine.committed().next())
+                && engine.commitWaitsSinceNanos() != Long.MAX_VALUE
+                && nowNanos - Math.max(engine.commitWaitsSinceNanos(), releasedAtNanos) > DISK_LIMIT.toNanos()) {
             diskHangs = true;
             owner.diskHangs("an fdatasync has not ended for " + DISK_LIMIT.toSeconds() + " s");
         }
-        ownership.goAloneIfDue(nowNanos);
         beat(nowNanos);
-        long next = engine.tick(nowNanos);
-        return Math.min(Math.min(next, ownership.nanosUntilAlone(nowNanos)), detectNanos / 4);
+        return Math.min(engine.tick(nowNanos), detectNanos / 4);
+    }
+
+    private void lookAtContact(long nowNanos) {
+        tellIfWokenLate(nowNanos);
+        String overdue = watch.overdue(engine, nowNanos);
+        if (overdue != null) {
+            reconnect(overdue);
+            owner.severed(overdue);
+        }
+        if (watch.isGivenUp(nowNanos)) {
+            owner.givenUp("no contact with the backup " + backup);
+        }
+    }
+
+    /** A host that woke late must ask first, whatever lies in its socket buffers. */
+    private void tellIfWokenLate(long nowNanos) {
+        if (watch.wokeLate(nowNanos)) {
+            owner.wokeLate();
+        }
     }
 
     /**
@@ -156,10 +168,6 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     BackupChannel channel() {
         return channel;
-    }
-
-    SessionOwnership ownership() {
-        return ownership;
     }
 
     SessionSynchronization synchronization() {
@@ -225,19 +233,35 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         }
     }
 
-    /** Asks the backup to drop its image; the answer ends the session. */
-    void signOff(String reason) {
-        ownership.signOff(reason);
+    /** The output of all epochs up to {@code upTo} may leave, as soon as the guest's disks allow it, too. */
+    void release(EpochId upTo) {
+        releasedAtNanos = time.nanos();
+        gate.release(upTo);
+        engine.retryCommit(releasedAtNanos);
     }
 
-    /** Tells the backup that the VM is dead here; it takes over, and its word of that ends the session. */
+    /** The connection is dropped and made again; what was allowed to leave before waits for that, too. */
+    void reconnect(String reason) {
+        gate.shut();
+        engine.disconnected();
+        watch.disconnected(time.nanos());
+        channel.reconnect(reason);
+    }
+
+    /** Asks the backup to drop its image. */
+    void signOff(String reason) {
+        channel.signOff(reason);
+    }
+
+    /** Tells the backup that the VM is dead here; it takes over, and says so. */
     void reportGuestDead(String reason) {
         channel.reportGuestDead(reason);
     }
 
     /** A disk has what a commit waited for. */
     void retryCommit() {
-        ownership.retryCommit();
+        tellIfWokenLate(time.nanos());
+        engine.retryCommit(time.nanos());
     }
 
     /** Ends all parts; staging memory is freed when the channel's threads have let go of it. Idempotent. */
@@ -264,7 +288,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     @Override
     public void firstCheckpointBegins(EpochId epoch) {
-        ownership.firstCheckpointBegins(epoch);
+        owner.firstCheckpointPaused(epoch);
     }
 
     @Override
@@ -279,7 +303,6 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     @Override
     public void committed(EpochId epoch, long commitNanos) {
         statistics.committed(commitNanos);
-        ownership.committed();
     }
 
     @Override
@@ -302,8 +325,30 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         }
     }
 
-    void verified(EpochId epoch, boolean equal) {
-        owner.verified(epoch, equal);
+    void acknowledged(EpochId epoch) {
+        long nowNanos = time.nanos();
+        tellIfWokenLate(nowNanos);
+        FaultPoint.ACKNOWLEDGED.reached(epoch.value());
+        watch.acknowledged(nowNanos);
+        engine.acknowledged(epoch, nowNanos);
+        owner.acknowledged(epoch);
+    }
+
+    void disconnected(String cause) {
+        engine.disconnected();
+        watch.disconnected(time.nanos());
+        owner.severed(cause);
+    }
+
+    void reconnected(EpochId lastWhole) {
+        long nowNanos = time.nanos();
+        watch.reconnected(nowNanos);
+        engine.reconnected(lastWhole, nowNanos);
+        owner.reconnected(lastWhole);
+    }
+
+    SessionOwner owner() {
+        return owner;
     }
 
     @Override

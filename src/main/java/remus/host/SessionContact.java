@@ -7,8 +7,8 @@ import remus.checkpoint.BackupChannel;
 import remus.checkpoint.StagedPages;
 
 /**
- * Brings what the channel's threads say of the backup to the agent's thread: to the session's engine, its ownership, its
- * disks. Nothing is brought after the session's end.
+ * Brings what the channel's threads say of the backup to the agent's thread: to the session's engine, its
+ * disks, its owner. Nothing is brought after the session's end.
  */
 final class SessionContact implements BackupChannel.Listener {
     private final ProtectionSession session;
@@ -42,42 +42,42 @@ final class SessionContact implements BackupChannel.Listener {
 
     @Override
     public void acknowledged(EpochId epoch) {
-        agent.accept(() -> session.ownership().acknowledged(epoch));
+        agent.accept(() -> session.acknowledged(epoch));
     }
 
     @Override
     public void disconnected(String cause) {
-        agent.accept(() -> session.ownership().disconnected(cause));
+        agent.accept(() -> session.disconnected(cause));
     }
 
     @Override
     public void reconnected(EpochId lastWhole) {
-        agent.accept(() -> session.ownership().reconnected(lastWhole));
+        agent.accept(() -> session.reconnected(lastWhole));
     }
 
     @Override
     public void refused(String reason) {
-        agent.accept(() -> session.ownership().backupGone(reason));
+        agent.accept(() -> session.owner().backupGone(reason));
     }
 
     @Override
     public void signedOff(String reason) {
-        agent.accept(() -> session.ownership().backupGone(reason));
+        agent.accept(() -> session.owner().backupGone(reason));
     }
 
     @Override
     public void signOffUnanswered(String reason) {
-        agent.accept(() -> session.ownership().signOffUnanswered(reason));
+        agent.accept(() -> session.owner().signOffUnanswered(reason));
     }
 
     @Override
     public void backupLost(String reason) {
-        agent.accept(() -> session.ownership().backupGone(reason));
+        agent.accept(() -> session.owner().backupGone(reason));
     }
 
     @Override
     public void backupActivated(String reason) {
-        agent.accept(() -> session.ownership().backupActivated(reason));
+        agent.accept(() -> session.owner().backupActivated(reason));
     }
 
     @Override
@@ -92,6 +92,6 @@ final class SessionContact implements BackupChannel.Listener {
 
     @Override
     public void verified(EpochId epoch, boolean equal) {
-        agent.accept(() -> session.verified(epoch, equal));
+        agent.accept(() -> session.owner().verified(epoch, equal));
     }
 }

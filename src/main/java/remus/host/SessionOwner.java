@@ -2,10 +2,7 @@ package remus.host;
 
 import remus.base.EpochId;
 
-/**
- * What a {@link ProtectionSession} means for its VM; told on the VM's agent thread. The session has ended when {@link
- * #signedOff}, {@link #alone} or {@link #lost} is called, and nothing comes after that.
- */
+/** Learns, on the VM's agent thread, what a {@link ProtectionSession} means for its VM; nothing comes after the session's end. */
 interface SessionOwner {
     /** Synchronizing goes on; {@code text} says how far. */
     void progress(String text);
@@ -13,17 +10,32 @@ interface SessionOwner {
     /** The backup's images of the disks equal ours from now on. */
     void disksSynchronized(String how);
 
-    /** From the pause that is going on, output is held. */
-    void outputIsHeldFrom(EpochId epoch);
+    /** The guest stands still for the first full checkpoint, of which nothing was sent yet. */
+    void firstCheckpointPaused(EpochId epoch);
 
-    /** The backup has the first full checkpoint: the VM is protected. */
-    void isProtected();
+    /** The backup holds {@code epoch} whole. */
+    void acknowledged(EpochId epoch);
 
-    /** No contact with the backup: output is held until it returns or something else is decided. */
+    /** This process was not running for longer than the detection time; told before anything else after waking. */
+    void wokeLate();
+
+    /** No contact with the backup, or it owes an acknowledgement: it will be tried again and again. */
     void severed(String reason);
 
-    /** Contact again, nothing was lost. */
+    /** There has been no contact for so long that the backup counts as lost; told again and again. */
+    void givenUp(String reason);
+
+    /** Contact again, by a connection that was made since. */
     void reconnected(EpochId lastWhole);
+
+    /** The backup has no image, whether it signed off, was lost, or refuses the session; it never will activate. */
+    void backupGone(String reason);
+
+    /** The backup did not answer the sign-off: what it does is unknown. */
+    void signOffUnanswered(String reason);
+
+    /** The backup takes the VM over. */
+    void backupActivated(String reason);
 
     /** A disk here does not answer, so that nothing can be committed any more; the backup's works. */
     void diskHangs(String reason);
@@ -33,20 +45,4 @@ interface SessionOwner {
 
     /** It can't go on, for a reason on this host; the backup has yet to be told. */
     void failed(String reason);
-
-    /** The backup did not answer the sign-off: what it does is unknown, so output stays held. */
-    void signOffUnanswered(String reason);
-
-    /** The backup never will activate: it has signed off as asked. */
-    void signedOff(String reason);
-
-    /**
-     * This host goes on alone.
-     *
-     * @param backupHasNothing the backup has said, or an operator has, that it never will activate
-     */
-    void alone(String reason, boolean backupHasNothing);
-
-    /** Another host owns the VM now. */
-    void lost(String reason);
 }

@@ -7,8 +7,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import remus.availability.HostId;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
+import remus.base.Invariant;
 import remus.base.Term;
 import remus.checkpoint.CheckpointEngine;
 import remus.host.OperationException.Kind;
@@ -28,6 +31,7 @@ import remus.replication.PrimaryChannel;
 import remus.replication.PrimaryChannelSettings;
 import remus.wire.Hello;
 import remus.wire.HelloDisk;
+import remus.wire.OwnerAnswer;
 
 /** Makes the protection session of a VM: its tracker, its channel to the backup, and the engine between them. */
 final class SessionStarter implements ActiveVm.SessionFactory {
@@ -45,6 +49,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     private final VmDefinition definition;
     private final Map<String, Path> files;
     private final Hello hello;
+    private @Nullable HostId backupId;
 
     /**
      * Prepares a session: reads the files that the backup may need for their digests, which takes a while.
@@ -74,7 +79,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 cause);
     }
 
-    /** Refuses a backup that nobody answers for, before anything is begun. */
+    /** Refuses a backup that nobody answers for, before anything is begun, and learns its name. */
     void checkReachable() throws OperationException {
         PeerAnswer answer = services.peers().ask(backup, definition.name(), REACH_LIMIT);
         String cause = switch (answer) {
@@ -82,6 +87,9 @@ final class SessionStarter implements ActiveVm.SessionFactory {
             case PeerAnswer.Refused refused -> "its port refuses: " + refused.cause();
             case PeerAnswer.Unreachable unreachable -> unreachable.cause();
         };
+        if (answer instanceof PeerAnswer.Answered(OwnerAnswer owner)) {
+            backupId = new HostId(owner.host());
+        }
         if (cause != null) {
             throw new OperationException(
                     Kind.FAILED,
@@ -93,6 +101,11 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     @Override
     public HostAddress backup() {
         return backup;
+    }
+
+    @Override
+    public HostId backupId() {
+        return Invariant.present(backupId, "the backup's name, which it says when it is asked");
     }
 
     @Override
@@ -142,7 +155,6 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                         : List.of(device, vm.network(), vm.disks().guest()),
                 vm.disks(),
                 listener -> new PrimaryChannel(channel, listener, services.time()),
-                () -> services.peers().ask(backup, definition.name(), settings.detect()),
                 memory::close);
     }
 

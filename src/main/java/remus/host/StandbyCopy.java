@@ -3,11 +3,13 @@ package remus.host;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import remus.api.DiskStatus;
+import remus.availability.PrimaryState;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Invariant;
 import remus.base.Term;
+import remus.checkpoint.CheckpointException;
 import remus.checkpoint.CheckpointReceiver;
 import remus.checkpoint.InboundMirror;
 import remus.disk.StandbyDisks;
@@ -36,6 +38,7 @@ final class StandbyCopy implements AutoCloseable {
     private @Nullable StandbyParts parts;
     private @Nullable CheckpointReceiver receiver;
     private @Nullable InboundMirror inbound;
+    private @Nullable Activation activation;
 
     /** @param primary where the primary can be asked later */
     StandbyCopy(HostServices services, Hello hello, Term term, HostAddress primary) {
@@ -130,17 +133,39 @@ final class StandbyCopy implements AutoCloseable {
         }
     }
 
-    /** Brings the copy to life as {@code vm}, in {@code next}, the term in which this host owns it. */
-    ActiveVm activate(StandbyVm vm, Term next) throws StandbyException {
-        return new Activation(
-                        services,
-                        vm,
-                        next,
-                        Invariant.present(parts, "a standby"),
-                        images(),
-                        receiver(),
-                        Invariant.present(inbound, "the inbound mirror"))
-                .perform();
+    // ---- taking over
+
+    /** Loads the last whole checkpoint into the standby, which then runs with its output held. */
+    void load() throws StandbyException, CheckpointException {
+        activation().load();
+    }
+
+    /** What runs is ended; the copy is still there. */
+    void dropLoaded() {
+        Activation present = activation;
+        if (present != null) {
+            present.close();
+        }
+    }
+
+    /** What runs is this host's own from now on. */
+    ActiveVm handOver(StandbyVm vm, VmArbiter arbiter, PrimaryState owned, long decidedNanos) throws StandbyException {
+        return activation().handOver(vm, arbiter, owned, decidedNanos);
+    }
+
+    private Activation activation() {
+        Activation present = activation;
+        if (present == null) {
+            present = new Activation(
+                    services,
+                    hello.vm(),
+                    Invariant.present(parts, "a standby"),
+                    images(),
+                    receiver(),
+                    Invariant.present(inbound, "the inbound mirror"));
+            activation = present;
+        }
+        return present;
     }
 
     // ---- what is shown of it
@@ -180,6 +205,10 @@ final class StandbyCopy implements AutoCloseable {
             StandbyParts own = parts;
             if (own != null) {
                 owned.push(own);
+            }
+            Activation present = activation;
+            if (present != null) {
+                owned.push(present);
             }
         }
     }

@@ -63,13 +63,12 @@ final class StandbyEvents implements StandbyCopy.Listener {
 
     @Override
     public void acknowledge(EpochId epoch) {
-        primary.acknowledge(epoch);
+        ownership.checkpointIsWhole(epoch);
     }
 
     @Override
     public void whole(EpochId epoch) {
         status.checkpointIsWhole();
-        ownership.checkpointIsWhole();
         FaultPoint.APPLYING.reached(epoch.value());
     }
 
@@ -87,6 +86,7 @@ final class StandbyEvents implements StandbyCopy.Listener {
 
     private void standbyDied(String how) {
         if (!ownership.needsStandby()) {
+            ownership.loadedDied(how);
             return;
         }
         status.event(EventType.STANDBY_LOST, how + "; starting another one with the image");

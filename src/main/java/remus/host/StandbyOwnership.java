@@ -9,7 +9,31 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
 import remus.api.VmState;
+import remus.availability.BackupEvent;
+import remus.availability.BackupEvent.CheckpointWhole;
+import remus.availability.BackupEvent.GuestDied;
+import remus.availability.BackupEvent.ImageLost;
+import remus.availability.BackupEvent.LoadFailed;
+import remus.availability.BackupEvent.PrimaryLost;
+import remus.availability.BackupEvent.PrimaryReturned;
+import remus.availability.BackupEvent.SessionBroken;
+import remus.availability.BackupEvent.SignOffReceived;
+import remus.availability.BackupEvent.StandbyRuns;
+import remus.availability.BackupOwnership;
+import remus.availability.BackupState;
+import remus.availability.BackupState.Activating;
+import remus.availability.BackupState.Checking;
+import remus.availability.BackupState.Confirming;
+import remus.availability.BackupState.Dropped;
+import remus.availability.BackupState.Receiving;
+import remus.availability.BackupState.Requesting;
+import remus.availability.BackupState.Standing;
+import remus.availability.BackupState.Taken;
 import remus.availability.FailureDetector;
+import remus.availability.HostId;
+import remus.availability.OwnershipAction;
+import remus.availability.OwnershipAgent;
+import remus.availability.PrimaryState;
 import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
@@ -22,44 +46,39 @@ import remus.wire.Refusal;
 import remus.wire.Welcome;
 
 /**
- * Decides what becomes of a VM on its backup: when this host takes it over, whom it waits for and for how long, and when
- * it gives its copy up. It carries nothing out itself, but for asking the primary: {@link StandbyCopy} has the copy,
- * {@link PrimaryContact} speaks to the primary, {@link StandbyVm} brings the copy to life when {@link #activationCause} is
- * there.
+ * What happens to a VM on its backup, brought to {@link BackupOwnership}, which decides what becomes of it; its header has
+ * the states. What is to be done then is done here: towards the primary by {@link PrimaryContact}, with the copy by
+ * {@link StandbyCopy}; {@link StandbyVm} loads it when {@link #isToLoad}.
  *
- * <pre>
- * SYNCHRONIZING  first checkpoint whole                                → STANDBY
- *                connection lost, sign-off, any failure                → dropped
- * STANDBY        silence for the detection time, the primary's port
- *                refuses, its QEMU is reported dead, or failover()     → ACTIVATING
- *                connection lost: waits for it until the detection time
- *                sign-off, or the primary says that it goes on alone   → dropped
- *                standby's QEMU died: a fresh one gets the image         (stays)
- * ACTIVATING     the guest runs                                        → an {@link ActiveVm}, on the same thread
- *                it can't be made to run ({@link Activation})          → dropped
- * </pre>
- *
- * <p>From the moment it decides to activate it acknowledges nothing any more: the connection is closed first. Without a
- * whole checkpoint it never activates. Confined to the backup's agent thread, but for {@link #hasEnded}.
+ * <p>A primary counts as lost when it is silent for the detection time, its port refuses, or it says so. A connection that
+ * ends is waited for until then. Confined to the backup's agent thread, but for {@link #hasEnded}.
  */
 final class StandbyOwnership {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyOwnership.class);
-    private static final Duration QUERY_LIMIT = Duration.ofSeconds(2);
 
-    /** Longer than a primary may take to stop its guest. */
-    private static final Duration FENCE_LIMIT = Duration.ofSeconds(5);
+    /** So many attempts to load follow each other at once, all others after a pause. */
+    private static final int MAX_PROMPT_ATTEMPTS = 5;
+
+    private static final Duration LOAD_RETRY_PAUSE = Duration.ofSeconds(1);
 
     private final HostServices services;
     private final Hello hello;
     private final Term term;
-    private final HostAddress primaryAddress;
     private final StandbyCopy copy;
     private final PrimaryContact primary;
     private final StandbyStatus status;
-    private final Agent agent;
+    private final VmArbiter arbiter;
+    private final PrimaryInquiry inquiry;
     private final FailureDetector detector;
-    private @Nullable String activationCause;
+    private final OwnershipAgent<BackupState, BackupEvent> ownership;
+    private @Nullable BackupConnection returning;
     private @Nullable CompletableFuture<Void> failingOver;
+    private @Nullable PrimaryState taken;
+    private String cause = "";
+    private boolean toLoad;
+    private long decidedNanos;
+    private long failedAtNanos = Long.MIN_VALUE / 2;
+    private int failures;
     private boolean primarysPortIsBlocked;
     private volatile boolean ended;
 
@@ -76,36 +95,69 @@ final class StandbyOwnership {
         this.services = services;
         hello = standby.hello();
         term = standby.term();
-        primaryAddress = standby.primaryAddress();
         copy = standby.copy();
         primary = standby.primary();
         status = standby.status();
-        this.agent = agent;
+        arbiter = new VmArbiter(services, hello.vm(), agent::post, Term.NONE);
+        HostId owner = new HostId(hello.host());
+        arbiter.joined(term, owner, standby.primaryAddress(), hello.detect());
+        inquiry = new PrimaryInquiry(services.peers(), standby.primaryAddress(), hello, term, agent);
         detector = new FailureDetector(hello.detect().toNanos(), services.time().nanos());
+        ownership = OwnershipAgent.ofBackup(
+                hello.vm(), arbiter, agent::post, services.time(), services.pauses(), this::does);
+        ownership.whenChanged((before, after) -> changed(before.role(), after.role()));
+        ownership.begin(BackupOwnership.offered(services.newRequests(), term, owner));
     }
 
     private String name() {
         return hello.vm();
     }
 
-    /** Why this host is to take the VM over; null: it is not. */
+    private BackupState.Role role() {
+        return ownership.state().role();
+    }
+
+    VmArbiter arbiter() {
+        return arbiter;
+    }
+
+    /** The state in which this host owns the VM alone; null: it does not, or not yet. */
     @Nullable
-    String activationCause() {
-        return activationCause;
+    PrimaryState taken() {
+        return taken;
+    }
+
+    /** Whether the copy is to be loaded into a standby now; the answer is yes once for each attempt. */
+    boolean isToLoad() {
+        boolean isTooSoon =
+                failures > MAX_PROMPT_ATTEMPTS && services.time().nanos() - failedAtNanos < LOAD_RETRY_PAUSE.toNanos();
+        boolean now = toLoad && !isTooSoon;
+        toLoad &= !now;
+        return now;
+    }
+
+    /** When the take-over began. */
+    long decidedNanos() {
+        return decidedNanos;
     }
 
     /** Whether it still takes and acknowledges checkpoints. */
     boolean isBackup() {
-        return activationCause == null && !ended;
+        return !ended && (role() instanceof Receiving || role() instanceof Standing || role() instanceof Checking);
     }
 
     /** Whether a standby that dies is to be replaced by another one; an activation sees to that itself. */
     boolean needsStandby() {
-        return status.state() != VmState.ACTIVATING && !ended;
+        return !ended && !(role() instanceof Activating || role() instanceof Confirming || role() instanceof Taken);
     }
 
     boolean hasEnded() {
         return ended;
+    }
+
+    /** Does what is due; returns nanoseconds until it wants to be called again. */
+    long tick(long nowNanos) {
+        return ownership.tick(nowNanos);
     }
 
     // ---- signs of life, and what their absence means
@@ -121,67 +173,52 @@ final class StandbyOwnership {
     /** @param judgedNanos until when all that came has been read */
     void judgeSilence(long judgedNanos) {
         boolean silent = detector.expired(judgedNanos);
-        if (status.state() == VmState.STANDBY && silent && activationCause == null) {
-            activateFor("no sign of the primary for " + detector.silentNanos(judgedNanos) / 1_000_000 + " ms");
+        if (silent && role() instanceof Standing) {
+            lost("no sign of the primary for " + detector.silentNanos(judgedNanos) / 1_000_000 + " ms", false);
         }
     }
 
-    void connectionEnded(String cause) {
+    private void lost(String why, boolean byCommand) {
+        if (role() instanceof Standing) {
+            cause = why;
+            decidedNanos = services.time().nanos();
+        }
+        ownership.on(new PrimaryLost(why, byCommand));
+    }
+
+    void connectionEnded(String why) {
         primary.forget();
         copy.dropPartial();
-        if (status.state() != VmState.STANDBY) {
-            drop("the connection ended before the first whole checkpoint: " + cause);
+        if (role() instanceof Receiving) {
+            ownership.on(new SessionBroken(term, "the connection ended before the first whole checkpoint: " + why));
             return;
         }
-        status.event(
-                EventType.PRIMARY_LOST, "connection lost (" + cause + "); waiting for it until the detection time");
-        status.because("connection lost: " + cause);
-        askPrimary();
-    }
-
-    /** Finds out whether the primary's daemon is gone for certain, or has gone on alone. */
-    private void askPrimary() {
-        Thread.ofVirtual().name("ask-primary").start(() -> {
-            PeerAnswer answer = services.peers().ask(primaryAddress, name(), hello.detect());
-            agent.post(() -> primaryAnswered(answer));
-        });
-    }
-
-    /**
-     * Asks the primary once while all is well: a port that can't be reached from here could not tell a dead daemon from a
-     * dead host later, and somebody should know. It also has the way there warm when it counts.
-     */
-    private void tryPrimarysPort() {
-        Thread.ofVirtual().name("try-primary").start(() -> {
-            PeerAnswer answer = services.peers().ask(primaryAddress, name(), QUERY_LIMIT);
-            if (!(answer instanceof PeerAnswer.Answered)) {
-                agent.post(() -> primarysPortIsBlocked = true);
-                LOG.warn(
-                        "VM {}: its primary can't be asked at {} ({}), so that its death is noticed by silence only",
-                        name(),
-                        primaryAddress,
-                        answer);
-            }
-        });
+        if (role() instanceof Standing) {
+            status.event(
+                    EventType.PRIMARY_LOST, "connection lost (" + why + "); waiting for it until the detection time");
+            status.because("connection lost: " + why);
+            inquiry.ask(this::primaryAnswered);
+        }
     }
 
     private void primaryAnswered(PeerAnswer answer) {
-        if (primary.isConnected() || status.state() != VmState.STANDBY || ended) {
+        if (primary.isConnected() || !(role() instanceof Standing) || ended) {
             return;
         }
+        arbiter.peerAnswered(answer);
         switch (answer) {
             case PeerAnswer.Refused refused -> {
                 // A port that refused while the primary lived says nothing now.
                 if (!primarysPortIsBlocked) {
-                    activateFor("the primary's port refuses: " + refused.cause());
+                    lost("the primary's port refuses: " + refused.cause(), false);
                 }
             }
             case PeerAnswer.Unreachable unreachable -> LOG.debug("the primary does not answer: {}", unreachable);
-            case PeerAnswer.Answered answered -> {
-                OwnerAnswer owner = answered.answer();
+            case PeerAnswer.Answered(OwnerAnswer owner) -> {
                 switch (owner.state()) {
-                    case RUNNING_ALONE, STOPPED -> drop("the primary says: " + owner.state() + " " + owner.text());
-                    case UNKNOWN -> activateFor("the primary's daemon was started anew and has lost the VM");
+                    case RUNNING_ALONE, STOPPED ->
+                        lost("the primary says: " + owner.state() + " " + owner.text(), false);
+                    case UNKNOWN -> lost("the primary's daemon was started anew and has lost the VM", false);
                     case STANDBY, ACTIVATING, RUNNING_PROTECTED, RUNNING_UNCERTAIN, FENCED ->
                         LOG.debug("the primary lives: {}", owner);
                 }
@@ -195,14 +232,19 @@ final class StandbyOwnership {
      * @param refuse answers a primary whose session is not this one, or is no more, by what the host knows then
      */
     void primaryReturned(BackupConnection next, Consumer<BackupConnection> refuse) {
-        if (activationCause != null || status.state() == VmState.ACTIVATING) {
-            // Anything else would let the primary go on alone beside the VM that is about to run here.
-            next.refuse(new Refusal(Refusal.Code.ACTIVATED, "this host is taking the VM over: " + activationCause));
-            next.close();
+        if (!next.term().equals(term) || role() instanceof Dropped || role() instanceof Receiving) {
+            refuse.accept(next);
             return;
         }
-        if (!next.term().equals(term) || status.state() != VmState.STANDBY) {
-            refuse.accept(next);
+        returning = next;
+        ownership.on(new PrimaryReturned(term));
+        returning = null;
+    }
+
+    /** It is where it was: the connection of the moment gives way. */
+    private void welcome() {
+        BackupConnection next = returning;
+        if (next == null) {
             return;
         }
         primary.disconnect();
@@ -225,39 +267,131 @@ final class StandbyOwnership {
 
     // ---- what the primary says
 
-    void checkpointIsWhole() {
-        if (status.state() == VmState.SYNCHRONIZING) {
-            status.become(VmState.STANDBY, null);
-            status.event(EventType.STANDBY_READY, "the first checkpoint is whole; ready to take over");
-            tryPrimarysPort();
-        }
+    /** The acknowledgement of {@code epoch} is due. */
+    void checkpointIsWhole(EpochId epoch) {
+        ownership.on(new CheckpointWhole(term, epoch));
     }
 
     void guestDead(String why) {
-        activateFor("the primary reports that its QEMU is dead: " + why);
-        if (activationCause == null) {
-            loseStandby("the primary's QEMU is dead, and no checkpoint was whole before");
+        if (role() instanceof Receiving) {
+            loseStandby("the primary's QEMU is dead, and no checkpoint was whole before: " + why);
+        } else {
+            lost("the primary reports that its QEMU is dead: " + why, false);
         }
     }
 
     void signOff(String why) {
-        primary.signedOff("image dropped by " + services.hostName());
-        drop("signed off by the primary: " + why);
+        ownership.on(new SignOffReceived(term, why));
+    }
+
+    // ---- what is to be done
+
+    private void does(OwnershipAction action) {
+        switch (action) {
+            case OwnershipAction.Acknowledge(Term _, EpochId epoch) -> primary.acknowledge(epoch);
+            case OwnershipAction.Welcome _ -> welcome();
+            case OwnershipAction.AcknowledgeNoMore _ -> primary.fallSilent();
+            case OwnershipAction.TellPrimaryActivating _ -> tellPrimary();
+            case OwnershipAction.AnswerSignedOff _ -> primary.signedOff("image dropped by " + services.hostName());
+            case OwnershipAction.LoadStandby _ -> toLoad = true;
+            case OwnershipAction.BecomePrimary(PrimaryState state) -> taken = state;
+            case OwnershipAction.KillGuest _ -> copy.dropLoaded();
+            case OwnershipAction.Report(String reason) -> status.event(EventType.OWNERSHIP, reason);
+            case OwnershipAction.DropImage(String reason) ->
+                LOG.info("VM {}: its image is dropped: {}", name(), reason);
+            case OwnershipAction.RefuseSession(Term _, String reason) -> refuseReturning(reason);
+            // Nothing of a VM that is being activated leaves before it is handed over.
+            case OwnershipAction.Flow _, OwnershipAction.Discard _, OwnershipAction.AcceptSession _ -> {}
+            case OwnershipAction.Hold _,
+                    OwnershipAction.Release _,
+                    OwnershipAction.BootGuest _,
+                    OwnershipAction.PauseGuest _,
+                    OwnershipAction.ResumeGuest _,
+                    OwnershipAction.StartSession _,
+                    OwnershipAction.EndSession _,
+                    OwnershipAction.SignOff _,
+                    OwnershipAction.Reconnect _,
+                    OwnershipAction.ReportGuestDead _,
+                    OwnershipAction.AskArbiter _,
+                    OwnershipAction.AskAgainLater _,
+                    OwnershipAction.AwaitActivation _ ->
+                throw new IllegalArgumentException(action + " is nothing that a backup does");
+        }
+    }
+
+    /** Anything else would let a primary that comes back go on beside the VM that is about to run here. */
+    private void tellPrimary() {
+        BackupConnection next = returning;
+        if (next != null) {
+            next.refuse(new Refusal(Refusal.Code.ACTIVATED, "this host is taking the VM over: " + cause));
+            next.close();
+        } else {
+            primary.activated(cause);
+        }
+    }
+
+    private void refuseReturning(String reason) {
+        BackupConnection next = returning;
+        if (next != null) {
+            next.refuse(new Refusal(Refusal.Code.UNKNOWN_SESSION, reason));
+            next.close();
+        }
+    }
+
+    private void changed(BackupState.Role before, BackupState.Role after) {
+        if (before.getClass() == after.getClass()) {
+            return;
+        }
+        switch (after) {
+            case Standing _ -> {
+                status.become(VmState.STANDBY, null);
+                if (before instanceof Receiving) {
+                    status.event(EventType.STANDBY_READY, "the first checkpoint is whole; ready to take over");
+                    inquiry.tryPort(() -> primarysPortIsBlocked = true);
+                }
+            }
+            case Checking _, Requesting _ -> status.because("asking who owns the VM: " + cause);
+            case Activating _ -> {
+                if (before instanceof Requesting) {
+                    status.become(VmState.ACTIVATING, cause);
+                    status.event(EventType.ACTIVATING, cause);
+                }
+            }
+            case Dropped(String reason) -> dropped(before, reason);
+            default -> {}
+        }
+    }
+
+    private void dropped(BackupState.Role before, String reason) {
+        if (!ended) {
+            boolean wasTakingOver = before instanceof Activating || before instanceof Confirming;
+            status.event(wasTakingOver ? EventType.FAILED : EventType.UNPROTECTED, "not a backup any more: " + reason);
+            failFailover(reason);
+            ended = true;
+        }
     }
 
     // ---- taking over
 
-    private void activateFor(String cause) {
-        if (activationCause == null && copy.isWhole()) {
-            activationCause = cause;
-        }
+    /** The copy runs, with its output held. */
+    void runs() {
+        ownership.on(new StandbyRuns());
     }
 
-    /** The take-over begins: nothing is acknowledged any more, and the primary knows why. */
-    void activating(String cause) {
-        status.become(VmState.ACTIVATING, cause);
-        primary.activated(cause);
-        status.event(EventType.ACTIVATING, cause);
+    /** It could not be made to run. */
+    void loadFailed(String why) {
+        failures++;
+        failedAtNanos = services.time().nanos();
+        status.event(EventType.FAILED, "activation attempt %d: %s".formatted(failures, why));
+        ownership.on(new LoadFailed(why));
+    }
+
+    /** The QEMU that was made to run has ended. */
+    void loadedDied(String how) {
+        if (role() instanceof Confirming) {
+            copy.dropLoaded();
+            ownership.on(new GuestDied(how));
+        }
     }
 
     /**
@@ -267,7 +401,7 @@ final class StandbyOwnership {
      * @param result completes when the VM runs
      */
     void failOver(boolean force, CompletableFuture<Void> result) {
-        if (!copy.isWhole()) {
+        if (role() instanceof Receiving || ended) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT,
                     "VM " + name() + " has no whole checkpoint here yet, so there is nothing to activate",
@@ -278,18 +412,11 @@ final class StandbyOwnership {
         } else {
             failingOver = result;
             if (force) {
-                activateFor("by command, without asking the primary");
+                lost("by command, without asking the primary", true);
             } else {
-                fencePrimary();
+                inquiry.fence(this::primaryFenced);
             }
         }
-    }
-
-    private void fencePrimary() {
-        Thread.ofVirtual().name("fence-primary").start(() -> {
-            PeerAnswer answer = services.peers().fence(primaryAddress, name(), term.next(), FENCE_LIMIT);
-            agent.post(() -> primaryFenced(answer));
-        });
     }
 
     private void primaryFenced(PeerAnswer answer) {
@@ -300,11 +427,13 @@ final class StandbyOwnership {
                 waiting.completeExceptionally(new OperationException(
                         Kind.FAILED,
                         "the primary could not be fenced, it says %s %s".formatted(owner.state(), owner.text()),
-                        "use --force to activate in spite of it, which risks two running copies"));
+                        services.arbiter() == null
+                                ? "use --force to activate in spite of it, which risks two running copies"
+                                : "use --force to leave the decision to the arbiter's record alone"));
             }
             return;
         }
-        activateFor("by command; primary: " + answer);
+        lost("by command; primary: " + answer, true);
     }
 
     private static boolean isOutOfTheWay(OwnerAnswer owner) {
@@ -312,6 +441,15 @@ final class StandbyOwnership {
             case FENCED, STOPPED, UNKNOWN -> true;
             case STANDBY, ACTIVATING, RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN -> false;
         };
+    }
+
+    private void failFailover(String why) {
+        CompletableFuture<Void> waiting = failingOver;
+        failingOver = null;
+        if (waiting != null) {
+            waiting.completeExceptionally(new OperationException(
+                    Kind.FAILED, "VM " + name() + " is not taken over: " + why, "see remus events " + name()));
+        }
     }
 
     /** The agent ends: whoever waits for a take-over by command is told. */
@@ -334,7 +472,7 @@ final class StandbyOwnership {
 
     /** The disks can't go on; an activation tries again by itself, and has nobody to tell. */
     void disksFailed(String why) {
-        if (activationCause == null && status.state() != VmState.ACTIVATING) {
+        if (isBackup()) {
             loseStandby(why);
         }
     }
@@ -347,21 +485,32 @@ final class StandbyOwnership {
         primary.standbyLost(why);
         status.event(EventType.FAILED, "not a backup any more: " + why);
         ended = true;
+        ownership.on(new ImageLost(why));
     }
 
     /** The session ends, as the primary knows or will find out. */
     void drop(String why) {
-        status.event(EventType.UNPROTECTED, "not a backup any more: " + why);
-        ended = true;
+        ownership.on(new ImageLost(why));
     }
 
-    /** Ends the session if it has no whole checkpoint yet; returns whether it has ended. */
-    boolean endUnlessWhole(String why) {
-        if (copy.isWhole()) {
-            return false;
+    /**
+     * Another session is offered. As long as no checkpoint of this one is whole it gives way; afterwards only where the
+     * record has left this session behind, for whoever offers one has seen a record of its own in the term before. Returns
+     * whether it has ended.
+     */
+    boolean endFor(Term next) {
+        boolean gives = switch (role()) {
+            case Receiving _ -> !term.isAfter(next);
+            case Standing _, Checking _, Requesting _ -> services.arbiter() != null && next.isAfter(term);
+            case Activating activating ->
+                services.arbiter() != null
+                        && next.isAfter(activating.record().term().next());
+            case Confirming _, Taken _, Dropped _ -> false;
+        };
+        if (gives) {
+            drop("a new session takes its place");
         }
-        drop(why);
-        return true;
+        return gives || ended;
     }
 
     /** Nothing is decided any more. */

@@ -14,6 +14,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
 import remus.api.VmStatus;
+import remus.availability.PrimaryState;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
@@ -107,10 +108,12 @@ final class StandbyVm implements HostedVm {
             welcome();
             while (!ownership.hasEnded() && activated == null) {
                 turn();
-                String cause = ownership.activationCause();
-                if (cause != null && !ownership.hasEnded()) {
-                    ownership.activating(cause);
-                    activated = copy.activate(this, term.next());
+                if (ownership.isToLoad() && !ownership.hasEnded()) {
+                    load();
+                }
+                PrimaryState owned = ownership.taken();
+                if (owned != null) {
+                    activated = copy.handOver(this, ownership.arbiter(), owned, ownership.decidedNanos());
                 }
             }
         } catch (CheckpointException | StandbyException | IOException | RuntimeException e) {
@@ -156,9 +159,21 @@ final class StandbyVm implements HostedVm {
         primary.ready();
     }
 
+    private void load() {
+        try {
+            copy.load();
+            ownership.runs();
+        } catch (StandbyException | CheckpointException e) {
+            LOG.warn("VM {}: its standby could not be loaded", name(), e);
+            copy.dropLoaded();
+            ownership.loadFailed(String.valueOf(e.getMessage()));
+        }
+    }
+
     private void turn() throws CheckpointException, StandbyException {
         agent.runPosted();
         long wait = Math.min(Math.min(ownership.nanosUntilNextCheck(), detectNanos() / 4), MAX_WAIT_NANOS);
+        wait = Math.min(wait, ownership.tick(services.time().nanos()));
         primary.await(wait);
         // What has arrived until here is read before the silence is judged as of here.
         long judgedNanos = services.time().nanos();
@@ -168,7 +183,9 @@ final class StandbyVm implements HostedVm {
 
     private void receive() throws CheckpointException, StandbyException {
         primary.receive(frames, ownership::isBackup, ownership::heard);
-        primary.beat(copy.lastWhole());
+        if (ownership.isBackup()) {
+            primary.beat(copy.lastWhole());
+        }
         if (!copy.isStarted() && primary.hasSentFiles()) {
             startStandby();
         }
@@ -221,9 +238,9 @@ final class StandbyVm implements HostedVm {
         return result;
     }
 
-    /** Ends the session if it has no whole checkpoint yet; returns whether it has ended. */
-    private boolean endUnlessWhole(String why) {
-        CompletableFuture<Boolean> answer = agent.ask(() -> ownership.endUnlessWhole(why));
+    /** Ends the session if one of {@code next} proves that this one is of no use; returns whether it has ended. */
+    private boolean endFor(Term next) {
+        CompletableFuture<Boolean> answer = agent.ask(() -> ownership.endFor(next));
         try {
             return answer.get(QUERY_LIMIT.toMillis(), TimeUnit.MILLISECONDS)
                     && ended.await(QUERY_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
@@ -265,11 +282,9 @@ final class StandbyVm implements HostedVm {
         return ownerAnswer();
     }
 
-    /** Gives way to a later session of the same VM as long as no checkpoint of this one is whole. */
     @Override
     public boolean yieldTo(Term next) {
-        return (hasEnded() || (!term.isAfter(next) && endUnlessWhole("a new session takes its place")))
-                && awaitClosed();
+        return (hasEnded() || endFor(next)) && awaitClosed();
     }
 
     @Override

@@ -1,9 +1,6 @@
 package remus.host;
 
-import java.io.IOException;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
 import remus.base.EpochId;
 import remus.base.Term;
@@ -11,13 +8,9 @@ import remus.network.GuestNetwork;
 
 /**
  * The protection session of a VM that runs here, if it has one, and what is worth knowing of those before: the term, the
- * last epochs, the figures. Terms are written down before they are used. Confined to the VM's agent thread.
+ * last epochs, the figures. Confined to the VM's agent thread.
  */
 final class VmProtection {
-    private static final Logger LOG = LoggerFactory.getLogger(VmProtection.class);
-
-    private final String vm;
-    private final StateDirectory directory;
     private final GuestNetwork network;
     private Term term;
     private EpochId lastEpoch = EpochId.NONE;
@@ -27,9 +20,7 @@ final class VmProtection {
     private @Nullable ProtectionSession session;
 
     /** @param term of the VM's ownership on this host */
-    VmProtection(String vm, StateDirectory directory, GuestNetwork network, Term term) {
-        this.vm = vm;
-        this.directory = directory;
+    VmProtection(GuestNetwork network, Term term) {
         this.network = network;
         this.term = term;
     }
@@ -40,16 +31,9 @@ final class VmProtection {
         return session;
     }
 
-    /**
-     * Opens the term of another session, which is on disk when this returns.
-     *
-     * @throws IOException when it can't be written down; the term stays what it was
-     */
-    Term nextTerm() throws IOException {
-        Term next = term.next();
-        directory.note(vm, next, false);
+    /** The term in which this host owns the VM, as it was granted. */
+    void granted(Term next) {
         term = next;
-        return next;
     }
 
     /** This is the session of now: the backup gets the guest's input, too. */
@@ -63,23 +47,20 @@ final class VmProtection {
         ProtectionSession running = session;
         if (running != null) {
             running.end();
+            part();
+        }
+    }
+
+    /** Lets go of the session without ending it; as {@link #end} otherwise. */
+    void part() {
+        ProtectionSession running = session;
+        if (running != null) {
             lastEpoch = running.engine().epoch();
             lastCommitted = running.engine().committed();
             lastStatistics = running.statistics();
             pausedNanos += running.pausedNanos();
-            noteTerm(running.term().next());
             session = null;
             network.mirrorTo(null);
-        }
-    }
-
-    private void noteTerm(Term next) {
-        term = next;
-        try {
-            directory.note(vm, next, false);
-        } catch (IOException e) {
-            // The next session refuses to begin under a term that can't be written down; see nextTerm().
-            LOG.error("VM {}: term {} could not be written down", vm, next, e);
         }
     }
 

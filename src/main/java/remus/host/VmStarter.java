@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
+import remus.availability.PrimaryState;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.Term;
@@ -72,7 +73,7 @@ final class VmStarter implements AutoCloseable {
         Thread.ofPlatform().name("vm-" + definition.name()).start(() -> {
             ActiveVm vm;
             try {
-                vm = boot(definition, protection, imagesTerm);
+                vm = claimAndBoot(definition, protection, imagesTerm, forceStale);
                 HostedVm other = services.registry().addUnlessInUse(vm);
                 if (other != null) {
                     vm.abandon();
@@ -125,9 +126,10 @@ final class VmStarter implements AutoCloseable {
                 .logFile();
     }
 
-    private Term nextTerm(String vm, Term imagesTerm) throws OperationException {
+    /** The highest term of the VM that is known here. */
+    private Term knownTerm(String vm, Term imagesTerm) throws OperationException {
         try {
-            return new Term(Math.max(services.state().ownership(vm).term(), imagesTerm.value()) + 1);
+            return new Term(Math.max(services.state().ownership(vm).term(), imagesTerm.value()));
         } catch (IllegalStateException e) {
             throw new OperationException(
                     Kind.FAILED,
@@ -137,10 +139,21 @@ final class VmStarter implements AutoCloseable {
         }
     }
 
-    private ActiveVm boot(VmDefinition definition, @Nullable ProtectionSettings protection, Term imagesTerm)
+    /** Nothing of a VM is made before this host owns it. */
+    private ActiveVm claimAndBoot(
+            VmDefinition definition, @Nullable ProtectionSettings protection, Term imagesTerm, boolean force)
+            throws OperationException {
+        OwnershipClaim claim = new OwnershipClaim(definition.name(), services.time());
+        VmArbiter arbiter =
+                new VmArbiter(services, definition.name(), claim::answer, knownTerm(definition.name(), imagesTerm));
+        PrimaryState owned = claim.await(arbiter, services.pauses(), services.newRequests(), force);
+        return boot(definition, protection, arbiter, owned);
+    }
+
+    private ActiveVm boot(
+            VmDefinition definition, @Nullable ProtectionSettings protection, VmArbiter arbiter, PrimaryState owned)
             throws OperationException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
-        Term term = nextTerm(definition.name(), imagesTerm);
         try (CloseStack onFailure = new CloseStack()) {
             QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
             VmHandle handle = onFailure.push(new VmHandle(definition, paths, directory));
@@ -158,11 +171,10 @@ final class VmStarter implements AutoCloseable {
             for (NicLink nic : network.nics()) {
                 nic.bringUp();
             }
-            services.state().note(definition.name(), term, false);
             services.state().noteImages(definition);
             services.images().forget(definition);
             VmParts parts = new VmParts(handle, guest, network, disks, server);
-            ActiveVm vm = new ActiveVm(services, parts, term, protection);
+            ActiveVm vm = new ActiveVm(services, parts, arbiter, owned, protection);
             onFailure.release();
             return vm;
         } catch (IOException | GuestMemoryException | DiskException | QemuException | LinuxException e) {

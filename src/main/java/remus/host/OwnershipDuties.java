@@ -1,0 +1,284 @@
+package remus.host;
+
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.api.EventType;
+import remus.api.VmState;
+import remus.availability.HostId;
+import remus.availability.OwnershipAction;
+import remus.availability.PrimaryState;
+import remus.base.EpochId;
+import remus.base.Invariant;
+import remus.base.Term;
+import remus.disk.DiskException;
+import remus.host.OperationException.Kind;
+
+/**
+ * Does what the ownership of a VM that runs here demands: to its output, its guest, its session. Whether it is right is
+ * decided before. Confined to the VM's agent thread.
+ *
+ * <p>A session that ends while its backup may hold an image is signed off on the way out, by {@link #isParting}: whether it
+ * answers means nothing to an arbiter, and without one it is what lets the VM go on.
+ */
+final class OwnershipDuties {
+    private static final Logger LOG = LoggerFactory.getLogger(OwnershipDuties.class);
+
+    private record Wanted(
+            ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {}
+
+    private final HostServices host;
+    private final ActiveGuest guest;
+    private final VmProtection protection;
+    private final ActiveStatus status;
+    private final VmArbiter arbiter;
+    private final OwnershipStory story;
+    private final ActiveOwnership ownership;
+    private final Agent agent;
+    private @Nullable Wanted wanted;
+    private @Nullable ProtectionSession parting;
+    private EpochId firstEpoch = EpochId.NONE;
+    private boolean bequeathed;
+
+    OwnershipDuties(
+            HostServices host,
+            ActiveGuest guest,
+            VmProtection protection,
+            ActiveStatus status,
+            VmArbiter arbiter,
+            OwnershipStory story,
+            ActiveOwnership ownership,
+            Agent agent) {
+        this.host = host;
+        this.guest = guest;
+        this.protection = protection;
+        this.status = status;
+        this.arbiter = arbiter;
+        this.story = story;
+        this.ownership = ownership;
+        this.agent = agent;
+    }
+
+    /** What the next session is to be; {@code result} completes when it has begun, or can't. */
+    void wanted(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
+        wanted = new Wanted(settings, factory, result);
+    }
+
+    /** The epoch whose pause is going on, from which output is held. */
+    void firstEpoch(EpochId epoch) {
+        firstEpoch = epoch;
+    }
+
+    void does(OwnershipAction action) {
+        switch (action) {
+            case OwnershipAction.Hold _ -> hold();
+            case OwnershipAction.Release(EpochId upTo) -> release(upTo);
+            case OwnershipAction.Flow _ -> flow();
+            case OwnershipAction.Discard _ -> guest.discardOutput();
+            case OwnershipAction.PauseGuest _ -> {
+                guest.stayPaused();
+                guest.pause();
+            }
+            case OwnershipAction.ResumeGuest _ -> guest.goOn();
+            case OwnershipAction.KillGuest _ -> end();
+            case OwnershipAction.StartSession(Term session, HostId backup) -> startSession(session, backup);
+            case OwnershipAction.EndSession(Term _, String reason) -> endSession(reason);
+            case OwnershipAction.SignOff _ -> signOff();
+            case OwnershipAction.Reconnect _ -> reconnect();
+            case OwnershipAction.ReportGuestDead _ -> reportGuestDead();
+            case OwnershipAction.Report(String reason) -> story.report(reason);
+            case OwnershipAction.BootGuest _,
+                    OwnershipAction.RefuseSession _,
+                    OwnershipAction.AcceptSession _,
+                    OwnershipAction.Welcome _,
+                    OwnershipAction.Acknowledge _,
+                    OwnershipAction.AcknowledgeNoMore _,
+                    OwnershipAction.TellPrimaryActivating _,
+                    OwnershipAction.AnswerSignedOff _,
+                    OwnershipAction.DropImage _,
+                    OwnershipAction.LoadStandby _,
+                    OwnershipAction.BecomePrimary _,
+                    OwnershipAction.AskArbiter _,
+                    OwnershipAction.AskAgainLater _,
+                    OwnershipAction.AwaitActivation _ ->
+                throw new IllegalArgumentException(action + " is nothing that a host that has the VM does");
+        }
+    }
+
+    // ---- output
+
+    private void hold() {
+        ProtectionSession running = protection.session();
+        if (running == null || running.settings().outputCommit()) {
+            guest.holdFrom(firstEpoch.isAfter(EpochId.NONE) ? firstEpoch : protection.epoch());
+        }
+    }
+
+    private void release(EpochId upTo) {
+        ProtectionSession running = protection.session();
+        if (running != null) {
+            running.release(upTo);
+        }
+    }
+
+    /** As soon as what the guest was told to be on its disk is there, for a session's last pause may still owe that. */
+    private void flow() {
+        guest.flowOnceDurable(() ->
+                ownership.role().output() == PrimaryState.Output.FLOWS && !guest.staysPaused() && !guest.isGone());
+    }
+
+    // ---- the guest
+
+    /** In good order where the VM was asked to end, at once where it runs elsewhere. */
+    private void end() {
+        if (story.isEnding()) {
+            quitGuest();
+        } else {
+            guest.kill();
+        }
+    }
+
+    /** The VM was asked to end and nothing of it runs any more. */
+    void quit() {
+        quitGuest();
+        finishStopped();
+    }
+
+    private void quitGuest() {
+        if (!guest.isGone()) {
+            guest.quit();
+        }
+    }
+
+    private void finishStopped() {
+        status.event(EventType.STOPPED, "QEMU has ended");
+        status.finish(VmState.STOPPED, status.reason());
+    }
+
+    /** The VM is not here any more: nothing is decided after that. */
+    void gone(PrimaryState.Role before) {
+        PrimaryState.Gone gone =
+                ownership.role() instanceof PrimaryState.Gone last ? last : new PrimaryState.Gone("it has ended");
+        if (bequeathed && protection.session() != null) {
+            status.become(VmState.DEGRADED, "QEMU died, the backup is to take over: " + gone.reason());
+        } else if (story.isEnding()) {
+            quit();
+        } else if (before instanceof PrimaryState.Waiting || guest.staysPaused()) {
+            quitQuietly(VmState.FENCED, String.valueOf(status.reason()));
+        } else {
+            quitQuietly(VmState.STOPPED, "QEMU died: " + gone.reason());
+        }
+    }
+
+    private void quitQuietly(VmState last, String why) {
+        if (!guest.isGone()) {
+            guest.kill();
+        }
+        status.finish(last, why);
+    }
+
+    /** The backup has said what becomes of a VM whose QEMU died here. */
+    void finishAfterDeath(VmState last, String why) {
+        if (last == VmState.FENCED) {
+            status.event(EventType.FENCED, why);
+        }
+        protection.end();
+        status.finish(last, why);
+    }
+
+    private void reportGuestDead() {
+        ProtectionSession running = protection.session();
+        if (running != null) {
+            bequeathed = true;
+            running.reportGuestDead("QEMU died");
+        }
+    }
+
+    // ---- the session
+
+    private void startSession(Term session, HostId backup) {
+        Wanted next = Invariant.present(wanted, "what the session is to be");
+        wanted = null;
+        parted();
+        try {
+            host.state().note(guest.name(), session, false);
+            host.images()
+                    .notePeer(
+                            guest.parts().handle().definition(),
+                            session,
+                            next.factory().backup());
+            ProtectionSession begun = next.factory().create(session, agent, guest.parts(), ownership);
+            firstEpoch = EpochId.NONE;
+            protection.begin(begun);
+            status.become(VmState.SYNCHRONIZING, "connecting to " + begun.backup());
+            status.event(
+                    EventType.PROTECTING,
+                    "to %s, every %d ms"
+                            .formatted(
+                                    begun.backup(), next.settings().interval().toMillis()));
+            begun.begin();
+            next.result().complete(null);
+        } catch (OperationException | IOException | DiskException e) {
+            LOG.warn("VM {}: no session with {}", guest.name(), backup, e);
+            story.because(String.valueOf(e.getMessage()));
+            next.result().completeExceptionally(e);
+            ownership.sessionFailed(session, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void endSession(String reason) {
+        ProtectionSession running = protection.session();
+        if (running != null && arbiter.mayBackupHaveImage() && !guest.isGone() && !guest.staysPaused()) {
+            running.engine().end();
+            parting = running;
+            protection.part();
+            running.signOff(reason);
+        } else {
+            protection.end();
+        }
+    }
+
+    /** A session that has ended here waits for its backup to say so, too. */
+    boolean isParting() {
+        return parting != null;
+    }
+
+    /** It has, or never will. */
+    void parted() {
+        ProtectionSession former = parting;
+        if (former != null) {
+            parting = null;
+            former.end();
+        }
+    }
+
+    private void signOff() {
+        ProtectionSession running = protection.session();
+        if (running != null) {
+            if (story.isEnding()) {
+                running.engine().end();
+            }
+            running.signOff(story.cause());
+        }
+    }
+
+    private void reconnect() {
+        ProtectionSession running = protection.session();
+        if (running != null) {
+            running.reconnect("this host was not running for longer than the detection time");
+        }
+    }
+
+    /** The agent ends. */
+    void close() {
+        parted();
+        Wanted waiting = wanted;
+        if (waiting != null) {
+            waiting.result()
+                    .completeExceptionally(new OperationException(
+                            Kind.CONFLICT, "VM " + guest.name() + " has ended", "see remus status"));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+package remus.host;
+
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import remus.api.EventType;
+import remus.api.VmState;
+import remus.availability.PrimaryState.Alone;
+import remus.availability.PrimaryState.Entering;
+import remus.availability.PrimaryState.GoingAlone;
+import remus.availability.PrimaryState.Joining;
+import remus.availability.PrimaryState.Leaving;
+import remus.availability.PrimaryState.Opening;
+import remus.availability.PrimaryState.Protected;
+import remus.availability.PrimaryState.Role;
+import remus.availability.PrimaryState.Waiting;
+import remus.availability.PrimaryState.Woken;
+import remus.base.EpochId;
+import remus.host.OperationException.Kind;
+
+/**
+ * What people are told as a VM's ownership moves on: its state with the reason, the events, and the answer to whoever waits
+ * for the end of its protection or for its own. Confined to the VM's agent thread.
+ */
+final class OwnershipStory {
+    private final ImageOwnership images;
+    private final ActiveGuest guest;
+    private final VmProtection protection;
+    private final ActiveStatus status;
+    private final VmArbiter arbiter;
+    private @Nullable CompletableFuture<Void> unprotecting;
+    private @Nullable CompletableFuture<Void> shuttingDown;
+    private String cause = "";
+    private boolean wanted;
+    private boolean isSevered;
+    private String lastReport = "";
+
+    OwnershipStory(
+            ImageOwnership images, ActiveGuest guest, VmProtection protection, ActiveStatus status, VmArbiter arbiter) {
+        this.images = images;
+        this.guest = guest;
+        this.protection = protection;
+        this.status = status;
+        this.arbiter = arbiter;
+    }
+
+    // ---- why things happen
+
+    /** Why protection is lost. */
+    void because(String why) {
+        cause = why;
+    }
+
+    /** Why protection is ended from here. */
+    void endedBecause(String why) {
+        cause = why;
+        wanted = true;
+    }
+
+    String cause() {
+        return cause;
+    }
+
+    /** Protection is to end as asked. Returns false when somebody waits for that already. */
+    boolean unprotecting(CompletableFuture<Void> result, String why) {
+        if (unprotecting != null) {
+            return false;
+        }
+        unprotecting = result;
+        endedBecause(why);
+        return true;
+    }
+
+    /** The VM is to end as asked. */
+    void ending(String why, CompletableFuture<Void> result) {
+        CompletableFuture<Void> earlier = shuttingDown;
+        if (earlier == null) {
+            shuttingDown = result;
+        } else {
+            var _ = earlier.thenRun(() -> result.complete(null));
+        }
+        cause = why;
+        status.because(why);
+    }
+
+    boolean isEnding() {
+        return shuttingDown != null;
+    }
+
+    // ---- what happens
+
+    /** A decision, in the words of whoever made it. */
+    void report(String reason) {
+        lastReport = reason;
+        status.event(EventType.OWNERSHIP, reason);
+    }
+
+    void severed(Role role, String reason) {
+        if (isSevered || !(role instanceof Protected || role instanceof Woken || role instanceof Leaving)) {
+            return;
+        }
+        isSevered = true;
+        cause = reason;
+        status.become(VmState.DEGRADED, "output is held: " + reason);
+        status.event(EventType.BACKUP_LOST, "output is held: " + reason);
+    }
+
+    void reconnected(Role role, EpochId lastWhole) {
+        if (isSevered && role instanceof Protected) {
+            isSevered = false;
+            status.become(VmState.PROTECTED, null);
+            status.event(EventType.RECONNECTED, "the backup stands by at epoch " + lastWhole + ", nothing was lost");
+        }
+    }
+
+    void changed(Role before, Role after) {
+        if (before.getClass() == after.getClass()) {
+            return;
+        }
+        switch (after) {
+            case Alone _ -> alone(before);
+            case Opening _ -> status.become(VmState.SYNCHRONIZING, "asking the arbiter for the record");
+            case Joining _ -> status.become(VmState.SYNCHRONIZING, "the first full checkpoint is on its way");
+            case Entering _ ->
+                status.become(VmState.SYNCHRONIZING, "the arbiter is asked to name the backup; output is held");
+            case Protected _ -> isProtected(before, after);
+            case Woken _ -> severed(after, "this host was not running for longer than the detection time");
+            case GoingAlone _ -> goingAlone();
+            case Waiting _ -> fenced();
+            default -> {}
+        }
+    }
+
+    private void isProtected(Role before, Role after) {
+        if (before instanceof Entering) {
+            isSevered = false;
+            status.become(VmState.PROTECTED, null);
+            status.event(
+                    EventType.PROTECTED,
+                    "the backup has the first full checkpoint; output waits for commits from now on");
+        } else if (before instanceof Leaving) {
+            failUnprotecting("the arbiter can't be asked now");
+        } else {
+            reconnected(after, protection.committed());
+        }
+    }
+
+    private void goingAlone() {
+        if (unprotecting == null && !wanted && !isEnding()) {
+            if (!isSevered) {
+                status.event(EventType.BACKUP_LOST, "output is held: " + cause);
+            }
+            status.become(VmState.DEGRADED, "output is held, asking to go on alone: " + cause);
+        }
+        isSevered = true;
+    }
+
+    private void alone(Role before) {
+        if (arbiter.isAloneForCertain()) {
+            images.forget(guest.parts().handle().definition());
+        }
+        if (before instanceof Waiting) {
+            degraded("taken back: the other host could not make it run");
+        } else if (unprotecting != null || wanted) {
+            status.become(VmState.UNPROTECTED, cause);
+            status.event(EventType.UNPROTECTED, cause);
+        } else if (before instanceof GoingAlone) {
+            status.become(VmState.DEGRADED, cause);
+            status.event(EventType.DEGRADED, "goes on alone: " + cause);
+        } else {
+            status.become(VmState.UNPROTECTED, cause);
+            status.event(EventType.FAILED, "not protected: " + cause);
+        }
+        isSevered = false;
+        wanted = false;
+        CompletableFuture<Void> waiting = unprotecting;
+        if (waiting != null) {
+            unprotecting = null;
+            waiting.complete(null);
+        }
+    }
+
+    private void degraded(String why) {
+        status.become(VmState.DEGRADED, why);
+        status.event(EventType.DEGRADED, why);
+    }
+
+    private void fenced() {
+        status.become(VmState.FENCED, lastReport);
+        status.event(EventType.FENCED, lastReport);
+        failUnprotecting(lastReport);
+        isSevered = false;
+        wanted = false;
+    }
+
+    // ---- who waits
+
+    void failUnprotecting(String why) {
+        CompletableFuture<Void> waiting = unprotecting;
+        if (waiting != null) {
+            unprotecting = null;
+            waiting.completeExceptionally(new OperationException(
+                    Kind.FAILED,
+                    "VM " + guest.name() + " is not let go by its backup, so its output stays held: " + why,
+                    "if you know that the backup does not run it: remus unprotect " + guest.name() + " --force"));
+        }
+    }
+
+    /** Nothing of the VM is left. */
+    void ended() {
+        CompletableFuture<Void> waiting = shuttingDown;
+        if (waiting != null) {
+            waiting.complete(null);
+        }
+    }
+}

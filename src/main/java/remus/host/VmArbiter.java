@@ -1,0 +1,277 @@
+package remus.host;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.availability.Arbiter;
+import remus.availability.HostId;
+import remus.availability.LocalArbiter;
+import remus.availability.LocalArbiter.Word;
+import remus.availability.OwnershipRecord;
+import remus.availability.OwnershipRecord.Phase;
+import remus.availability.RequestId;
+import remus.availability.WhenAlone;
+import remus.base.HostAddress;
+import remus.base.Term;
+import remus.replication.PeerAnswer;
+import remus.wire.OwnerAnswer;
+import remus.wire.OwnerState;
+
+/**
+ * One VM's way to whoever decides which host owns it: the arbiter that all hosts share or, where there is none, a
+ * {@link LocalArbiter} that rests on what the other host says. What that needs to know is told here in either case; with a
+ * shared arbiter it is not needed. What was granted is also written down on this host, for a daemon started anew.
+ *
+ * <p>Confined to the VM's agent thread, to which {@link #answerOn} says how to hand over.
+ */
+final class VmArbiter implements Arbiter {
+    private static final Logger LOG = LoggerFactory.getLogger(VmArbiter.class);
+    private static final Duration PEER_LIMIT = Duration.ofSeconds(1);
+    private static final Duration NOTE_RETRY = Duration.ofSeconds(1);
+
+    private final HostServices services;
+    private final String vm;
+    private final HostId self;
+    private final @Nullable Arbiter shared;
+    private volatile Executor agent;
+    private LocalArbiter local;
+    private @Nullable HostAddress peer;
+    private boolean peerIsPrimary;
+    private Term session = Term.NONE;
+    private WhenAlone whenAlone = WhenAlone.HOLD;
+    private boolean imageIsThere;
+    private boolean backupGone;
+    private boolean fenced;
+    private volatile boolean closed;
+
+    /**
+     * @param agent runs what is answered on the VM's agent thread
+     * @param known the highest term of this VM that this host knows of
+     */
+    VmArbiter(HostServices services, String vm, Executor agent, Term known) {
+        this.services = services;
+        this.vm = vm;
+        this.agent = agent;
+        self = new HostId(services.hostName());
+        shared = services.arbiter();
+        local = newLocal(
+                Duration.ofSeconds(1),
+                known.equals(Term.NONE)
+                        ? null
+                        : OwnershipRecord.alone(known, self, new RequestId(self + ".noted." + known)));
+    }
+
+    private LocalArbiter newLocal(Duration detect, @Nullable OwnershipRecord noted) {
+        return new LocalArbiter(self, detect.toNanos(), whenAlone, services.time(), new Surroundings(), noted);
+    }
+
+    HostId self() {
+        return self;
+    }
+
+    /** From now on answers are handed over by {@code next}. */
+    void answerOn(Executor next) {
+        agent = next;
+    }
+
+    // ---- what happens to the VM
+
+    /** This host's VM is to be protected. */
+    void protecting(OwnershipRecord alone, HostAddress backup, ProtectionSettings settings) {
+        peer = backup;
+        peerIsPrimary = false;
+        session = alone.term().next();
+        whenAlone = settings.whenAlone() == remus.api.WhenAlone.CONTINUE ? WhenAlone.CONTINUE : WhenAlone.HOLD;
+        imageIsThere = false;
+        backupGone = false;
+        fenced = false;
+        local = newLocal(settings.detect(), alone);
+    }
+
+    /** This host is to be the backup of {@code primary}. */
+    void joined(Term term, HostId primary, HostAddress address, Duration detect) {
+        peer = address;
+        peerIsPrimary = true;
+        session = term;
+        local = newLocal(detect, null);
+        local.joined(term, primary);
+    }
+
+    /** The first full checkpoint is about to be sent to {@code backup}. */
+    void imageMayBeAt(HostId backup) {
+        imageIsThere = true;
+        backupGone = false;
+        local.imageMayBeAt(backup);
+    }
+
+    /** The backup never will activate, by its own word or an operator's. */
+    void backupGone() {
+        backupGone = true;
+        local.backupGone();
+    }
+
+    /** The backup's hello on a new connection: it stands by. */
+    void backupReturned() {
+        backupGone = false;
+        local.peerSaid(Word.AS_RECORDED);
+    }
+
+    /** The other host says that it takes over: it is asked how that goes before each look at the record. */
+    void fenced() {
+        fenced = true;
+        local.peerSaid(Word.TAKES_OVER);
+    }
+
+    /** The other host offers a session of its own, which proves that the VM runs there. */
+    void peerOwns() {
+        local.peerSaid(Word.OWNS);
+    }
+
+    /** Whether an {@code alone} that was granted proves that no other host will run the VM. */
+    boolean isAloneForCertain() {
+        return shared != null || !imageIsThere || backupGone;
+    }
+
+    boolean isShared() {
+        return shared != null;
+    }
+
+    /** Whether the backup may have a whole checkpoint, as far as is known here. */
+    boolean mayBackupHaveImage() {
+        return imageIsThere && !backupGone;
+    }
+
+    WhenAlone whenAlone() {
+        return whenAlone;
+    }
+
+    void wokeLate() {
+        local.wokeLate();
+    }
+
+    /** What the other host has answered. */
+    void peerAnswered(PeerAnswer answer) {
+        local.peerSaid(word(answer));
+    }
+
+    private Word word(PeerAnswer answer) {
+        return answer instanceof PeerAnswer.Answered(OwnerAnswer says)
+                ? peerIsPrimary ? wordOfPrimary(says.state()) : wordOfBackup(says)
+                : Word.UNREACHABLE;
+    }
+
+    private static Word wordOfPrimary(OwnerState state) {
+        return switch (state) {
+            case RUNNING_ALONE -> Word.OWNS;
+            case STOPPED -> Word.HAS_OWNED;
+            case RUNNING_PROTECTED, RUNNING_UNCERTAIN, FENCED, STANDBY, ACTIVATING -> Word.AS_RECORDED;
+            case UNKNOWN -> Word.KNOWS_NOTHING;
+        };
+    }
+
+    private Word wordOfBackup(OwnerAnswer says) {
+        return switch (says.state()) {
+            case STANDBY -> Word.AS_RECORDED;
+            case ACTIVATING -> Word.TAKES_OVER;
+            case RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN -> Word.OWNS;
+            case FENCED, STOPPED -> Word.HAS_OWNED;
+            case UNKNOWN -> says.term().isAfter(session) ? Word.HAS_OWNED : Word.KNOWS_NOTHING;
+        };
+    }
+
+    // ---- questions
+
+    @Override
+    public void read(String name, Consumer<? super ReadOutcome> answer) {
+        Arbiter asked = shared;
+        HostAddress other = peer;
+        if (asked != null) {
+            asked.read(name, answer);
+        } else if (fenced && other != null) {
+            askPeer(other, () -> local.read(name, answer));
+        } else {
+            local.read(name, answer);
+        }
+    }
+
+    @Override
+    public void set(
+            String name,
+            @Nullable OwnershipRecord expected,
+            OwnershipRecord next,
+            Consumer<? super SetOutcome> answer) {
+        Arbiter asked = shared;
+        if (asked == null) {
+            local.set(name, expected, next, answer);
+        } else {
+            asked.set(name, expected, next, outcome -> {
+                if (outcome instanceof SetOutcome.Done) {
+                    note(next, () -> {});
+                }
+                answer.accept(outcome);
+            });
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        local.close();
+    }
+
+    private void askPeer(HostAddress other, Runnable then) {
+        Thread.ofVirtual().name("ask-peer").start(() -> {
+            PeerAnswer answer = services.peers().ask(other, vm, PEER_LIMIT);
+            agent.execute(() -> {
+                local.peerSaid(word(answer));
+                then.run();
+            });
+        });
+    }
+
+    /** Writes down, again and again, for what is not on disk could be forgotten by a restart, and the VM run twice. */
+    private void note(OwnershipRecord record, Runnable durable) {
+        if (record.phase() == Phase.ACTIVATING) {
+            // Nothing of the VM leaves yet; a daemon that dies now has never run it, and should not say that it has.
+            durable.run();
+            return;
+        }
+        boolean activated = record.isOwnedBy(self) && peerIsPrimary;
+        Thread.ofVirtual().name("note-term").start(() -> {
+            try {
+                while (!closed) {
+                    try {
+                        services.state().note(vm, record.term(), activated);
+                        agent.execute(durable);
+                        return;
+                    } catch (IOException e) {
+                        LOG.error("VM {}: {} can't be written down, trying again", vm, record, e);
+                    }
+                    TimeUnit.NANOSECONDS.sleep(NOTE_RETRY.toNanos());
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+    }
+
+    private final class Surroundings implements LocalArbiter.Surroundings {
+        @Override
+        public void askPeer() {
+            HostAddress other = peer;
+            if (other != null) {
+                VmArbiter.this.askPeer(other, () -> {});
+            }
+        }
+
+        @Override
+        public void note(OwnershipRecord record, Runnable durable) {
+            VmArbiter.this.note(record, durable);
+        }
+    }
+}
