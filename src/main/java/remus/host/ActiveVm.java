@@ -414,9 +414,13 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
 
     /**
      * Output flows again: as soon as what the guest was told to be on its disk is there, for the session's last pause may
-     * still owe that.
+     * still owe that. Until then {@link #protect} refuses: a session finds output that flows.
      */
     private void flow() {
+        if (disks.guest().mayCommit(EpochId.NONE)) {
+            network.flow();
+            return;
+        }
         disks.guest()
                 .whenDurable(
                         EpochId.NONE,
@@ -674,6 +678,12 @@ final class ActiveVm implements HostedVm, GuestListener, GuestDisks.Listener, Pr
                 throw new OperationException(
                         Kind.CONFLICT,
                         "VM " + name() + " is still in the last pause of the protection that has just ended",
+                        "try again");
+            }
+            if (network.output().rule() == OutputBuffer.Rule.HOLD) {
+                throw new OperationException(
+                        Kind.CONFLICT,
+                        "VM " + name() + " still waits for its disks after the protection that has just ended",
                         "try again");
             }
             Term next = term.next();
