@@ -78,8 +78,11 @@ public final class RawImage implements BlockImage {
                 throw inUse(path, isLog, null);
             }
             long bytes = file.size();
+            // The format first: what is not raw may well have an odd size.
+            if (bytes >= SECTOR_BYTES) {
+                checkFormat(path, file, bytes);
+            }
             checkSize(path, bytes);
-            checkFormat(path, file, bytes);
             opened = true;
             return new RawImage(path, file, bytes, device);
         } catch (LinuxException e) {
@@ -275,7 +278,7 @@ public final class RawImage implements BlockImage {
      */
     @Override
     public void reserve(long offset, long length) throws DiskException {
-        change("reserving", offset, length, () -> attempt(() -> file.reserve(offset, length)));
+        allocate("reserving", offset, length, () -> attempt(() -> file.reserve(offset, length)));
     }
 
     /** Returns when all that was written before is on the disk (fdatasync(2)). */
@@ -317,12 +320,18 @@ public final class RawImage implements BlockImage {
     }
 
     private void change(String verb, long offset, long length, Change change) throws DiskException {
+        allocate(verb, offset, length, () -> {
+            reached(ImageFault.WRITE);
+            change.run();
+        });
+    }
+
+    private void allocate(String verb, long offset, long length, Change change) throws DiskException {
         check(offset, length);
         if (length == 0) {
             return;
         }
         try {
-            reached(ImageFault.WRITE);
             change.run();
         } catch (LinuxException e) {
             throw failed(verb, offset, length, e);

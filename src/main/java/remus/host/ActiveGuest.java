@@ -66,11 +66,15 @@ final class ActiveGuest {
 
     /**
      * Output flows again: as soon as what the guest was told to be on its disk is there, for the last pause of a session
-     * may still owe that.
+     * may still owe that. No session begins before: it finds output that flows.
      *
      * @param stillRight asked then, on the agent
      */
     void flowOnceDurable(BooleanSupplier stillRight) {
+        if (parts.disks().guest().mayCommit(EpochId.NONE)) {
+            network.flow();
+            return;
+        }
         parts.disks()
                 .guest()
                 .whenDurable(

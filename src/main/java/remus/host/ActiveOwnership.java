@@ -145,6 +145,12 @@ final class ActiveOwnership implements SessionOwner {
                     "VM " + name() + " is still in the last pause of the protection that has just ended",
                     "try again");
         }
+        if (guest.isHeld()) {
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM " + name() + " still waits for its disks after the protection that has just ended",
+                    "try again");
+        }
         return null;
     }
 

@@ -189,7 +189,8 @@ public final class QemuArguments {
 
     /**
      * Errors go to the guest, as on real hardware: QEMU's default is to stop the guest when the disk is full. The
-     * firmware tries the disks in their order.
+     * firmware tries the disks in their order, unless a kernel is given: QEMU has that be the first to boot from, and
+     * refuses another first.
      */
     private void disk(int index, VmDefinition.Disk disk) {
         String opened = switch (diskSource) {
@@ -207,7 +208,7 @@ public final class QemuArguments {
             case Q35, PC ->
                 add(
                         "-device",
-                        "virtio-blk-pci" + common + ",bootindex=" + index + ",addr=0x"
+                        "virtio-blk-pci" + common + (vm.boot() == null ? ",bootindex=" + index : "") + ",addr=0x"
                                 + Integer.toHexString(FIRST_DISK_SLOT + index)
                                 + ",disable-modern=on,disable-legacy=off");
             case MICROVM ->

@@ -73,6 +73,39 @@ class BackupLossSystemTest {
     }
 
     @Test
+    void whoIsProtectedAnewAtTheMomentItGoesOnAloneReleasesWhatWasHeld() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.HOLD);
+            try (RedisClientLoad load = hosts.load()) {
+                for (int loss = 0; loss < 2; loss++) {
+                    hosts.awaitAnswers(load, 20);
+                    hosts.beta.kill(hosts.qemuPid(hosts.beta));
+                    hosts.await(hosts.alpha, VmState.DEGRADED);
+                    hosts.startDaemon(hosts.beta);
+                    protectAsSoonAsPossible(hosts);
+                }
+                expectGoesOn(hosts, load);
+            }
+        }
+    }
+
+    /** Asks again and again, so that a request waits while the VM goes on alone. */
+    private static void protectAsSoonAsPossible(TwoHosts hosts) throws Exception {
+        long deadline = System.nanoTime() + TwoHosts.LIMIT.toNanos();
+        while (true) {
+            try {
+                hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.HOLD);
+                return;
+            } catch (CommandException e) {
+                String refusal = String.valueOf(e.getMessage());
+                assertTrue(refusal.matches(".*(protected already|can't be reached|try again).*"), refusal);
+                assertTrue(System.nanoTime() < deadline, refusal);
+            }
+        }
+    }
+
+    @Test
     void aConnectionThatIsCutForAMomentIsMadeAgainAndNothingIsLost() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();

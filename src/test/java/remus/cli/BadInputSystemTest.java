@@ -27,6 +27,7 @@ import remus.api.VmState;
 import remus.api.WhenAlone;
 import remus.base.HostAddress;
 import remus.base.RemusException;
+import remus.disk.RawImage;
 
 /**
  * What can't be done is refused by the real command line in one line that says what, why and what to do, and both hosts
@@ -43,16 +44,25 @@ class BadInputSystemTest {
     private Path directory;
     private TwoHosts hosts;
     private long qemu;
+    private RawImage used;
 
     @BeforeAll
     void bootOne(@TempDir Path made) throws Exception {
         directory = made;
         hosts = TwoHosts.openApart(directory);
         qemu = TwoHosts.qemuPid(hosts.alpha, hosts.boot("remus.run=idle"));
+        used = RawImage.create(directory.resolve("used.raw"), 1 << 20);
+        Files.write(directory.resolve("odd.raw"), new byte[1000]);
+        Path qcow2 = directory.resolve("root.qcow2");
+        Process qemuImg = new ProcessBuilder("qemu-img", "create", "-q", "-f", "qcow2", qcow2.toString(), "10M")
+                .inheritIO()
+                .start();
+        assertEquals(0, qemuImg.waitFor());
     }
 
     @AfterAll
     void close() {
+        used.close();
         hosts.close();
     }
 
@@ -83,6 +93,24 @@ class BadInputSystemTest {
             """)
     void aBackupThatIsNoneIsRefused(String backup, String line) throws Exception {
         expectRefusal(hosts.alpha, line, "protect", VM, "--backup", backup);
+    }
+
+    @Test
+    void aRateThatIsNoneIsRefused() throws Exception {
+        String backup = hosts.beta.replicationAddress().toString();
+        expectRefusal(
+                hosts.alpha,
+                "protect: syncRate: 4 KiB is less than 1 MiB \\(0B means no limit\\)",
+                "protect",
+                VM,
+                "--backup",
+                backup,
+                "--sync-rate",
+                "4KiB");
+        TwoHosts.Outcome outcome =
+                hosts.remus(hosts.alpha, "protect", VM, "--backup", backup, "--sync-rate", "as fast as it goes");
+        assertEquals(2, outcome.exitCode());
+        assertTrue(outcome.err().matches("remus protect: .*'as fast as it goes' is not a size: .*\n"), outcome.err());
     }
 
     @Test
@@ -166,6 +194,10 @@ class BadInputSystemTest {
             machine: q35|machine: virt| VM definition: machine: 'virt' \\(arm64\\) is not supported yet: use q35, pc or microvm
             console.log|no/console.log| VM definition: console: '.*/no/console.log' is not a file in a directory that exists
             console: |disks: [{name: root, image: none.raw}]\\nconsole: | VM definition: disks\\[0\\].image: '.*/none.raw' is not a file that can be read
+            console: |disks: [{name: root, image: root.qcow2}]\\nconsole: | VM definition: disks\\[0\\].image: image .*/root.qcow2 is qcow2, a disk must be raw; run: qemu-img convert -f qcow2 -O raw .*/root.qcow2 .*/root.qcow2.raw
+            console: |disks: [{name: root, image: used.raw}]\\nconsole: | VM definition: disks\\[0\\].image: image .*/used.raw is in use by another VM or process: .*
+            console: |disks: [{name: root, image: odd.raw}]\\nconsole: | VM definition: disks\\[0\\].image: image .*/odd.raw has 1000 bytes: .*truncate --size=%512 mends it.*
+            boot: [^\\n]*|cpus: 1| VM definition: boot: missing: give \\{kernel: .*\\}, or disks to boot from
             name: shop|name: [| VM definition: it is not valid YAML: line 3, column 8: while parsing a flow sequence, expected .*
             (?s).*|just text| VM definition: it is not a mapping of keys to values
             """)

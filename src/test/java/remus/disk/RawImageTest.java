@@ -212,6 +212,15 @@ class RawImageTest {
                 assertThrows(DiskException.class, () -> RawImage.open(path())).getMessage());
     }
 
+    @Test
+    void anotherFormatOfAnOddSizeIsRefusedAsThatFormat() throws Exception {
+        byte[] qcow2 = new byte[1000];
+        System.arraycopy(new byte[] {'Q', 'F', 'I', (byte) 0xfb, 0, 0, 0, 3}, 0, qcow2, 0, 8);
+        Files.write(path(), qcow2);
+        DiskException refusal = assertThrows(DiskException.class, () -> RawImage.open(path()));
+        assertTrue(String.valueOf(refusal.getMessage()).contains("is qcow2"), refusal.getMessage());
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {0, 1, 511, 513, -512})
     void sizesThatNoDiskHasAreRefused(long bytes) throws Exception {

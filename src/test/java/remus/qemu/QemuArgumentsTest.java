@@ -144,6 +144,10 @@ class QemuArgumentsTest {
     }
 
     private static VmDefinition withDisks(MachineType machine, int disks, int nics) {
+        return withDisks(machine, disks, nics, null);
+    }
+
+    private static VmDefinition withDisks(MachineType machine, int disks, int nics, VmDefinition.@Nullable Boot boot) {
         VmDefinition plain = vm(machine, 1, Accelerator.TCG, Collections.nCopies(nics, NIC));
         List<VmDefinition.Disk> images = new ArrayList<>();
         for (int i = 0; i < disks; i++) {
@@ -156,7 +160,7 @@ class QemuArgumentsTest {
                 plain.memory(),
                 plain.accelerator(),
                 plain.cpu(),
-                null,
+                boot,
                 images,
                 plain.nics(),
                 null);
@@ -170,6 +174,15 @@ class QemuArgumentsTest {
                 -device virtio-blk-pci,id=dev-disk1,drive=disk1,serial=data1,rerror=report,werror=report,bootindex=1,addr=0x9,disable-modern=on,disable-legacy=off
                 -netdev stream,id=nic0,"""), arguments);
         assertFalse(arguments.contains("-kernel"), "it boots from its first disk");
+    }
+
+    @Test
+    void aKernelIsBootedAndNotOneOfTheDisks() {
+        VmDefinition.Boot kernel =
+                vm(MachineType.Q35, 1, Accelerator.TCG, List.of()).boot();
+        String arguments = text(QemuArguments.forPrimary(withDisks(MachineType.Q35, 2, 1, kernel), PATHS, FEATURES));
+        assertTrue(arguments.contains("-kernel /vm/vmlinuz\n"), arguments);
+        assertFalse(arguments.contains("bootindex"), arguments);
     }
 
     @Test
