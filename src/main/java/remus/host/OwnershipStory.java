@@ -5,13 +5,17 @@ import org.jspecify.annotations.Nullable;
 import remus.api.EventType;
 import remus.api.VmState;
 import remus.availability.PrimaryState.Alone;
+import remus.availability.PrimaryState.Bequeathing;
+import remus.availability.PrimaryState.Claiming;
 import remus.availability.PrimaryState.Entering;
 import remus.availability.PrimaryState.GoingAlone;
+import remus.availability.PrimaryState.Gone;
 import remus.availability.PrimaryState.Joining;
 import remus.availability.PrimaryState.Leaving;
 import remus.availability.PrimaryState.Opening;
 import remus.availability.PrimaryState.Protected;
 import remus.availability.PrimaryState.Role;
+import remus.availability.PrimaryState.Synchronizing;
 import remus.availability.PrimaryState.Waiting;
 import remus.availability.PrimaryState.Woken;
 import remus.base.EpochId;
@@ -126,7 +130,12 @@ final class OwnershipStory {
             case Woken _ -> severed(after, "this host was not running for longer than the detection time");
             case GoingAlone _ -> goingAlone();
             case Waiting _ -> fenced();
-            default -> {}
+            case Gone _ -> {
+                if (before instanceof GoingAlone && isEnding()) {
+                    forgetCopies();
+                }
+            }
+            case Claiming _, Synchronizing _, Leaving _, Bequeathing _ -> {}
         }
     }
 
@@ -155,9 +164,7 @@ final class OwnershipStory {
     }
 
     private void alone(Role before) {
-        if (arbiter.isAloneForCertain()) {
-            images.forget(guest.parts().handle().definition());
-        }
+        forgetCopies();
         if (before instanceof Waiting) {
             degraded("taken back: the other host could not make it run");
         } else if (unprotecting != null || wanted) {
@@ -176,6 +183,13 @@ final class OwnershipStory {
         if (waiting != null) {
             unprotecting = null;
             waiting.complete(null);
+        }
+    }
+
+    /** No other host can have gone on with a copy of the disks: they are started here without a question. */
+    private void forgetCopies() {
+        if (arbiter.isAloneForCertain()) {
+            images.forget(guest.parts().handle().definition());
         }
     }
 
