@@ -44,9 +44,6 @@ import remus.checkpoint.StagedCheckpoint;
  * <p>End: {@link #shutDown}, then the NBD server is closed, whose workers wait for nothing any more, then {@link #close}.
  */
 public final class GuestDisks implements CheckpointDevice, AutoCloseable {
-    /** Most disks of a VM. */
-    public static final int MAX_DISKS = 8;
-
     /** What the disks may be used for; transitions are listed in the class header. */
     public enum Mode {
         STANDBY,
@@ -93,8 +90,9 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
 
     /** @param disks in the order of the VM's definition; their images are not closed with this object */
     public GuestDisks(List<Disk> disks, Mode mode, Listener listener, Time time) {
-        if (disks.size() > MAX_DISKS) {
-            throw new IllegalArgumentException(disks.size() + " disks, a VM has " + MAX_DISKS + " at most");
+        if (disks.size() > DiskForwarding.MAX_DISKS) {
+            throw new IllegalArgumentException(
+                    disks.size() + " disks, a VM has " + DiskForwarding.MAX_DISKS + " at most");
         }
         this.listener = listener;
         this.time = time;
