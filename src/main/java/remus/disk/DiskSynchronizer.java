@@ -31,7 +31,7 @@ import remus.checkpoint.DiskOperation;
  * go on being forwarded after it. Failure: an image that can't be read, or digests that do not come or were not asked
  * for, end the session: {@link Listener#failed} gives the reason.
  */
-public final class DiskSynchronizer implements AutoCloseable {
+public final class DiskSynchronizer {
     /** Blocks are compared, and tested for zeros, as a whole. */
     static final int BLOCK_BYTES = BlockDigests.BLOCK_BYTES;
 
@@ -157,16 +157,11 @@ public final class DiskSynchronizer implements AutoCloseable {
 
     /**
      * Cancels it and waits for its thread, which reads a disk or waits for the channel at most: writes are to be let
-     * through, or the channel closed, before.
+     * through, or the channel closed, before. Returns false when that takes too long.
      */
-    @Override
-    public void close() {
+    boolean close(Closing closing) {
         cancel();
-        try {
-            thread.join();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        return closing.await(thread, "the synchronization of the disks");
     }
 
     private void run() {

@@ -1,5 +1,6 @@
 package remus.disk;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -354,13 +355,28 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
         disks.forEach(GuestDisk::shutDown);
     }
 
-    /** Waits until the changes and flushes under way are done. The NBD server must be closed before. */
+    /**
+     * Waits until the changes and flushes under way are done, all together for {@link Closing#LIMIT} at most. The NBD server
+     * must be closed before.
+     */
     @Override
     public void close() {
+        closeWithin(Closing.LIMIT);
+    }
+
+    /** Returns whether nothing is under way any more. */
+    boolean closeWithin(Duration limit) {
         shutDown();
+        Closing closing = Closing.within(limit);
+        boolean isQuiet = true;
         synchronized (synchronizers) {
-            synchronizers.forEach(DiskSynchronizer::close);
+            for (DiskSynchronizer each : synchronizers) {
+                isQuiet &= each.close(closing);
+            }
         }
-        disks.forEach(GuestDisk::close);
+        for (GuestDisk disk : disks) {
+            isQuiet &= disk.close(closing);
+        }
+        return isQuiet;
     }
 }
