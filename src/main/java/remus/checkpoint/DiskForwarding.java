@@ -13,6 +13,9 @@ import remus.wire.WireLimits;
  * <p>Any thread may call. What calls of several threads mean for one disk is for the caller to put in order.
  */
 public interface DiskForwarding {
+    /** Most disks of a VM: of what QEMU is given, of what a backup keeps, and of what a session names. */
+    int MAX_DISKS = WireLimits.MAX_DISKS;
+
     /** Bytes of a block whose digests are compared; the last block of a disk may be shorter. */
     int COMPARED_BLOCK_BYTES = WireLimits.COMPARED_BLOCK_BYTES;
 

@@ -5,7 +5,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import remus.api.CheckpointStatus;
 import remus.api.Percentiles;
 
 /**
@@ -175,11 +174,6 @@ final class DemoDisplay {
                                 StatusText.millis(report.pauseMicros().p99()),
                                 StatusText.millis(report.pauseMicros().max())));
         fact("  dirty pages", figures(report.dirtyPages(), ""));
-    }
-
-    /** A protected VM before its kill. */
-    static String protectedText(CheckpointStatus checkpoint) {
-        return "protected, %d checkpoints".formatted(checkpoint.count());
     }
 
     private static String millis(Percentiles percentiles) {

@@ -11,7 +11,10 @@ import remus.checkpoint.DiskForwarding;
  * known. One thread at a time.
  */
 final class BlockDigests {
+    /** Blocks are compared as a whole. */
     static final int BLOCK_BYTES = DiskForwarding.COMPARED_BLOCK_BYTES;
+
+    /** Most blocks of one question. */
     static final int MAX_BLOCKS = DiskForwarding.MAX_COMPARED_BLOCKS;
 
     /** Bytes of one digest. */
@@ -21,6 +24,7 @@ final class BlockDigests {
     private final MessageDigest sha256;
     private final byte[] zeroBlock;
 
+    /** @param arena keeps a buffer of one block */
     BlockDigests(Arena arena) {
         buffer = arena.allocate(BLOCK_BYTES);
         try {
@@ -46,16 +50,26 @@ final class BlockDigests {
             if (nextData < offset) {
                 nextData = image.nextData(offset);
             }
-            boolean isHole = nextData >= offset + BLOCK_BYTES;
-            byte[] digest = isHole ? zeroBlock : digest(image, offset, length);
+            boolean isHole = nextData >= offset + length;
+            byte[] digest = isHole ? ofZeros(length) : read(image, offset, length);
             System.arraycopy(digest, 0, digests, block * DIGEST_BYTES, DIGEST_BYTES);
         }
         return digests;
     }
 
-    private byte[] digest(BlockImage image, long offset, int length) throws DiskException {
+    private byte[] read(BlockImage image, long offset, int length) throws DiskException {
         image.read(offset, buffer, 0, length);
-        sha256.update(buffer.asSlice(0, length).asByteBuffer());
+        return of(buffer.asSlice(0, length));
+    }
+
+    /** The digest of one block that is in memory. */
+    byte[] of(MemorySegment block) {
+        sha256.update(block.asByteBuffer());
         return sha256.digest();
+    }
+
+    /** The digest of a block of zeros; {@code length} bytes, fewer than a whole block at a disk's end only. */
+    byte[] ofZeros(int length) {
+        return length == BLOCK_BYTES ? zeroBlock : sha256.digest(new byte[length]);
     }
 }

@@ -17,8 +17,8 @@ import remus.checkpoint.DiskForwarding;
  * most; what was not asked for ends the synchronization.
  */
 final class DigestWindows {
-    static final int DIGEST_BYTES = 32;
-    static final int WINDOW_BLOCKS = DiskForwarding.MAX_COMPARED_BLOCKS;
+    static final int WINDOW_BLOCKS = BlockDigests.MAX_BLOCKS;
+    private static final int DIGEST_BYTES = BlockDigests.DIGEST_BYTES;
 
     /** A backup that has not answered by then never will: it reads 16 MiB for a window. */
     static final long ANSWER_LIMIT_NANOS = 60_000_000_000L;

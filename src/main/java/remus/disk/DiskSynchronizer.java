@@ -2,8 +2,6 @@ package remus.disk;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
@@ -33,9 +31,9 @@ import remus.checkpoint.DiskOperation;
  * go on being forwarded after it. Failure: an image that can't be read, or digests that do not come or were not asked
  * for, end the session: {@link Listener#failed} gives the reason.
  */
-public final class DiskSynchronizer implements AutoCloseable {
+public final class DiskSynchronizer {
     /** Blocks are compared, and tested for zeros, as a whole. */
-    static final int BLOCK_BYTES = DiskForwarding.COMPARED_BLOCK_BYTES;
+    static final int BLOCK_BYTES = BlockDigests.BLOCK_BYTES;
 
     /** Read and sent in one step. */
     static final int COPY_STEP_BYTES = DiskForwarding.MAX_WRITE_BYTES;
@@ -100,8 +98,6 @@ public final class DiskSynchronizer implements AutoCloseable {
     private final SyncRate rate;
     private final Thread thread;
     private final long bytesTotal;
-    private final MessageDigest sha256;
-    private final byte[] zeroDigest;
     private volatile boolean cancelled;
     private boolean held; // guarded by this
     private volatile @Nullable DigestWindows windows;
@@ -121,17 +117,7 @@ public final class DiskSynchronizer implements AutoCloseable {
         rate = new SyncRate(time.nanos());
         lastProgressNanos = time.nanos();
         bytesTotal = disks.stream().mapToLong(GuestDisk::bytes).sum();
-        sha256 = sha256();
-        zeroDigest = sha256.digest(new byte[BLOCK_BYTES]);
         thread = Thread.ofPlatform().daemon().name("disk-sync").unstarted(this::run);
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
     }
 
     /** Begins; once. */
@@ -171,24 +157,20 @@ public final class DiskSynchronizer implements AutoCloseable {
 
     /**
      * Cancels it and waits for its thread, which reads a disk or waits for the channel at most: writes are to be let
-     * through, or the channel closed, before.
+     * through, or the channel closed, before. Returns false when that takes too long.
      */
-    @Override
-    public void close() {
+    boolean close(Closing closing) {
         cancel();
-        try {
-            thread.join();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        return closing.await(thread, "the synchronization of the disks");
     }
 
     private void run() {
         try (Arena arena = Arena.ofConfined()) {
             buffer = arena.allocate(COPY_STEP_BYTES, BLOCK_BYTES);
             zeros = arena.allocate(BLOCK_BYTES, BLOCK_BYTES);
+            BlockDigests own = new BlockDigests(arena);
             for (int disk = 0; disk < disks.size(); disk++) {
-                if (!synchronize(disk)) {
+                if (!synchronize(disk, own)) {
                     return;
                 }
             }
@@ -210,22 +192,21 @@ public final class DiskSynchronizer implements AutoCloseable {
     }
 
     /** Returns false when there is nothing more to be done in this session. */
-    private boolean synchronize(int index) throws DiskException, CheckpointException {
+    private boolean synchronize(int index, BlockDigests own) throws DiskException, CheckpointException {
         GuestDisk disk = disks.get(index);
         DiskReplica replica = disk.replica();
         if (replica == null) {
             return false; // the session has ended before its synchronization began
         }
         boolean compares = settings.earlierContent().contains(disk.name());
-        long blockCount = Math.ceilDiv(disk.bytes(), BLOCK_BYTES);
-        DigestWindows digests = new DigestWindows(forwarding, index, blockCount, time);
+        DigestWindows digests = new DigestWindows(forwarding, index, BlockDigests.count(disk.bytes()), time);
         windows = digests;
         while (!replica.isSynchronized()) {
             awaitTurn();
             if (cancelled || (compares && !digests.await(replica.cursor() / BLOCK_BYTES))) {
                 return false;
             }
-            if (!step(disk, replica, compares ? digests : null)) {
+            if (!step(disk, replica, own, compares ? digests : null)) {
                 return false;
             }
             giveWay(disk.order());
@@ -236,10 +217,11 @@ public final class DiskSynchronizer implements AutoCloseable {
         return true;
     }
 
-    private boolean step(GuestDisk disk, DiskReplica replica, @Nullable DigestWindows digests) throws DiskException {
+    private boolean step(GuestDisk disk, DiskReplica replica, BlockDigests own, @Nullable DigestWindows digests)
+            throws DiskException {
         disk.order().lock();
         try {
-            return digests == null ? copy(disk.image(), replica) : compare(disk.image(), replica, digests);
+            return digests == null ? copy(disk.image(), replica) : compare(disk.image(), replica, own, digests);
         } finally {
             disk.order().unlock();
         }
@@ -260,7 +242,8 @@ public final class DiskSynchronizer implements AutoCloseable {
         return forward(replica, from, end, (at, length) -> isZero(at, length) ? null : DiskOperation.WRITE);
     }
 
-    private boolean compare(BlockImage image, DiskReplica replica, DigestWindows digests) throws DiskException {
+    private boolean compare(BlockImage image, DiskReplica replica, BlockDigests own, DigestWindows digests)
+            throws DiskException {
         long from = replica.cursor();
         long windowBytes = (long) DigestWindows.WINDOW_BLOCKS * BLOCK_BYTES;
         long windowEnd = (from / windowBytes + 1) * windowBytes;
@@ -270,14 +253,14 @@ public final class DiskSynchronizer implements AutoCloseable {
                     replica,
                     from,
                     end,
-                    (at, length) -> digests.matches((from + at) / BLOCK_BYTES, digestOfZeros(length))
+                    (at, length) -> digests.matches((from + at) / BLOCK_BYTES, own.ofZeros((int) length))
                             ? null
                             : DiskOperation.TRIM);
         }
         image.read(from, buffer, 0, end - from);
         return forward(replica, from, end, (at, length) -> {
             boolean zero = isZero(at, length);
-            byte[] digest = zero ? digestOfZeros(length) : digest(buffer.asSlice(at, length));
+            byte[] digest = zero ? own.ofZeros((int) length) : own.of(buffer.asSlice(at, length));
             if (digests.matches((from + at) / BLOCK_BYTES, digest)) {
                 return null;
             }
@@ -292,15 +275,6 @@ public final class DiskSynchronizer implements AutoCloseable {
 
     private boolean isZero(long at, long length) {
         return MemorySegment.mismatch(buffer, at, at + length, zeros, 0, length) == -1;
-    }
-
-    private byte[] digestOfZeros(long length) {
-        return length == BLOCK_BYTES ? zeroDigest : digest(zeros.asSlice(0, length));
-    }
-
-    private byte[] digest(MemorySegment data) {
-        sha256.update(data.asByteBuffer());
-        return sha256.digest();
     }
 
     /** Forwards what the backup lacks of a range that is in the buffer, neighbours together, and moves the cursor. */

@@ -226,14 +226,11 @@ public final class GuestDisk implements NbdExport {
         flusher.shutDown();
     }
 
-    /** Waits for changes and the fdatasync under way. */
-    void close() {
-        flusher.close();
-        order.lock();
-        try {
-            replica = null;
-        } finally {
-            order.unlock();
-        }
+    /** Waits for changes and the fdatasync under way; false when that takes too long. */
+    boolean close(Closing closing) {
+        boolean isFlushed = flusher.close(closing);
+        boolean isWritten = closing.await(order, "a change of disk " + name);
+        replica = null;
+        return isFlushed && isWritten;
     }
 }

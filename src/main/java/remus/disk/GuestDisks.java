@@ -1,5 +1,6 @@
 package remus.disk;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -44,9 +45,6 @@ import remus.checkpoint.StagedCheckpoint;
  * <p>End: {@link #shutDown}, then the NBD server is closed, whose workers wait for nothing any more, then {@link #close}.
  */
 public final class GuestDisks implements CheckpointDevice, AutoCloseable {
-    /** Most disks of a VM. */
-    public static final int MAX_DISKS = 8;
-
     /** What the disks may be used for; transitions are listed in the class header. */
     public enum Mode {
         STANDBY,
@@ -93,8 +91,9 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
 
     /** @param disks in the order of the VM's definition; their images are not closed with this object */
     public GuestDisks(List<Disk> disks, Mode mode, Listener listener, Time time) {
-        if (disks.size() > MAX_DISKS) {
-            throw new IllegalArgumentException(disks.size() + " disks, a VM has " + MAX_DISKS + " at most");
+        if (disks.size() > DiskForwarding.MAX_DISKS) {
+            throw new IllegalArgumentException(
+                    disks.size() + " disks, a VM has " + DiskForwarding.MAX_DISKS + " at most");
         }
         this.listener = listener;
         this.time = time;
@@ -356,13 +355,28 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
         disks.forEach(GuestDisk::shutDown);
     }
 
-    /** Waits until the changes and flushes under way are done. The NBD server must be closed before. */
+    /**
+     * Waits until the changes and flushes under way are done, all together for {@link Closing#LIMIT} at most. The NBD server
+     * must be closed before.
+     */
     @Override
     public void close() {
+        closeWithin(Closing.LIMIT);
+    }
+
+    /** Returns whether nothing is under way any more. */
+    boolean closeWithin(Duration limit) {
         shutDown();
+        Closing closing = Closing.within(limit);
+        boolean isQuiet = true;
         synchronized (synchronizers) {
-            synchronizers.forEach(DiskSynchronizer::close);
+            for (DiskSynchronizer each : synchronizers) {
+                isQuiet &= each.close(closing);
+            }
         }
-        disks.forEach(GuestDisk::close);
+        for (GuestDisk disk : disks) {
+            isQuiet &= disk.close(closing);
+        }
+        return isQuiet;
     }
 }

@@ -21,7 +21,7 @@ import remus.base.ErrorCategory;
  *
  * <p>Thread-safe. Holds one owed entry per epoch in flight and one for earlier sessions, so a few at most.
  */
-final class ImageFlusher implements AutoCloseable {
+final class ImageFlusher {
     private final String disk;
     private final BlockImage image;
     private final Consumer<DiskException> failed;
@@ -221,14 +221,9 @@ final class ImageFlusher implements AutoCloseable {
         notifyAll();
     }
 
-    /** Waits for the fdatasync under way, if there is one. */
-    @Override
-    public void close() {
+    /** Waits for the fdatasync under way, if there is one; false when that takes too long. */
+    boolean close(Closing closing) {
         shutDown();
-        try {
-            thread.join();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        return closing.await(thread, "the flusher of disk " + disk);
     }
 }

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +27,7 @@ import remus.checkpoint.CheckpointException;
  * is safe in the log. After an error that is none of a disk nothing is tried again. Safe for many threads; the listener is
  * called without the lock.
  */
-final class ImageWriter implements AutoCloseable {
+final class ImageWriter {
     /** How long anybody waits for a disk. */
     static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -68,8 +67,7 @@ final class ImageWriter implements AutoCloseable {
 
     // Confined to the thread.
     private final WriteAheadImages images;
-    private final Arena arena = Arena.ofShared();
-    private final BlockDigests blockDigests = new BlockDigests(arena);
+    private final BlockDigests blockDigests = new BlockDigests(Arena.ofAuto());
 
     // All below is guarded by the lock.
     private final ReentrantLock lock = new ReentrantLock();
@@ -496,9 +494,13 @@ final class ImageWriter implements AutoCloseable {
         listener.failed(reason);
     }
 
-    /** Ends the thread after what it is doing now; what it has not begun is dropped. */
-    @Override
-    public void close() {
+    /**
+     * Ends the thread after what it is doing now; what it has not begun is dropped.
+     *
+     * @param atEnd frees what the thread uses, once that has ended
+     * @return whether it has ended in time
+     */
+    boolean close(Closing closing, Runnable atEnd) {
         CompletableFuture<@Nullable Void> waiting;
         lock.lock();
         try {
@@ -508,24 +510,11 @@ final class ImageWriter implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                TimeUnit.MILLISECONDS.timedJoin(thread, PATIENCE.toMillis());
-                if (thread.isAlive()) {
-                    LOG.warn("the disks of {} still write after {} s", vm, PATIENCE.toSeconds());
-                }
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        boolean hasEnded = closing.await(thread, "the writer of the disks of " + vm, atEnd);
         if (waiting != null) {
             waiting.completeExceptionally(
                     new CheckpointException(ErrorCategory.FATAL, "the disks of %s are closed".formatted(vm), null));
         }
-        arena.close();
+        return hasEnded;
     }
 }

@@ -13,6 +13,7 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Term;
+import remus.checkpoint.DiskForwarding;
 
 /**
  * What a redo log says about itself, as it stands in one of the log's two header slots (docs/DISK-FORMAT.md). Immutable.
@@ -85,7 +86,7 @@ record LogHeader(
     static final int SLOT_BYTES = 64 << 10;
 
     static final int SLOTS = 2;
-    static final int MAX_DISKS = 8;
+    static final int MAX_DISKS = DiskForwarding.MAX_DISKS;
     static final int MAX_NAME_BYTES = 255;
     static final int MAX_PATH_BYTES = 4096; // PATH_MAX of include/uapi/linux/limits.h
     private static final int CRC_OFFSET = 4;

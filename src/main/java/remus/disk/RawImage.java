@@ -11,6 +11,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import remus.linux.Errno;
 import remus.linux.LinuxException;
 import remus.linux.PositionalFile;
@@ -39,6 +41,8 @@ public final class RawImage implements BlockImage {
     private static final int FILE_TYPE_MASK = 0xf000;
     private static final int REGULAR_FILE = 0x8000;
     private static final int BLOCK_DEVICE = 0x6000;
+
+    private static final Logger LOG = LoggerFactory.getLogger(RawImage.class);
 
     private final Path path;
     private final PositionalFile file;
@@ -364,10 +368,19 @@ public final class RawImage implements BlockImage {
         return DiskException.failed(verb + " " + length + " bytes at " + offset + " of image " + path, cause);
     }
 
-    /** Lets go of the image when the operations under way are done; what was not synced is left to the kernel. */
+    /**
+     * Lets go of the image when the operations under way are done; what was not synced is left to the kernel. Where that
+     * takes longer than {@link PositionalFile#CLOSE_LIMIT}, the image stays open and locked until they are.
+     */
     @Override
     public void close() {
-        file.close();
+        if (!file.closeWithin(PositionalFile.CLOSE_LIMIT)) {
+            LOG.error(
+                    "image {} is still in use {} s after its end: its disk does not answer, and nobody else can open it "
+                            + "until that does; see the kernel's log (dmesg), and mend the disk or the way to it",
+                    path,
+                    PositionalFile.CLOSE_LIMIT.toSeconds());
+        }
     }
 
     @FunctionalInterface

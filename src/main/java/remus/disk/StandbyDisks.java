@@ -3,6 +3,7 @@ package remus.disk;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -306,18 +307,27 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
         return new CheckpointException(ErrorCategory.RETRY, message, null);
     }
 
-    /** What is not in the log yet is dropped; the log keeps the rest. May be called repeatedly. */
+    /**
+     * What is not in the log yet is dropped; the log keeps the rest. Waits for a disk that does not answer for
+     * {@link Closing#LIMIT}; what is in use then is freed when it answers. May be called repeatedly.
+     */
     @Override
     public void close() {
+        closeWithin(Closing.LIMIT);
+    }
+
+    /** Returns whether all of it is closed. */
+    boolean closeWithin(Duration limit) {
         if (isClosed) {
-            return;
+            return true;
         }
         isClosed = true;
-        try {
-            writer.close();
-        } finally {
-            blocks.close();
-            log.close();
-        }
+        return writer.close(Closing.within(limit), () -> {
+            try {
+                blocks.close();
+            } finally {
+                log.close();
+            }
+        });
     }
 }

@@ -16,7 +16,8 @@ import remus.base.Invariant;
  *
  * <p>After a {@link DiskException} the same call may be made again. What images took and did not make durable is then
  * written to them anew from the log: a failed fdatasync leaves the kernel's copy in doubt, and a second one proves
- * nothing. The synchronization has no log, so a failed fdatasync ends it: {@link #isLost}. One thread at a time.
+ * nothing. The synchronization has no log, so a failed fdatasync ends it: nobody knows what the images took, and every
+ * later call fails. One thread at a time.
  */
 final class WriteAheadImages {
     private final RedoLog log;
@@ -39,11 +40,6 @@ final class WriteAheadImages {
 
     boolean isConsistent() {
         return log.state() == LogHeader.State.CONSISTENT;
-    }
-
-    /** Whether the synchronization has to begin anew, for nobody knows what the images took. */
-    boolean isLost() {
-        return isLost;
     }
 
     /** The last checkpoint whose writes are safe here. */

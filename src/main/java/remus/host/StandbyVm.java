@@ -92,10 +92,6 @@ final class StandbyVm implements HostedVm {
         return hello.vm();
     }
 
-    Term term() {
-        return term;
-    }
-
     // ---- the agent
 
     /** The agent's life: until the VM is dropped, or has ended after it was activated here. */

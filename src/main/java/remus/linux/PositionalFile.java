@@ -5,7 +5,9 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.StampedLock;
 
 /**
@@ -13,13 +15,16 @@ import java.util.concurrent.locks.StampedLock;
  * pwrite(2)), so there is nothing to share but the descriptor. Unlike the JDK's channels it survives an interrupted
  * thread, and it knows about holes, space and the exclusive lock.
  *
- * <p>Thread-safe. Every range is checked by the kernel only; segments must be native. {@link #close} waits for the calls
- * that are under way, so that no call ever meets a descriptor that has come to mean something else; a call after it
- * throws {@link IllegalStateException}.
+ * <p>Thread-safe. Every range is checked by the kernel only; segments must be native. The descriptor is closed when no call
+ * is under way any more, so that none ever meets a descriptor that has come to mean something else; a call after
+ * {@link #close} throws {@link IllegalStateException}.
  */
 public final class PositionalFile implements AutoCloseable {
     /** What {@link #readCached} returns where the call would have to wait for the disk. */
     public static final int WOULD_WAIT = -1;
+
+    /** How long closing waits for calls that are under way. */
+    public static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
 
     static final int O_EXCL = 0x80;
     static final int LOCK_EXCLUSIVE_NOW = 2 | 4;
@@ -34,6 +39,7 @@ public final class PositionalFile implements AutoCloseable {
 
     private final FileDescriptor descriptor;
     private final StampedLock use = new StampedLock();
+    private volatile boolean isClosing;
 
     private PositionalFile(FileDescriptor descriptor) {
         this.descriptor = descriptor;
@@ -54,7 +60,7 @@ public final class PositionalFile implements AutoCloseable {
      * in this process or another, holds it.
      */
     public boolean tryLock() throws LinuxException {
-        long stamp = use.readLock();
+        long stamp = beginCall();
         try {
             long result = Syscalls.call(SyscallNumbers.FLOCK, descriptor.number(), LOCK_EXCLUSIVE_NOW, 0);
             if (result == -Errno.EAGAIN) {
@@ -63,7 +69,7 @@ public final class PositionalFile implements AutoCloseable {
             Syscalls.check("flock(" + descriptor + ")", result);
             return true;
         } finally {
-            use.unlockRead(stamp);
+            endCall(stamp);
         }
     }
 
@@ -85,7 +91,7 @@ public final class PositionalFile implements AutoCloseable {
     private long transfer(String name, int call, long position, MemorySegment segment, long at, long length)
             throws LinuxException {
         long address = addressOf(segment, at, length);
-        long stamp = use.readLock();
+        long stamp = beginCall();
         try {
             long result;
             do {
@@ -99,7 +105,7 @@ public final class PositionalFile implements AutoCloseable {
             }
             return result;
         } finally {
-            use.unlockRead(stamp);
+            endCall(stamp);
         }
     }
 
@@ -112,7 +118,7 @@ public final class PositionalFile implements AutoCloseable {
         MemorySegment vector = VECTOR.get();
         vector.set(JAVA_LONG, 0, address);
         vector.set(JAVA_LONG, 8, length);
-        long stamp = use.readLock();
+        long stamp = beginCall();
         try {
             // SAFETY: one iovec of this thread's own, pointing to a range that was checked against its segment; both
             // are
@@ -124,7 +130,7 @@ public final class PositionalFile implements AutoCloseable {
             }
             return Syscalls.check("preadv2(" + descriptor + ", " + length + " bytes at " + position + ")", result);
         } finally {
-            use.unlockRead(stamp);
+            endCall(stamp);
         }
     }
 
@@ -138,7 +144,7 @@ public final class PositionalFile implements AutoCloseable {
 
     /** Returns when all that was written is on the disk (fdatasync(2)). */
     public void sync() throws LinuxException {
-        long stamp = use.readLock();
+        long stamp = beginCall();
         try {
             long result;
             do {
@@ -146,7 +152,7 @@ public final class PositionalFile implements AutoCloseable {
             } while (result == -Errno.EINTR);
             Syscalls.check("fdatasync(" + descriptor + ")", result);
         } finally {
-            use.unlockRead(stamp);
+            endCall(stamp);
         }
     }
 
@@ -167,7 +173,7 @@ public final class PositionalFile implements AutoCloseable {
     }
 
     private boolean allocate(String name, int mode, long position, long length) throws LinuxException {
-        long stamp = use.readLock();
+        long stamp = beginCall();
         try {
             long result;
             do {
@@ -180,7 +186,7 @@ public final class PositionalFile implements AutoCloseable {
                     "fallocate(" + name + ", " + descriptor + ", " + length + " bytes at " + position + ")", result);
             return true;
         } finally {
-            use.unlockRead(stamp);
+            endCall(stamp);
         }
     }
 
@@ -195,7 +201,7 @@ public final class PositionalFile implements AutoCloseable {
     }
 
     private long seek(String name, long position, int whence) throws LinuxException {
-        long stamp = use.readLock();
+        long stamp = beginCall();
         try {
             // That it moves the descriptor's own position is of no matter: nobody here uses that.
             long result = Syscalls.call(SyscallNumbers.LSEEK, descriptor.number(), position, whence);
@@ -203,13 +209,65 @@ public final class PositionalFile implements AutoCloseable {
                     ? SparseFile.NONE
                     : Syscalls.check("lseek(" + name + ", " + descriptor + ")", result);
         } finally {
-            use.unlockRead(stamp);
+            endCall(stamp);
         }
     }
 
+    /** The descriptor stays open until {@link #endCall}. */
+    long beginCall() {
+        if (isClosing) {
+            throw new IllegalStateException(descriptor + " is closed");
+        }
+        return use.readLock();
+    }
+
+    void endCall(long stamp) {
+        use.unlockRead(stamp);
+    }
+
+    /** As {@link #closeWithin}, with {@link #CLOSE_LIMIT}. */
     @Override
     public void close() {
-        long stamp = use.writeLock();
+        closeWithin(CLOSE_LIMIT);
+    }
+
+    /**
+     * Closes the file when the calls under way have ended. Where that takes longer than {@code limit}, which means that a
+     * device does not answer, the file stays open and locked until they have, and is closed by a thread that waits for
+     * them. An interrupt is kept for later.
+     *
+     * @return whether it is closed
+     */
+    public boolean closeWithin(Duration limit) {
+        isClosing = true;
+        long stamp = awaitNoCall(limit);
+        if (stamp == 0) {
+            Thread.ofPlatform().daemon().name("close-" + descriptor).start(() -> closeNow(use.writeLock()));
+            return false;
+        }
+        closeNow(stamp);
+        return true;
+    }
+
+    private long awaitNoCall(Duration limit) {
+        boolean interrupted = false;
+        long deadline = System.nanoTime() + limit.toNanos();
+        try {
+            while (true) {
+                try {
+                    return use.tryWriteLock(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private void closeNow(long stamp) {
         try {
             descriptor.close();
         } finally {

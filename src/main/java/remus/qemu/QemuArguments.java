@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.UUID;
+import remus.checkpoint.DiskForwarding;
 
 /**
  * QEMU's command line for a VM definition. The primary and its standby get the same machine from it, device by device
@@ -19,7 +20,7 @@ public final class QemuArguments {
     public static final int MAX_NICS = 8;
 
     /** Most disks of a VM. */
-    public static final int MAX_DISKS = 8;
+    public static final int MAX_DISKS = DiskForwarding.MAX_DISKS;
 
     /** Transports that microvm has without a second I/O APIC: for its interfaces and disks together. */
     public static final int MAX_MICROVM_DEVICES = 8;

@@ -241,7 +241,7 @@ class DiskSynchronizerTest {
             DiskSynchronizer synchronizer = rig.disks.synchronizer(COMPARED, outcome);
             synchronizer.start();
             Background.await("the comparison", () -> backup.comparedBlocks() > 0);
-            synchronizer.close();
+            assertTrue(synchronizer.close(Closing.within(Closing.LIMIT)));
             assertEquals(1, outcome.ended.getCount());
             assertTrue(outcome.reports.isEmpty());
             backup.close();
@@ -257,7 +257,7 @@ class DiskSynchronizerTest {
             DiskSynchronizer synchronizer =
                     rig.synchronize(backup, new DiskSynchronizer.Settings(1000, Set.of()), outcome);
             Background.await("the first write", () -> !backup.log().isEmpty());
-            synchronizer.close();
+            assertTrue(synchronizer.close(Closing.within(Closing.LIMIT)));
             assertEquals(1, outcome.ended.getCount());
             backup.close();
         }
@@ -273,7 +273,7 @@ class DiskSynchronizerTest {
             DiskSynchronizer synchronizer = rig.synchronize(backup, FRESH, outcome);
             Background.await("a full channel", () -> backup.waiting() > 0);
             backup.close();
-            synchronizer.close();
+            assertTrue(synchronizer.close(Closing.within(Closing.LIMIT)));
             assertEquals(1, outcome.ended.getCount());
             assertFalse(rig.disks.isReplicated());
         }

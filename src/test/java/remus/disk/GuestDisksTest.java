@@ -21,6 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import remus.base.EpochId;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.DiskForwarding;
 import remus.checkpoint.DiskOperation;
 import remus.checkpoint.DiskWriteCount;
 import remus.checkpoint.StagedCheckpoint;
@@ -376,7 +377,7 @@ class GuestDisksTest {
     @Test
     void aVmHasALimitedNumberOfDisks() {
         List<GuestDisks.Disk> nine = new ArrayList<>();
-        for (int i = 0; i <= GuestDisks.MAX_DISKS; i++) {
+        for (int i = 0; i <= DiskForwarding.MAX_DISKS; i++) {
             nine.add(new GuestDisks.Disk("disk" + i, rig.images.getFirst()));
         }
         GuestDisks.Listener listener = new GuestDisks.Listener() {

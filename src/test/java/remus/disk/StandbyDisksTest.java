@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -287,6 +288,18 @@ class StandbyDisksTest {
     }
 
     @Test
+    void aDiskThatHangsKeepsNobodyFromClosingAndItsWriteIsCompletedLater() throws Exception {
+        begin();
+        CrashImage.Stall stall = image.stall();
+        receive(E2, 0, filled(8192, 2));
+        disks.whole(E2);
+        await(() -> logFile.content()[(int) RedoLog.RECORDS_OFFSET] != 0);
+        assertFalse(disks.closeWithin(Duration.ofMillis(20)));
+        stall.close();
+        await(() -> content(8191, 1)[0] == 2);
+    }
+
+    @Test
     void moreThanAPrimaryMaySendIsRefused() throws Exception {
         begin();
         CrashImage.Stall stall = logFile.stall();
@@ -322,7 +335,7 @@ class StandbyDisksTest {
         await(() -> agent.getState() == Thread.State.TIMED_WAITING);
         assertEquals(0, disks.figures().synchronizedBytes());
         stall.close();
-        assertTrue(agent.join(java.time.Duration.ofSeconds(30)), "it goes on");
+        assertTrue(agent.join(Duration.ofSeconds(30)), "it goes on");
         disks.finishApplying();
         assertEquals(300 * 8192, disks.figures().synchronizedBytes());
         // Every 32 KiB, so that the first checkpoint finds little to do.

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import remus.linux.Errno;
@@ -16,6 +17,8 @@ final class TestImage implements BlockImage {
     private int syncsLetThrough;
     final AtomicInteger syncsBegun = new AtomicInteger();
     volatile @Nullable ImageFault failing;
+    private volatile @Nullable Hang hanging;
+    private volatile boolean met;
     volatile @Nullable Error broken;
 
     TestImage(Path path, long bytes) throws DiskException {
@@ -56,7 +59,36 @@ final class TestImage implements BlockImage {
         }
     }
 
+    /** From now on operations of that kind do not come back, until the latch that is returned is counted down. */
+    CountDownLatch hang(ImageFault operation) {
+        CountDownLatch end = new CountDownLatch(1);
+        hanging = new Hang(operation, end);
+        return end;
+    }
+
+    /** Whether somebody has met the {@link #hang}. */
+    boolean hangs() {
+        return met;
+    }
+
+    private record Hang(ImageFault operation, CountDownLatch end) {}
+
+    private void awaitEndOfHang(ImageFault operation) {
+        Hang hang = hanging;
+        if (hang != null && hang.operation() == operation) {
+            met = true;
+            while (hang.end().getCount() > 0) {
+                try {
+                    hang.end().await();
+                } catch (InterruptedException e) {
+                    // As a call to the kernel that can't be interrupted.
+                }
+            }
+        }
+    }
+
     private void reached(ImageFault operation) throws DiskException {
+        awaitEndOfHang(operation);
         if (failing == operation) {
             throw DiskException.failed(operation + " of image " + image.path(), new LinuxException("test", Errno.EIO));
         }
