@@ -33,6 +33,7 @@ class HouseTest {
             Map.entry("network", List.of("base", "linux", "checkpoint")),
             Map.entry("replication", List.of("base", "wire", "checkpoint")),
             Map.entry("qemu", List.of("base", "linux", "checkpoint")),
+            Map.entry("zookeeper", List.of("base", "availability")),
             Map.entry("api", List.of("base")),
             Map.entry(
                     "bench",
@@ -90,6 +91,17 @@ class HouseTest {
                 .orShould()
                 .dependOnClassesThat()
                 .haveFullyQualifiedName("java.lang.foreign.SymbolLookup")
+                .check(CLASSES);
+    }
+
+    @Test
+    void zooKeepersTypesStayInTheirRoom() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("remus.zookeeper")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.apache.zookeeper..", "org.apache.curator..")
                 .check(CLASSES);
     }
 
