@@ -4,6 +4,8 @@ package remus.api;
 public enum EventType {
     /** Who owns the VM is being decided, or has been; the reason says what and by which term. */
     OWNERSHIP,
+    /** The arbiter can be asked again, or no more: decisions about the VM would have to wait. */
+    ARBITER,
     /** The VM runs, unprotected. */
     STARTED,
     /** A protection session to a backup begins. */

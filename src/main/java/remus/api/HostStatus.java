@@ -7,8 +7,9 @@ import java.util.List;
  *
  * @param host the host's name
  * @param vms all VMs that this host runs, backs up or has run, by name
+ * @param arbiter who decides which host owns a VM
  */
-public record HostStatus(String host, List<VmStatus> vms) {
+public record HostStatus(String host, List<VmStatus> vms, ArbiterView arbiter) {
     public HostStatus {
         vms = List.copyOf(vms);
     }

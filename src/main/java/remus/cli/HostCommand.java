@@ -65,16 +65,26 @@ final class HostCommand extends Command {
     @Option(
             names = "--config",
             paramLabel = "FILE",
-            description = "YAML file with the keys name, listen, api, state, arbiter and peers; options go before it.")
+            description =
+                    "YAML file with the keys name, listen, api, state, arbiter, arbiterCredential and peers; options go before it.")
     private @Nullable Path config;
 
     @Option(
             names = "--arbiter",
-            paramLabel = "none",
+            paramLabel = "ARBITER",
             converter = ArbiterConverter.class,
-            description = "Who decides which host owns a VM; default and only one so far: none.")
-    @SuppressWarnings("UnusedVariable") // There is one choice only; the converter refuses the others.
+            description = {
+                "Who decides which host owns a VM: none (default: each host by its own failure detector),"
+                        + " zookeeper:HOST:PORT[,HOST:PORT...], or embedded[:PORT], a server in this process for trying"
+                        + " things out."
+            })
     private @Nullable String arbiter;
+
+    @Option(
+            names = "--arbiter-credential",
+            paramLabel = "FILE",
+            description = "One line USER:SECRET, who this host is to ZooKeeper; readable by its owner only.")
+    private @Nullable Path arbiterCredential;
 
     @Option(
             names = "--peers",
@@ -97,7 +107,7 @@ final class HostCommand extends Command {
     }
 
     private HostConfiguration configuration() throws RemusException {
-        HostSettings settings = new HostSettings(name, listen, api, state, peers);
+        HostSettings settings = new HostSettings(name, listen, api, state, arbiter, arbiterCredential, peers);
         Path file = config;
         if (file != null) {
             String text = TextFile.read(file, HostSettings.MAX_CHARS, "--config");

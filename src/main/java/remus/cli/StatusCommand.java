@@ -37,7 +37,10 @@ final class StatusCommand extends Command.OfApi {
             print(json ? Json.write(host) : StatusText.table(host));
         } else {
             VmStatus status = find(host, vm);
-            print(json ? Json.write(new HostStatus(host.host(), List.of(status))) : StatusText.details(host, status));
+            print(
+                    json
+                            ? Json.write(new HostStatus(host.host(), List.of(status), host.arbiter()))
+                            : StatusText.details(host, status));
         }
     }
 

@@ -3,6 +3,7 @@ package remus.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import remus.api.ArbiterView;
 import remus.api.CheckpointStatus;
 import remus.api.HostStatus;
 import remus.api.OutputStatus;
@@ -41,10 +42,18 @@ final class StatusText {
             return "Host %s has no VMs; boot one with 'remus start VM.yaml'.".formatted(host.host());
         }
         List<String> lines = new ArrayList<>();
-        lines.add("Host %s".formatted(host.host()));
+        lines.add("Host %s".formatted(host.host()) + arbiter(host.arbiter()));
         lines.add(ROW.formatted("NAME", "ROLE", "STATE", "TERM", "EPOCH", "PAUSE ms", "DIRTY", "COMMIT", "HELD"));
         host.vms().forEach(vm -> addRows(lines, vm));
         return String.join(System.lineSeparator(), lines);
+    }
+
+    /** Nothing where there is none: that is the plain case. */
+    private static String arbiter(ArbiterView arbiter) {
+        return arbiter.equals(ArbiterView.NONE)
+                ? ""
+                : ", arbiter " + arbiter.name()
+                        + (arbiter.reachable() ? "" : " (can't be asked: " + arbiter.reason() + ")");
     }
 
     private static void addRows(List<String> lines, VmStatus vm) {

@@ -271,6 +271,11 @@ final class ActiveVm implements HostedVm {
     }
 
     @Override
+    public VmStatus published() {
+        return status.published();
+    }
+
+    @Override
     public OwnerAnswer ownerAnswer() {
         return status.ownerAnswer();
     }

@@ -1,18 +1,30 @@
 package remus.host;
 
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import remus.api.ArbiterView;
 import remus.availability.Arbiter;
+import remus.availability.ArbiterChoice;
 import remus.availability.OwnershipAgent;
+import remus.base.CloseStack;
+import remus.base.Time;
+import remus.host.OperationException.Kind;
+import remus.zookeeper.ArbiterSetUpException;
+import remus.zookeeper.ArbiterStatus;
+import remus.zookeeper.EmbeddedZooKeeper;
+import remus.zookeeper.ZooKeeperArbiter;
+import remus.zookeeper.ZooKeeperCredential;
 
 /**
- * How this daemon finds out which host owns a VM.
- *
- * @param arbiter the one that all hosts share; null: there is none, each host decides by what it knows of the other
- * @param incarnation differs each time the daemon starts; part of every request to the arbiter
+ * How this daemon finds out which host owns a VM: by the arbiter that all hosts share, of which it is a client and, where
+ * that is embedded, the server; or by what each host knows of the other. Thread-safe.
  */
-record Arbitration(@Nullable Arbiter arbiter, String incarnation) implements AutoCloseable {
+final class Arbitration implements AutoCloseable {
     /** Between two questions to servers about what is not decided yet; also how often a paused loser asks for the record. */
     private static final Duration RETRY_PAUSE = Duration.ofMillis(200);
 
@@ -22,8 +34,88 @@ record Arbitration(@Nullable Arbiter arbiter, String incarnation) implements Aut
     /** Longer than a take-over takes, a loading that is tried again included. */
     private static final Duration ACTIVATION_DEADLINE = Duration.ofSeconds(20);
 
-    static Arbitration by(@Nullable Arbiter arbiter) {
-        return new Arbitration(arbiter, UUID.randomUUID().toString().substring(0, 8));
+    private static final int INCARNATION_CHARS = 8;
+
+    private final CloseStack parts;
+    private final @Nullable Arbiter arbiter;
+    private final Supplier<ArbiterView> view;
+    private final String incarnation = UUID.randomUUID().toString().substring(0, INCARNATION_CHARS);
+
+    private Arbitration(CloseStack parts, @Nullable Arbiter arbiter, Supplier<ArbiterView> view) {
+        this.parts = parts;
+        this.arbiter = arbiter;
+        this.view = view;
+    }
+
+    /**
+     * @param choice what the host was told
+     * @param credentialFile of an ensemble's, or null
+     * @param directory an embedded server keeps its records there
+     * @param changed told, on any thread, when it can be asked again or no more
+     * @throws OperationException when it can't be set up as asked; servers that do not answer are no reason
+     */
+    static Arbitration open(
+            ArbiterChoice choice,
+            @Nullable Path credentialFile,
+            Path directory,
+            Time time,
+            Consumer<ArbiterView> changed)
+            throws OperationException {
+        try (CloseStack onFailure = new CloseStack()) {
+            CloseStack parts = onFailure.push(new CloseStack());
+            Arbitration opened = switch (choice) {
+                case ArbiterChoice.None _ -> new Arbitration(parts, null, () -> ArbiterView.NONE);
+                case ArbiterChoice.Embedded(var listen) -> {
+                    EmbeddedZooKeeper server = parts.push(EmbeddedZooKeeper.start(directory, listen));
+                    ArbiterChoice.Ensemble alone =
+                            new ArbiterChoice.Ensemble(List.of(server.address()), ArbiterChoice.DEFAULT_ROOT);
+                    yield connected(parts, "embedded:" + server.address(), alone, null, time, changed);
+                }
+                case ArbiterChoice.Ensemble ensemble ->
+                    connected(
+                            parts,
+                            ensemble.toString(),
+                            ensemble,
+                            credentialFile == null ? null : ZooKeeperCredential.read(credentialFile),
+                            time,
+                            changed);
+            };
+            onFailure.release();
+            return opened;
+        } catch (ArbiterSetUpException e) {
+            throw new OperationException(Kind.FAILED, "arbiter: " + e.getMessage(), "", e);
+        }
+    }
+
+    private static Arbitration connected(
+            CloseStack parts,
+            String name,
+            ArbiterChoice.Ensemble ensemble,
+            @Nullable ZooKeeperCredential credential,
+            Time time,
+            Consumer<ArbiterView> changed) {
+        ZooKeeperArbiter client = parts.push(
+                ZooKeeperArbiter.start(ensemble, credential, time, status -> changed.accept(view(name, status))));
+        return new Arbitration(parts, client, () -> view(name, client.status()));
+    }
+
+    private static ArbiterView view(String name, ArbiterStatus status) {
+        return new ArbiterView(name, status.state() == ArbiterStatus.State.CONNECTED, status.reason());
+    }
+
+    /** The arbiter that all hosts share; null: there is none. */
+    @Nullable
+    Arbiter arbiter() {
+        return arbiter;
+    }
+
+    ArbiterView view() {
+        return view.get();
+    }
+
+    /** Differs each time the daemon starts; part of every request to the arbiter. */
+    String incarnation() {
+        return incarnation;
     }
 
     OwnershipAgent.Pauses pauses() {
@@ -33,9 +125,6 @@ record Arbitration(@Nullable Arbiter arbiter, String incarnation) implements Aut
 
     @Override
     public void close() {
-        Arbiter shared = arbiter;
-        if (shared != null) {
-            shared.close();
-        }
+        parts.close();
     }
 }

@@ -4,6 +4,8 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import remus.availability.ArbiterChoice;
 import remus.base.HostAddress;
 import remus.host.OperationException.Kind;
 
@@ -14,10 +16,18 @@ import remus.host.OperationException.Kind;
  * @param listen where backups and primaries meet
  * @param api where commands arrive; keep it on a loopback address, for whoever reaches it controls the VMs
  * @param state absolute directory of this daemon's own, made when it does not exist
+ * @param arbiter who decides which host owns a VM
+ * @param arbiterCredential file with who this host is to an ensemble, or null
  * @param peers replication addresses of other hosts, by the names that VM definitions use
  */
 public record HostConfiguration(
-        String name, HostAddress listen, HostAddress api, Path state, Map<String, HostAddress> peers) {
+        String name,
+        HostAddress listen,
+        HostAddress api,
+        Path state,
+        ArbiterChoice arbiter,
+        @Nullable Path arbiterCredential,
+        Map<String, HostAddress> peers) {
     /** Port that hosts replicate over. */
     public static final int DEFAULT_LISTEN_PORT = 7420;
 
@@ -28,7 +38,7 @@ public record HostConfiguration(
     public static final HostAddress DEFAULT_API = new HostAddress("127.0.0.1", DEFAULT_API_PORT);
 
     /** Names of hosts and VMs: safe in file names, command lines and host names. */
-    static final Pattern NAME = Pattern.compile("[a-z0-9-]{1,40}");
+    static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9-]{0,39}");
 
     public HostConfiguration {
         peers = Map.copyOf(peers);

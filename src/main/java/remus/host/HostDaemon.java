@@ -15,6 +15,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import remus.api.ArbiterView;
 import remus.api.EventType;
 import remus.api.FailoverRequest;
 import remus.api.HostStatus;
@@ -24,6 +25,7 @@ import remus.api.VmStatus;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
+import remus.base.Term;
 import remus.host.OperationException.Kind;
 import remus.linux.BootTime;
 import remus.qemu.QemuException;
@@ -91,7 +93,13 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             BootTime time = new BootTime();
             EventLog events = resources.push(new EventLog(configuration.state(), time));
             PeerQuery peers = new PeerQuery(time);
-            Arbitration arbitration = resources.push(Arbitration.by(null));
+            VmRegistry registry = new VmRegistry();
+            Arbitration arbitration = resources.push(Arbitration.open(
+                    configuration.arbiter(),
+                    configuration.arbiterCredential(),
+                    configuration.state().resolve("arbiter"),
+                    time,
+                    view -> tellOfArbiter(view, registry, events)));
             HostServices services = new HostServices(
                     configuration.name(),
                     configuration.listen(),
@@ -102,7 +110,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     installation,
                     QEMU_LIMITS,
                     new AtomicLong(),
-                    new VmRegistry(),
+                    registry,
                     peers,
                     new ImageOwnership(configuration.name(), state, peers),
                     arbitration);
@@ -118,6 +126,16 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             if (!opened) {
                 resources.close();
             }
+        }
+    }
+
+    /** Each VM's story says when a decision about it would have to wait. */
+    private static void tellOfArbiter(ArbiterView view, VmRegistry registry, EventLog events) {
+        LOG.info("arbiter {}: {}", view.name(), view.reason());
+        String what = (view.reachable() ? "can be asked again: " : "can't be asked: ") + view.reason();
+        for (HostedVm vm : registry.all()) {
+            VmStatus status = vm.published();
+            events.publish(vm.name(), EventType.ARBITER, what, new Term(status.term()), new EpochId(status.epoch()));
         }
     }
 
@@ -144,7 +162,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             vms.add(vm.status());
         }
         vms.sort(Comparator.comparing(VmStatus::name));
-        return new HostStatus(configuration.name(), vms);
+        return new HostStatus(configuration.name(), vms, services.arbitration().view());
     }
 
     @Override

@@ -3,14 +3,17 @@ package remus.host;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import remus.availability.ArbiterChoice;
 import remus.base.HostAddress;
 import remus.host.OperationException.Kind;
 
 /**
  * What somebody said about a host's set-up, on the command line or in a file: any part may be missing. The keys of
- * the file are the long options: {@code name, listen, api, state, arbiter, peers}.
+ * the file are the long options: {@code name, listen, api, state, arbiter, arbiterCredential, peers}.
  *
+ * @param arbiter as {@link ArbiterChoice#parse} reads it
  * @param peers empty when nothing is said
  */
 public record HostSettings(
@@ -18,6 +21,8 @@ public record HostSettings(
         @Nullable HostAddress listen,
         @Nullable HostAddress api,
         @Nullable Path state,
+        @Nullable String arbiter,
+        @Nullable Path arbiterCredential,
         Map<String, HostAddress> peers) {
     /** Longest configuration file, in characters. */
     public static final int MAX_CHARS = 64 << 10;
@@ -39,7 +44,8 @@ public record HostSettings(
         HostAddress listen = yaml.value("listen", HostSettings::listenAddress);
         HostAddress api = yaml.value("api", HostSettings::apiAddress);
         Path state = yaml.value("state", baseDirectory::resolve);
-        yaml.value("arbiter", HostSettings::checkedArbiter);
+        String arbiter = yaml.value("arbiter", HostSettings::checkedArbiter);
+        Path credential = yaml.value("arbiterCredential", baseDirectory::resolve);
         Map<String, HostAddress> peers = new HashMap<>();
         StrictYaml peersYaml = yaml.mapping("peers");
         if (peersYaml != null) {
@@ -54,7 +60,7 @@ public record HostSettings(
         }
         yaml.end();
         yaml.refuseProblems(WHAT);
-        return new HostSettings(name, listen, api, state, peers);
+        return new HostSettings(name, listen, api, state, arbiter, credential, peers);
     }
 
     /** @throws IllegalArgumentException saying what a name looks like */
@@ -66,11 +72,9 @@ public record HostSettings(
         return text;
     }
 
-    /** @throws IllegalArgumentException when it is none of those that exist */
+    /** @throws IllegalArgumentException saying what an arbiter looks like */
     public static String checkedArbiter(String text) {
-        if (!text.equals("none")) {
-            throw new IllegalArgumentException(StrictYaml.shown(text) + " is not supported yet: only none is");
-        }
+        Objects.requireNonNull(ArbiterChoice.parse(text));
         return text;
     }
 
@@ -91,6 +95,8 @@ public record HostSettings(
                 listen == null ? others.listen : listen,
                 api == null ? others.api : api,
                 state == null ? others.state : state,
+                arbiter == null ? others.arbiter : arbiter,
+                arbiterCredential == null ? others.arbiterCredential : arbiterCredential,
                 peers.isEmpty() ? others.peers : peers);
     }
 
@@ -109,6 +115,8 @@ public record HostSettings(
                 listen == null ? HostConfiguration.DEFAULT_LISTEN : listen,
                 api == null ? HostConfiguration.DEFAULT_API : api,
                 state.toAbsolutePath().normalize(),
+                arbiter == null ? new ArbiterChoice.None() : ArbiterChoice.parse(arbiter),
+                arbiterCredential,
                 peers);
     }
 }

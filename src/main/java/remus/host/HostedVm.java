@@ -18,6 +18,9 @@ sealed interface HostedVm permits ActiveVm, StandbyVm {
     /** What other hosts are told that ask who owns the VM. */
     OwnerAnswer ownerAnswer();
 
+    /** The status as it was told last, without asking the VM's agent. */
+    VmStatus published();
+
     /** Another host takes over in {@code term}: stop the VM, release nothing any more, then answer. */
     OwnerAnswer fence(Term term);
 

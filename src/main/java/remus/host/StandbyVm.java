@@ -269,6 +269,11 @@ final class StandbyVm implements HostedVm {
     }
 
     @Override
+    public VmStatus published() {
+        return status.published();
+    }
+
+    @Override
     public OwnerAnswer ownerAnswer() {
         return status.ownerAnswer();
     }

@@ -14,7 +14,8 @@ class JsonTest {
             "checkpoint":{"count":41,"pauseMicros":{"p50":1,"p99":2,"max":3},"dirtyPages":{"p50":4,"p99":5,"max":6},\
             "commitMicros":{"p50":7,"p99":8,"max":9},"bytesPerSecond":10},\
             "output":{"heldFrames":11,"heldBytes":12,"releasedFrames":13,"droppedFrames":14},\
-            "disk":[{"name":"root","pendingBytes":15,"syncedPercent":16}],"guestClockLagMillis":17}]}""";
+            "disk":[{"name":"root","pendingBytes":15,"syncedPercent":16}],"guestClockLagMillis":17}],\
+            "arbiter":{"name":"none","reachable":true,"reason":null}}""";
 
     private static final HostStatus DOCUMENT = new HostStatus(
             "alpha",
@@ -34,7 +35,8 @@ class JsonTest {
                             41, new Percentiles(1, 2, 3), new Percentiles(4, 5, 6), new Percentiles(7, 8, 9), 10),
                     new OutputStatus(11, 12, 13, 14),
                     List.of(new DiskStatus("root", 15, 16)),
-                    17)));
+                    17)),
+            ArbiterView.NONE);
 
     @Test
     void statusHasEveryKeyOfTheContractInItsOrder() {

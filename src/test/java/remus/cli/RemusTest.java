@@ -142,7 +142,7 @@ class RemusTest {
             host                                     | add --name NAME
             host --name alpha                        | add --state DIR
             host --name Alpha --state x              | 'Alpha' is not a name
-            host --name alpha --state x --arbiter zk | 'zk' is not supported yet
+            host --name alpha --state x --arbiter zk | 'zk' is not an arbiter
             host --name a --state x --listen :7      | ':7' is not an address
             host --name a --state x --peers beta     | beta
             host --name a --state x --peers B=b:1    | 'B' is not a name

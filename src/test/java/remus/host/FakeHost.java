@@ -54,7 +54,7 @@ public final class FakeHost implements HostOperations {
 
     @Override
     public synchronized HostStatus status() {
-        return new HostStatus("alpha", List.copyOf(vms.values()));
+        return new HostStatus("alpha", List.copyOf(vms.values()), remus.api.ArbiterView.NONE);
     }
 
     @Override

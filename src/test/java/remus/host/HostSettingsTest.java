@@ -5,15 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import remus.availability.ArbiterChoice;
 import remus.base.HostAddress;
 
 class HostSettingsTest {
     private static final Path BASE = Path.of("/etc/remus");
-    private static final HostSettings NOTHING = new HostSettings(null, null, null, null, Map.of());
+    private static final HostSettings NOTHING = new HostSettings(null, null, null, null, null, null, Map.of());
 
     @Test
     void aFileHasTheKeysOfTheOptions() throws Exception {
@@ -22,7 +24,8 @@ class HostSettingsTest {
                         listen: 192.0.2.1:7000
                         api: 127.0.0.1
                         state: alpha.state
-                        arbiter: none
+                        arbiter: zookeeper:zk1
+                        arbiterCredential: zk.secret
                         peers: {beta: "192.0.2.2:7420", gamma: "[2001:db8::7]:99"}
                         """, BASE).complete();
         assertEquals(
@@ -31,6 +34,8 @@ class HostSettingsTest {
                         new HostAddress("192.0.2.1", 7000),
                         new HostAddress("127.0.0.1", 7421),
                         Path.of("/etc/remus/alpha.state"),
+                        new ArbiterChoice.Ensemble(List.of(new HostAddress("zk1", 2181)), "/remus"),
+                        Path.of("/etc/remus/zk.secret"),
                         Map.of(
                                 "beta",
                                 new HostAddress("192.0.2.2", 7420),
@@ -42,7 +47,7 @@ class HostSettingsTest {
     @Test
     void theCommandLineGoesBeforeTheFile() throws Exception {
         HostSettings file = HostSettings.parse("name: alpha\nlisten: 192.0.2.1:7000\nstate: /a\n", BASE);
-        HostSettings flags = new HostSettings("omega", null, null, Path.of("/b"), Map.of());
+        HostSettings flags = new HostSettings("omega", null, null, Path.of("/b"), null, null, Map.of());
         HostConfiguration both = flags.orElse(file).complete();
         assertEquals("omega", both.name());
         assertEquals(7000, both.listen().port());
@@ -66,11 +71,11 @@ class HostSettingsTest {
             name: Alpha              | name: 'Alpha' is not a name
             listen: "1.2.3.4:x"      | listen: '1.2.3.4:x' is not an address
             api: "127.0.0.1:70000"   | api: '127.0.0.1:70000' is not an address
-            arbiter: embedded        | arbiter: 'embedded' is not supported yet
+            arbiter: zk              | arbiter: 'zk' is not an arbiter
             peers: [beta]            | peers: '["beta"]' is not a mapping
             peers: {BETA: "a:1"}     | peers.BETA: is not a host's name
             peers: {beta: "a:b"}     | peers.beta: 'a:b' is not an address
-            color: red               | color: unknown key: the keys here are api, arbiter, listen, name, peers, state
+            color: red               | color: unknown key: the keys here are api, arbiter, arbiterCredential, listen, name, peers, state
             """)
     void wrongValuesAreRefusedByName(String yaml, String expected) {
         String message = String.valueOf(assertThrows(OperationException.class, () -> HostSettings.parse(yaml, BASE))

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
+import remus.api.ArbiterView;
 import remus.api.CheckpointStatus;
 import remus.api.DiskStatus;
 import remus.api.ErrorDocument;
@@ -48,6 +49,7 @@ class OpenApiTest {
     private static final JsonNode DOCUMENT = read();
     private static final Map<String, Class<?>> RECORDS = Stream.<Class<?>>of(
                     HostStatus.class,
+                    ArbiterView.class,
                     VmStatus.class,
                     CheckpointStatus.class,
                     OutputStatus.class,
