@@ -18,7 +18,11 @@
 #ifndef HARM
 #define HARM    1               /* crashes, restarts of a daemon, deaths of a guest */
 #endif
+#ifdef PROGRESS
 #define ROOM    5               /* terms that may follow once faults have ended */
+#else
+#define ROOM    0
+#endif
 #define ALL     (TERMS + ROOM + 2)
 
 /* Where a host stands: PrimaryState and BackupState of the code, of which it has one at a time. */
@@ -63,72 +67,75 @@
 #define ASKED    1
 #define WELCOMED 2
 
-typedef Record { byte term; byte phase; bit owner; byte id }
+/* Bit fields keep a state small: a term has 4 bits, a role 5, an epoch 2. */
+typedef Record { unsigned term : 4; unsigned phase : 2; bit owner; unsigned id : 2 }
 
 typedef Host {
-    byte role;
-    byte rec;                   /* term of the record it goes by; each term has one record */
-    byte session;               /* term of its session, or 0 */
-    byte acked;                 /* primary: acknowledged epochs of the session */
-    bit  spent;                 /* ALONE: the next term was a session's */
-    bit  wokeLate;              /* ENTERING */
-    bit  contact;               /* GOING_ALONE: the backup said hello since */
-    byte seen;                  /* WAITING: term of the record that is waited on, or 0 */
-    bit  overdue;               /* WAITING: for longer than the activation deadline */
+    unsigned role : 5;
+    unsigned rec : 4;           /* term of the record it goes by; each term has one record */
+    unsigned session : 4;       /* term of its session, or 0 */
+    unsigned acked : 2;         /* primary: acknowledged epochs of the session */
+    bit spent;                  /* ALONE, OPENING: the next term was a session's */
+    bit wokeLate;               /* ENTERING */
+    bit contact;                /* GOING_ALONE: the backup said hello since */
+    unsigned seen : 4;          /* WAITING: term of the record that is waited on, or 0 */
+    bit overdue;                /* WAITING: for longer than the activation deadline */
 
-    byte step;                  /* of the inquiry */
-    byte want;                  /* phase that the record is to have, or 0 */
-    byte expect;                /* term of the record that is to be changed */
-    byte id;                    /* of the request */
-    bit  mayLand;               /* an attempt ended with unknown outcome */
-    byte answer;
+    unsigned step : 2;          /* of the inquiry */
+    unsigned want : 2;          /* phase that the record is to have, or 0 */
+    unsigned expect : 4;        /* term of the record that is to be changed */
+    unsigned id : 2;            /* of the request */
+    bit mayLand;                /* an attempt ended with unknown outcome */
+    unsigned answer : 2;
     Record got;
 
-    bit  guest;
-    bit  runs;                  /* and is not paused */
-    bit  flows;                 /* what it sends leaves at once */
-    bit  contains;              /* the guest's state knows that it sent the frame */
-    bit  held;                  /* the frame waits here */
+    bit guest;
+    bit runs;                   /* and is not paused */
+    bit flows;                  /* what it sends leaves at once */
+    bit contains;               /* the guest's state knows that it sent the frame */
+    bit held;                   /* the frame waits here */
 
-    byte imageEpoch;            /* backup: last whole checkpoint, or 0 */
-    bit  imageContains;         /* that checkpoint's guest had sent the frame */
-    bit  imageMixed             /* a part of another checkpoint was applied to it */
+    unsigned imageEpoch : 2;    /* backup: last whole checkpoint, or 0 */
+    bit imageContains;          /* that checkpoint's guest had sent the frame */
+    bit imageMixed;             /* a part of another checkpoint was applied to it */
+
+    bit intactGuest;            /* for the invariants: no fault destroyed the guest */
+    unsigned intactImage : 4;   /* the same: session of an image that no fault destroyed */
+    bit wokeBeside              /* the same: woke while the other was the owner */
 }
 
 /* What a primary has put on its way to its backup; stays in socket buffers when the primary dies. */
 typedef Wire {
-    byte term;                  /* the session's */
-    bit  offer;
-    byte sealed;                /* checkpoints sent */
-    byte sentIn;                /* the frame is in checkpoints from this epoch on */
-    bit  signOff;
-    byte hello;
-    byte helloEpoch
+    unsigned term : 4;          /* the session's */
+    bit offer;
+    unsigned sealed : 2;        /* checkpoints sent */
+    unsigned sentIn : 3;        /* the frame is in checkpoints from this epoch on */
+    bit signOff;
+    unsigned hello : 2;
+    unsigned helloEpoch : 2
 }
 
 /* A set that its host has given up and that may land yet. Both expect the record of now, or can't land any more. */
-typedef Late { byte phase1; byte id1; byte phase2; byte id2 }
+typedef Late { unsigned phase1 : 2; unsigned id1 : 2; unsigned phase2 : 2; unsigned id2 : 2 }
 
 Record record;
 Host h[2];
 Wire w[2];                      /* by primary */
 Late late[2];
 byte acks[ALL];                 /* by session: acknowledged by the backup, to be read at any time or never */
-bit  sent;                      /* the frame was chosen */
-bit  released;                  /* a client has seen it */
+bit sent;                       /* the frame was chosen */
+bit released;                   /* a client has seen it */
 byte harm;
-bit  calm;                      /* PROGRESS: faults have ended */
-bit  over;                      /* PROGRESS: and all has taken its course */
+bit calm;                       /* PROGRESS: faults have ended */
+bit over;                       /* PROGRESS: and all has taken its course */
 
-/* What only the invariants look at. */
+/* For the invariants. */
 byte whole[ALL];                /* by session: epochs that were whole on the backup */
-bit  granted[ALL];              /* terms */
-bit  intactGuest[2];            /* no fault destroyed the guest */
-byte intactImage[2];            /* session of an image that no fault destroyed */
-bit  wokeBeside[2];             /* woke while the other was the owner */
+short granted;                  /* terms, a bit each */
 
-byte found;                     /* what became of the inquiry, within one step */
-byte basis;                     /* the record that is to be changed, within one step */
+/* Within one step. */
+hidden byte basis;              /* the record that is to be changed */
+hidden byte found;              /* what became of the inquiry */
 
 #define me      h[i]
 #define other   h[1 - i]
@@ -142,9 +149,9 @@ inline change(host, newPhase, newId) {
     record.owner = host;
     record.phase = newPhase;
     record.id = newId;
-    assert(record.term < ALL - 1);
-    assert(!granted[record.term]);              /* each term is granted once */
-    granted[record.term] = 1;
+    assert(record.term <= TERMS + ROOM);
+    assert(!(granted & (1 << record.term)));             /* each term is granted once */
+    granted = granted | (1 << record.term);
     late[0].phase1 = 0; late[0].id1 = 0; late[0].phase2 = 0; late[0].id2 = 0;
     late[1].phase1 = 0; late[1].id1 = 0; late[1].phase2 = 0; late[1].id2 = 0
 }
@@ -208,7 +215,7 @@ inline ask_read(i) { give_up(i); forget(i); me.step = READING }
 inline ask_set(i, on, phase) {
     basis = on;
     give_up(i); forget(i);
-    me.expect = basis; basis = 0;
+    me.expect = basis;
     do
     :: id_in_use(me.id) -> me.id = me.id + 1
     :: else -> break
@@ -244,7 +251,7 @@ inline conclude(i) {
 
 inline flow(i) {
     me.flows = 1;
-    wokeBeside[i] = 0;
+    me.wokeBeside = 0;
     if
     :: me.held -> me.held = 0; released = 1
     :: else -> skip
@@ -256,7 +263,7 @@ inline release(i, epoch) {
     :: me.held && w[i].sentIn <= epoch ->
         assert(whole[me.session] >= w[i].sentIn);       /* nothing leaves that never was whole on the backup */
         assert(record.term >= me.session);              /* nor before the record named the backup */
-        assert(!wokeBeside[i]);
+        assert(!me.wokeBeside);
         me.held = 0; released = 1
     :: else -> skip
     fi
@@ -284,7 +291,7 @@ inline end_session(i) {
 inline kill_guest(i) {
     discard(i); end_session(i);
     me.guest = 0; me.runs = 0; me.contains = 0; me.rec = 0; me.spent = 0; me.seen = 0; me.overdue = 0;
-    me.role = NOTHING; wokeBeside[i] = 0
+    me.role = NOTHING; me.wokeBeside = 0
 }
 
 /* The backup may come back meanwhile. */
@@ -483,14 +490,18 @@ inline backup_lost(i) {
 
 /* This host was not running for longer than the detection time. */
 inline woke(i) {
-    wokeBeside[i] = other.flows;
+    me.wokeBeside = other.flows;
 #ifndef FAULT_WAKE_WITHOUT_ASKING
     if
     :: me.role == ENTERING -> me.wokeLate = 1
     :: me.role == PROTECTED || me.role == WOKEN ->
         me.role = WOKEN; w[i].hello = ASKED; w[i].helloEpoch = 0;
         ask_read(i)
+#ifdef FAULT_WAKE_TRUSTS_OLD_HELLO
     :: me.role == LEAVING -> go_alone(i)
+#else
+    :: me.role == LEAVING -> go_alone(i); w[i].hello = ASKED; w[i].helloEpoch = 0
+#endif
     :: me.role == GOING_ALONE && me.session -> me.contact = 0; w[i].hello = ASKED; w[i].helloEpoch = 0
     :: else -> skip
     fi
@@ -541,7 +552,7 @@ inline accept(i) {
     drop(i);
     me.contains = 0;
     me.role = RECEIVING; me.session = w[1 - i].term;
-    intactImage[i] = 0
+    me.intactImage = 0
 }
 
 inline load(i) {
@@ -555,7 +566,7 @@ inline checkpoint_whole(i) {
     me.imageContains = (w[1 - i].sentIn <= me.imageEpoch);
     me.imageMixed = 0;
     whole[me.session] = me.imageEpoch;
-    intactImage[i] = me.session;
+    me.intactImage = me.session;
     acks[me.session] = me.imageEpoch;
     if
     :: me.role == RECEIVING -> me.role = STANDING
@@ -634,7 +645,7 @@ inline crash(i) {
     kill_guest(i);
     me.imageEpoch = 0; me.imageContains = 0; me.imageMixed = 0;
     w[1 - i].offer = 0; w[1 - i].signOff = 0;
-    intactGuest[i] = 0; intactImage[i] = 0
+    me.intactGuest = 0; me.intactImage = 0
 }
 
 proctype host(bit i) {
@@ -653,13 +664,13 @@ end:
         conclude(i);
 #endif
         if
-        :: found != PENDING -> primary_answered(i); noted(i); found = 0
+        :: found != PENDING -> primary_answered(i); noted(i)
         :: else -> skip
         fi }
     :: d_step { me.answer && is_backup(me.role) ->
         conclude(i);
         if
-        :: found != PENDING -> backup_answered(i); noted(i); found = 0
+        :: found != PENDING -> backup_answered(i); noted(i)
         :: else -> skip
         fi }
     :: d_step { !calm && me.step == SETTING ->                                   /* unknown outcome: reads */
@@ -736,12 +747,12 @@ end:
     :: d_step { w[1 - i].signOff ->
         w[1 - i].signOff = 0;
         if
-        :: acknowledges && me.session == w[1 - i].term -> intactImage[i] = 0; drop(i)
+        :: acknowledges && me.session == w[1 - i].term -> me.intactImage = 0; drop(i)
         :: else -> skip
         fi }
     :: d_step { (me.role == RECEIVING || me.role == STANDING) && may_suspect_primary -> primary_lost(i) }
     :: d_step { me.role == ACTIVATING ->                                         /* the standby runs */
-        me.guest = 1; me.runs = 1; intactGuest[i] = 1;
+        me.guest = 1; me.runs = 1; me.intactGuest = 1;
         me.role = CONFIRMING;
         ask_set(i, me.rec, BE_ALONE);
 #if defined(FAULT_RELEASE_BEFORE_ALONE) || defined(FAULT_ACTIVATE_WITHOUT_RECORD)
@@ -759,13 +770,13 @@ end:
     :: d_step { !calm && harm < HARM && me.guest ->                              /* the daemon is started anew */
         harm++;
         discard(i); drop(i); end_session(i);
-        me.spent = 0; me.seen = 0; me.overdue = 0; wokeBeside[i] = 0;
-        intactImage[i] = 0;
+        me.spent = 0; me.seen = 0; me.overdue = 0; me.wokeBeside = 0;
+        me.intactImage = 0;
         me.role = GOING_ALONE;
         ask_read(i) }
     :: d_step { !calm && harm < HARM && me.guest ->                              /* its QEMU dies */
         harm++;
-        intactGuest[i] = 0;
+        me.intactGuest = 0;
         if
         :: me.role == CONFIRMING ->
             discard(i);
@@ -812,8 +823,8 @@ end:
 #define image_lacks(i, term) (h[i].session == term && h[i].imageEpoch && released && !ready(i))
 
 /* Whatever no fault has destroyed of the copies that the record allows to run. */
-#define left_guest(i)   (intactGuest[i])
-#define left_image(i, term) (intactImage[i] == (term))
+#define left_guest(i)   (h[i].intactGuest)
+#define left_image(i, term) (h[i].intactImage == (term))
 #define has_guest(i)    (h[i].guest)
 #define has_image(i, term) (h[i].session == (term) && h[i].imageEpoch)
 
@@ -851,9 +862,9 @@ ltl settles { [] (calm -> <> over) }
 
 init {
     d_step {
-        record.term = 1; record.owner = 0; record.phase = BE_ALONE; granted[1] = 1;
+        record.term = 1; record.owner = 0; record.phase = BE_ALONE; granted = 2;
         h[0].role = ALONE; h[0].rec = 1; h[0].guest = 1; h[0].runs = 1; h[0].flows = 1;
-        intactGuest[0] = 1
+        h[0].intactGuest = 1
     };
     atomic {
         run host(0); run host(1); run arbiter(); run invariants();
