@@ -133,9 +133,9 @@ bit over;                       /* PROGRESS: and all has taken its course */
 byte whole[ALL];                /* by session: epochs that were whole on the backup */
 short granted;                  /* terms, a bit each */
 
-/* Within one step. */
-hidden byte basis;              /* the record that is to be changed */
-hidden byte found;              /* what became of the inquiry */
+/* Within one step, and 0 between them. */
+byte basis;              /* the record that is to be changed */
+byte found;              /* what became of the inquiry */
 
 #define me      h[i]
 #define other   h[1 - i]
@@ -150,7 +150,7 @@ inline change(host, newPhase, newId) {
     record.phase = newPhase;
     record.id = newId;
     assert(record.term <= TERMS + ROOM);
-    assert(!(granted & (1 << record.term)));             /* each term is granted once */
+    assert(!(granted & (1 << record.term)));            /* a term is granted twice */
     granted = granted | (1 << record.term);
     late[0].phase1 = 0; late[0].id1 = 0; late[0].phase2 = 0; late[0].id2 = 0;
     late[1].phase1 = 0; late[1].id1 = 0; late[1].phase2 = 0; late[1].id2 = 0
@@ -215,7 +215,7 @@ inline ask_read(i) { give_up(i); forget(i); me.step = READING }
 inline ask_set(i, on, phase) {
     basis = on;
     give_up(i); forget(i);
-    me.expect = basis;
+    me.expect = basis; basis = 0;
     do
     :: id_in_use(me.id) -> me.id = me.id + 1
     :: else -> break
@@ -261,9 +261,9 @@ inline flow(i) {
 inline release(i, epoch) {
     if
     :: me.held && w[i].sentIn <= epoch ->
-        assert(whole[me.session] >= w[i].sentIn);       /* nothing leaves that never was whole on the backup */
-        assert(record.term >= me.session);              /* nor before the record named the backup */
-        assert(!me.wokeBeside);
+        assert(whole[me.session] >= w[i].sentIn);       /* what leaves was never whole on the backup */
+        assert(record.term >= me.session);              /* a commit counts before the record names the backup */
+        assert(!me.wokeBeside);                         /* a woken host releases beside the owner */
         me.held = 0; released = 1
     :: else -> skip
     fi
@@ -556,7 +556,7 @@ inline accept(i) {
 }
 
 inline load(i) {
-    assert(me.imageEpoch > 0 && !me.imageMixed);        /* what is activated is whole */
+    assert(me.imageEpoch > 0 && !me.imageMixed);        /* what is activated is not whole */
     me.role = ACTIVATING;
     me.contains = me.imageContains
 }
@@ -664,13 +664,13 @@ end:
         conclude(i);
 #endif
         if
-        :: found != PENDING -> primary_answered(i); noted(i)
+        :: found != PENDING -> primary_answered(i); noted(i); found = 0
         :: else -> skip
         fi }
     :: d_step { me.answer && is_backup(me.role) ->
         conclude(i);
         if
-        :: found != PENDING -> backup_answered(i); noted(i)
+        :: found != PENDING -> backup_answered(i); noted(i); found = 0
         :: else -> skip
         fi }
     :: d_step { !calm && me.step == SETTING ->                                   /* unknown outcome: reads */
@@ -822,6 +822,9 @@ end:
                             -> h[i].contains : h[i].imageContains))
 #define image_lacks(i, term) (h[i].session == term && h[i].imageEpoch && released && !ready(i))
 
+#define image_may_lack  ((record.phase == BE_PROTECTED && image_lacks((1 - record.owner), record.term)) || \
+    (record.phase == BE_ACTIVATING && image_lacks(record.owner, record.term - 1)))
+
 /* Whatever no fault has destroyed of the copies that the record allows to run. */
 #define left_guest(i)   (h[i].intactGuest)
 #define left_image(i, term) (h[i].intactImage == (term))
@@ -844,13 +847,28 @@ end:
 proctype invariants() {
 end:
     if
-    :: atomic { h[0].flows && h[1].flows -> assert(false) }                      /* two owners */
-    :: atomic { lost_by(0) || lost_by(1) -> assert(false) }                      /* a client saw what the VM lacks */
-    :: atomic { record.phase == BE_PROTECTED && image_lacks(b, record.term) -> assert(false) }
-    :: atomic { record.phase == BE_ACTIVATING && image_lacks(o, record.term - 1) -> assert(false) }
-    :: atomic { duty && !kept -> assert(false) }                                 /* on neither side */
+    :: atomic { h[0].flows && h[1].flows -> assert(false) }              /* two owners */
+    :: atomic { lost_by(0) || lost_by(1) -> assert(false) }              /* a client saw what the VM lacks */
+    :: atomic { image_may_lack -> assert(false) }                        /* a client saw what the image lacks */
+    :: atomic { duty && !kept -> assert(false) }                         /* the VM is on neither side */
+    /* Not violations: what the model has to be able to do for the rest to mean anything. */
+#ifdef WITNESS_TAKEN_OVER
+    :: atomic { h[1].flows && h[1].contains && released && h[0].role == WAITING -> assert(false) }
+#endif
+#ifdef WITNESS_TAKEN_BACK
+    :: atomic { h[0].role == ALONE && h[1].role == CONFIRMING && record.owner == 0 && h[0].rec > h[1].rec -> assert(false) }
+#endif
+#ifdef WITNESS_LATE_REQUEST
+    :: atomic { h[0].role == GOING_ALONE && record.phase == BE_PROTECTED && h[0].expect + 1 == record.term &&
+            h[1].role == STANDING -> assert(false) }
+#endif
+#ifdef WITNESS_LATE_RELEASE
+    :: atomic { h[1].flows && h[0].role == PROTECTED && released && w[0].sentIn == 2 -> assert(false) }
+#endif
 #ifdef PROGRESS
-    :: atomic { calm && timeout -> assert(!duty || serves(0) || serves(1)); over = 1 }
+    :: atomic { calm && timeout -> 
+            assert(!duty || serves(0) || serves(1));                     /* faults have ended, and nobody serves the VM */
+            over = 1 }
 #endif
     fi
 }
