@@ -469,9 +469,12 @@ public final class PrimaryOwnership {
             case Reconnected(Term _, EpochId lastWhole) -> released(turn, state, lastWhole);
             case BackupLost(Term _, String cause) ->
                 OwnershipContest.goAlone(turn, state.record(), session, cause, state.ending());
-            case WokeLate() ->
-                OwnershipContest.goAlone(
+            case WokeLate() -> {
+                // A hello from before may lie in the socket; what it lets leave would pull the MAC address back.
+                turn.act(new Reconnect(session.term()));
+                yield OwnershipContest.goAlone(
                         turn, state.record(), session, "woke late while protection was being ended", state.ending());
+            }
             case StopRequested(String cause) -> {
                 if (state.ending()) {
                     turn.act(new EndSession(session.term(), cause));

@@ -460,6 +460,15 @@ class PrimaryOwnershipTest {
     }
 
     @Test
+    void aPrimaryThatWakesWhileProtectionEndsTrustsNoHelloFromBefore() {
+        PrimaryTalk alpha = PrimaryTalk.guarded();
+        alpha.on(new PrimaryEvent.UnprotectRequested("operator"));
+        alpha.on(new PrimaryEvent.WokeLate());
+        assertTrue(alpha.did(new Reconnect(new Term(2))));
+        alpha.assertRole(GoingAlone.class, Output.HELD);
+    }
+
+    @Test
     void aGrantThatWasSleptThroughIsAskedForAgain() {
         PrimaryTalk alpha = PrimaryTalk.entering();
         alpha.on(new PrimaryEvent.WokeLate());
