@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import remus.base.EpochId;
 import remus.base.ErrorCategory;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.CheckpointFrames;
 import remus.checkpoint.CheckpointReceiver;
 import remus.disk.StandbyDisks;
 
@@ -25,7 +26,7 @@ final class PrimaryFrames extends CheckpointFrames {
     }
 
     @Override
-    CheckpointReceiver receiver() {
+    protected CheckpointReceiver receiver() {
         return copy.receiver();
     }
 
