@@ -122,8 +122,12 @@ final class StatusText {
                 .forEach(disk -> add(
                         lines,
                         "disk " + disk.name(),
-                        "%d %% synchronized, %s pending"
-                                .formatted(disk.syncedPercent(), new ByteSize(disk.pendingBytes()))));
+                        "%s, %s pending"
+                                .formatted(
+                                        disk.syncedPercent() == null
+                                                ? "being synchronized"
+                                                : disk.syncedPercent() + " % synchronized",
+                                        new ByteSize(disk.pendingBytes()))));
         add(lines, "QEMU", vm.qemuPid() == null ? "-" : "pid " + vm.qemuPid());
         add(lines, "network", vm.tap() == null ? "-" : vm.tap());
         add(

@@ -53,6 +53,18 @@ final class LogRecovery {
         }
     }
 
+    /** What the log in {@code file}, which is closed afterwards, says of its images. */
+    static Recovery inspect(BlockImage file) throws DiskException {
+        try (file) {
+            LogHeader header = new LogRecovery(file, RawImage::open).header();
+            return switch (header.state()) {
+                case SYNCHRONIZING -> result(header, Recovery.Outcome.INCOMPLETE, header.base(), 0);
+                case ENDED -> result(header, Recovery.Outcome.ENDED, header.base(), 0);
+                case CONSISTENT -> result(header, Recovery.Outcome.CHECKPOINT, header.base(), 0);
+            };
+        }
+    }
+
     private static Recovery result(LogHeader header, Recovery.Outcome outcome, EpochId epoch, int replayed) {
         List<Path> images = header.disks().stream().map(LogHeader.Disk::path).toList();
         return new Recovery(outcome, header.vm(), header.term(), epoch, images, replayed);

@@ -92,6 +92,16 @@ public final class RedoLog implements AutoCloseable {
         return LogRecovery.recover(RawImage.openLog(path), RawImage::open);
     }
 
+    /**
+     * What {@link #recover} would make of the images, without a change of anything: the epoch is the one that they equal
+     * without the log's records. The log must not be in use.
+     *
+     * @throws DiskException where the log can't be used
+     */
+    public static Recovery inspect(Path path) throws DiskException {
+        return LogRecovery.inspect(RawImage.openLog(path));
+    }
+
     /** Removes a log that nobody uses; durable when this returns. Nothing happens where there is none. */
     public static void remove(Path path) throws DiskException {
         if (Files.exists(path)) {

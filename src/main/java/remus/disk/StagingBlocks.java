@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import remus.base.Invariant;
+import remus.checkpoint.DiskForwarding;
 import remus.checkpoint.DiskOperation;
 
 /**
@@ -37,6 +38,7 @@ final class StagingBlocks implements AutoCloseable {
 
     private final Map<Long, Block> blocks = new HashMap<>();
     private final Deque<Block> free = new ArrayDeque<>();
+    private final long[] bytesOfDisk = new long[DiskForwarding.MAX_DISKS];
     private Block current = new Block();
     private int filledBytes;
 
@@ -67,6 +69,7 @@ final class StagingBlocks implements AutoCloseable {
         DiskWrite piece = new DiskWrite(disk, DiskOperation.WRITE, offset, length, current.segment, filledBytes);
         filledBytes += length;
         current.useCount++;
+        bytesOfDisk[disk] += length;
         return piece;
     }
 
@@ -88,6 +91,7 @@ final class StagingBlocks implements AutoCloseable {
         }
         Block block = Invariant.present(blocks.get(write.data().address()), "the block of a write");
         block.useCount--;
+        bytesOfDisk[write.disk()] -= write.length();
         Invariant.check(block.useCount >= 0, "a write was released twice");
         if (block.useCount > 0) {
             return;
@@ -102,6 +106,11 @@ final class StagingBlocks implements AutoCloseable {
                 block.arena.close();
             }
         }
+    }
+
+    /** Data of writes to {@code disk} that is kept, in bytes. */
+    synchronized long bytesOf(int disk) {
+        return bytesOfDisk[disk];
     }
 
     /** Bytes of the blocks in use. */

@@ -299,6 +299,11 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
         return writer.figures(openBytes.get());
     }
 
+    /** Data written to {@code disk} that was received and is not in its image yet, in bytes. For any thread. */
+    public long pendingBytes(int disk) {
+        return blocks.bytesOf(disk);
+    }
+
     private long pendingBytes() {
         return openBytes.get() + writer.figures(0).wholeBytes();
     }

@@ -53,7 +53,7 @@ final class ImageOwnership {
             ImageMarker marker = marker(disk);
             if (marker != null) {
                 term = marker.term().isAfter(term) ? marker.term() : term;
-                if (marker.role() == ImageMarker.Role.SYNCHRONIZING) {
+                if (marker.role() == ImageMarker.Role.SYNCHRONIZING && !isWholeByItsLog(disk, marker)) {
                     throw new OperationException(
                             Kind.REFUSED,
                             "disk %s: %s was being copied from host %s when that ended, and is no whole image"
@@ -71,6 +71,19 @@ final class ImageOwnership {
             }
         }
         return term;
+    }
+
+    /** The log becomes consistent before the marker says so: a host that died in between has a whole image all the same. */
+    private static boolean isWholeByItsLog(VmDefinition.Disk disk, ImageMarker marker) throws OperationException {
+        Path log = marker.redoLog();
+        if (log == null || Files.notExists(log)) {
+            return false;
+        }
+        try {
+            return isOf(RedoLog.inspect(log), disk, marker);
+        } catch (DiskException e) {
+            throw cannotRecover(disk, e);
+        }
     }
 
     /** A take-over here is on record before the markers are removed. */
@@ -142,13 +155,17 @@ final class ImageOwnership {
                         "use the image where it was made, or protect the VM by this host again");
             }
         } catch (DiskException e) {
-            throw new OperationException(
-                    Kind.FAILED,
-                    "disk %s: the last writes can't be brought into %s: %s"
-                            .formatted(disk.name(), disk.image(), e.getMessage()),
-                    "mend that and try again",
-                    e);
+            throw cannotRecover(disk, e);
         }
+    }
+
+    private static OperationException cannotRecover(VmDefinition.Disk disk, DiskException cause) {
+        return new OperationException(
+                Kind.FAILED,
+                "disk %s: the last writes can't be brought into %s: %s"
+                        .formatted(disk.name(), disk.image(), cause.getMessage()),
+                "mend that and try again",
+                cause);
     }
 
     private static boolean isOf(Recovery recovered, VmDefinition.Disk disk, ImageMarker marker) {

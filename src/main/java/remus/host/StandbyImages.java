@@ -244,15 +244,18 @@ final class StandbyImages implements AutoCloseable {
         }
     }
 
+    /** @param whole whether a checkpoint is */
     List<DiskStatus> status(boolean whole) {
         StandbyDisks own = replica;
         if (own == null) {
             return List.of();
         }
-        long pendingBytes = own.figures().pendingBytes();
-        return images.stream()
-                .map(image -> new DiskStatus(image.name(), pendingBytes / images.size(), whole ? 100 : 0))
-                .toList();
+        List<DiskStatus> all = new ArrayList<>();
+        for (int disk = 0; disk < images.size(); disk++) {
+            // How far the synchronization is, only the primary knows, who does it.
+            all.add(new DiskStatus(images.get(disk).name(), own.pendingBytes(disk), whole ? 100 : null));
+        }
+        return all;
     }
 
     @Override

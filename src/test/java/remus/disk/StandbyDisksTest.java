@@ -67,8 +67,8 @@ class StandbyDisksTest {
     private final BlockingQueue<Boolean> progress = new LinkedBlockingQueue<>();
     private final StandbyDisks disks = open();
 
-    private StandbyDisks open() {
-        StandbyDisks.Listener listener = new StandbyDisks.Listener() {
+    private StandbyDisks.Listener listener() {
+        return new StandbyDisks.Listener() {
             @Override
             public void consistent(EpochId base) {
                 consistent.add(base);
@@ -89,9 +89,13 @@ class StandbyDisksTest {
                 failures.add(reason);
             }
         };
+    }
+
+    private StandbyDisks open() {
         try {
             RedoLog log = RedoLog.begin(logFile, RedoWorld.header(List.of(image), LIMITS.logBytes()));
-            return StandbyDisks.open(log, RedoWorld.VM, List.of(new ReplicaDisk("d0", image)), LIMITS, TIME, listener);
+            return StandbyDisks.open(
+                    log, RedoWorld.VM, List.of(new ReplicaDisk("d0", image)), LIMITS, TIME, listener());
         } catch (DiskException e) {
             throw new AssertionError(e);
         }
@@ -155,6 +159,30 @@ class StandbyDisksTest {
         assertEquals(DiskWriteCount.NONE, disks.received(E2));
         assertEquals(new DiskWriteCount(1, 4096), disks.received(E3));
         assertEquals(4096 + 64, disks.figures().pendingBytes());
+    }
+
+    @Test
+    void whatIsPendingIsKnownForEachDisk() throws Exception {
+        CrashImage second = new CrashImage("/var/lib/remus/shop-1.raw", DISK_BYTES, power);
+        CrashImage log = new CrashImage("/var/lib/remus/two.redo", (int) LIMITS.logBytes(), power);
+        RedoLog begun = RedoLog.begin(log, RedoWorld.header(List.of(image, second), LIMITS.logBytes()));
+        List<ReplicaDisk> both = List.of(new ReplicaDisk("d0", image), new ReplicaDisk("d1", second));
+        try (StandbyDisks two = StandbyDisks.open(begun, RedoWorld.VM, both, LIMITS, TIME, listener())) {
+            two.whole(E1);
+            MemorySegment data = arena.allocate(8192);
+            two.receive(E2, 1, DiskOperation.WRITE, 0, 8192, data, 0);
+            two.receive(E2, 0, DiskOperation.WRITE, 0, 512, data, 0);
+            two.receive(E2, 0, DiskOperation.TRIM, 4096, 4096, MemorySegment.NULL, 0);
+            two.receive(E3, 1, DiskOperation.WRITE, 0, 1024, data, 0);
+            assertEquals(512, two.pendingBytes(0));
+            assertEquals(8192 + 1024, two.pendingBytes(1));
+            two.whole(E2);
+            two.finishApplying();
+            assertEquals(0, two.pendingBytes(0));
+            assertEquals(1024, two.pendingBytes(1));
+            two.dropAfter(E2);
+            assertEquals(0, two.pendingBytes(1));
+        }
     }
 
     @Test

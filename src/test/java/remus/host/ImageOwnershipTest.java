@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
@@ -14,10 +16,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import remus.base.ByteSize;
+import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
+import remus.checkpoint.CheckpointException;
+import remus.checkpoint.DiskOperation;
 import remus.disk.ImageMarker;
 import remus.disk.RawImage;
+import remus.disk.ReplicaDisk;
+import remus.disk.StandbyDisks;
 import remus.linux.BootTime;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
@@ -153,6 +160,64 @@ class ImageOwnershipTest {
         mark(ImageMarker.Role.SYNCHRONIZING, peer.address());
         expectRefusal("shop", false, "no whole image");
         expectRefusal("shop", true, "no whole image", "protect the VM by this host again");
+    }
+
+    /** A session that has received one checkpoint of the disk, all of it {@code value}, and was killed. */
+    private void receiveCheckpoint(Term session, int value) throws Exception {
+        StandbyDisks.Listener nobody = new StandbyDisks.Listener() {
+            @Override
+            public void consistent(EpochId base) {}
+
+            @Override
+            public void logged(EpochId last) {}
+
+            @Override
+            public void progressed() {}
+
+            @Override
+            public void failed(CheckpointException why) {
+                throw new AssertionError(why);
+            }
+        };
+        Files.createDirectories(state.redoLog("shop").getParent());
+        try (Arena arena = Arena.ofConfined();
+                RawImage copy = RawImage.open(image);
+                StandbyDisks disks = StandbyDisks.open(
+                        state.redoLog("shop"), "shop", session, List.of(new ReplicaDisk("root", copy)), time, nobody)) {
+            disks.whole(new EpochId(1));
+            disks.receive(
+                    new EpochId(2),
+                    0,
+                    DiskOperation.WRITE,
+                    0,
+                    512,
+                    arena.allocate(512).fill((byte) value),
+                    0);
+            disks.whole(new EpochId(2));
+            disks.finishApplying();
+        }
+    }
+
+    @Test
+    void aCopyThatIsWholeByItsLogIsStartedThoughItsMarkerDoesNotSaySoYet() throws Exception {
+        mark(ImageMarker.Role.SYNCHRONIZING, peer.address());
+        receiveCheckpoint(SESSION, 7);
+        // What the crash has kept from the image is in the log.
+        try (RawImage copy = RawImage.open(image)) {
+            copy.trim(0, 512);
+        }
+        said.set(OwnerState.RUNNING_ALONE);
+        expectRefusal("shop", false, "RUNNING_ALONE");
+        said.set(OwnerState.UNKNOWN);
+        assertEquals(SESSION, ownership.requireNewest(vm("shop"), false));
+        assertEquals(7, Files.readAllBytes(image)[511]);
+    }
+
+    @Test
+    void theLogOfAnotherSessionSaysNothingOfACopy() throws Exception {
+        receiveCheckpoint(new Term(2), 7);
+        mark(ImageMarker.Role.SYNCHRONIZING, peer.address());
+        expectRefusal("shop", true, "no whole image");
     }
 
     @Test

@@ -119,7 +119,7 @@ class OpenApiTest {
         if (type == long.class || type == Long.class) {
             return "int64";
         }
-        if (type == int.class) {
+        if (type == int.class || type == Integer.class) {
             return "int32";
         }
         if (type == List.class) {
