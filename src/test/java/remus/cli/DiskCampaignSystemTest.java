@@ -39,11 +39,6 @@ class DiskCampaignSystemTest {
             + " --bs=4k --ioengine=libaio --iodepth=8 --direct=1 --fsync=64 --verify=crc32c --verify_backlog=256"
             + " --verify_fatal=1 --loops=1000000 --output=/run/fio.log";
 
-    /** Files in the journalled file system, with a flush after each. */
-    private static final String WRITE_FILES =
-            "mkdir -p /srv/files; i=0; while :; do i=$((i+1)); head -c 20000 /dev/urandom > /srv/files/$((i%200)); "
-                    + "sync /srv/files/$((i%200)); rm -f /srv/files/$(((i+100)%200)); done";
-
     @TempDir
     private Path directory;
 
@@ -54,7 +49,7 @@ class DiskCampaignSystemTest {
             DiskGuest guest = DiskGuest.boot(hosts);
             guest.run("(" + WRITE_AND_VERIFY
                     + " > /run/fio.out 2>&1; echo ended > /run/fio.ended) < /dev/null > /dev/null 2>&1 &");
-            guest.run("(" + WRITE_FILES + ") < /dev/null > /dev/null 2>&1 &");
+            guest.background(DiskGuest.WRITE_FILES);
             DemoHost primary = hosts.alpha;
             DemoHost backup = hosts.beta;
             for (int kill = 1; kill <= KILLS; kill++) {

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -29,7 +30,7 @@ import remus.base.RemusException;
  * too.
  */
 final class TwoHosts implements AutoCloseable {
-    static final Duration LIMIT = Duration.ofSeconds(40);
+    static final Duration LIMIT = Duration.ofSeconds(90);
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
     private static final Duration POLL = Duration.ofMillis(20);
 
@@ -123,8 +124,13 @@ final class TwoHosts implements AutoCloseable {
     /** What a command has printed, and its exit code. */
     record Outcome(int exitCode, String out, String err) {}
 
+    /** Runs the command line in a process of its own on a host, asking that host's daemon. */
+    Outcome remus(DemoHost on, String... arguments) throws Exception {
+        return remus(on, List.of(), arguments);
+    }
+
     /**
-     * Runs the command line in a process of its own on a host, asking that host's daemon.
+     * As the other one.
      *
      * @param wrapper as for {@link DemoHost#start(List)}
      */
@@ -173,12 +179,26 @@ final class TwoHosts implements AutoCloseable {
         }
     }
 
+    /** A path as the daemon's own mounts have it. */
+    static Path seenBy(DemoHost host, Path path) {
+        return Path.of("/proc/" + host.pid() + "/root" + path);
+    }
+
+    /** Runs a shell command among the mounts of a living daemon. */
+    static String amongMountsOf(DemoHost host, String command) throws Exception {
+        return run(List.of("nsenter", "-t", Long.toString(host.pid()), "-m", "--", "sh", "-c", command));
+    }
+
     private static String ip(String... arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of("ip"));
         command.addAll(List.of(arguments));
-        Process ip = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String text = new String(ip.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        if (ip.waitFor() != 0) {
+        return run(command);
+    }
+
+    private static String run(List<String> command) throws Exception {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (process.waitFor() != 0) {
             throw new IOException(command + ": " + text);
         }
         return text;
@@ -239,16 +259,21 @@ final class TwoHosts implements AutoCloseable {
 
     /** Waits until the host has reported an event of this type, and returns the last one. */
     Event awaitEvent(DemoHost host, EventType type) throws Exception {
+        return awaitEvent(host, event -> event.event() == type, type.toString());
+    }
+
+    /** Waits until the host has reported such an event, and returns the last one. */
+    Event awaitEvent(DemoHost host, Predicate<Event> wanted, String what) throws Exception {
         long deadline = System.nanoTime() + LIMIT.toNanos();
         while (true) {
             List<Event> events = host.events();
             for (Event event : events.reversed()) {
-                if (event.event() == type) {
+                if (wanted.test(event)) {
                     return event;
                 }
             }
             if (System.nanoTime() - deadline > 0) {
-                throw new AssertionError("no " + type + " on " + host.name() + ": " + events);
+                throw new AssertionError("no " + what + " on " + host.name() + ": " + events);
             }
             TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
         }
