@@ -127,12 +127,15 @@ final class DiskGuest {
         }
     }
 
-    /** Runs a shell script in the guest until {@link #endBackground}; what it says goes nowhere. */
+    /** Runs a shell script in the guest until {@link #endBackground}, which it is not expected to end before. */
     void background(String script) throws RemusException, IOException {
         String encoded = Base64.getEncoder().encodeToString(script.getBytes(StandardCharsets.UTF_8));
         String file = BACKGROUND + "-" + ++scripts;
-        run("echo %s | base64 -d > %s; setsid sh %s < /dev/null > /dev/null 2>&1 & echo $! >> %s"
-                .formatted(encoded, file, file, BACKGROUND));
+        // Its process group is there only when setsid has come to it.
+        run(("echo %1$s | base64 -d > %2$s; setsid sh %2$s < /dev/null > %2$s.log 2>&1 & group=$!; "
+                        + "while kill -0 $group && ! kill -0 -$group; do sleep 0.05; done 2> /dev/null; "
+                        + "echo $group >> %3$s")
+                .formatted(encoded, file, BACKGROUND));
     }
 
     /** Ends all that {@link #background} has begun, and brings what was written to the disks. */
@@ -141,9 +144,11 @@ final class DiskGuest {
                 .formatted(BACKGROUND));
     }
 
-    /** All that {@link #background} has begun still runs. */
+    /** All that {@link #background} has begun still runs; the error says what an ended one and the kernel have said. */
     void expectBackgroundRuns() throws RemusException, IOException {
-        run("for group in $(cat %s); do kill -0 -$group || exit 1; done".formatted(BACKGROUND));
+        run(
+                "for group in $(cat %1$s); do kill -0 -$group || { tail -n 5 %1$s-*.log; dmesg | tail -n 20; exit 1; }; done"
+                        .formatted(BACKGROUND));
     }
 
     /**
