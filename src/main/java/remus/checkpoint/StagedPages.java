@@ -48,7 +48,7 @@ public final class StagedPages implements AutoCloseable {
         this.pageBytes = pageBytes;
         this.limitBytes = limitBytes;
         long wholePages = (limitBytes + pageBytes - 1) / pageBytes * pageBytes;
-        blockBytes = (int) Math.clamp(wholePages, pageBytes, BLOCK_BYTES);
+        blockBytes = Math.clamp(wholePages, pageBytes, BLOCK_BYTES);
         usedInLastBlock = blockBytes;
     }
 

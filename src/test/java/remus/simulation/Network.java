@@ -4,6 +4,7 @@ package remus.simulation;
  * What lies between the nodes: a link in each direction between each two of them, with a delay, that may be cut by itself.
  * Datagrams that find it cut are lost; connections keep what they have and try again.
  */
+@SuppressWarnings("EnumOrdinal")
 final class Network {
     /** Who can be at the end of a link. */
     enum Node {
