@@ -30,6 +30,7 @@ import remus.wire.WireException;
  * whereupon all that was not acknowledged is sent once more.
  */
 final class SimChannel implements BackupChannel {
+    @SuppressWarnings("ArrayRecordComponent")
     private record Mirrored(long sequence, byte[] frame) {
         byte[] encoded(Term term) {
             return Wire.frame(
