@@ -18,6 +18,7 @@ import org.apache.curator.framework.CuratorFrameworkFactory;
 import org.apache.curator.framework.state.ConnectionState;
 import org.apache.curator.retry.RetryNTimes;
 import org.apache.zookeeper.ZooDefs;
+import org.apache.zookeeper.client.ZKClientConfig;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -78,6 +79,10 @@ public final class ZooKeeperArbiter implements Arbiter {
                 .ensembleTracker(false)
                 .threadFactory(
                         Thread.ofPlatform().daemon().name("arbiter-curator-", 0).factory());
+        ZKClientConfig config = new ZKClientConfig();
+        // Or each connection would begin with a look-up of the server's name, for a method that is not used.
+        config.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "false");
+        builder.zkClientConfig(config);
         if (credential != null) {
             builder.authorization("digest", credential.bytes());
         }
