@@ -7,6 +7,9 @@ import remus.base.EpochId;
  * The images of a VM's disks on the backup, as the receiver of its checkpoints sees them. Writes wait in memory until
  * their checkpoint is whole and reach the images afterwards, in order, beside the reception of the next. Confined to the
  * backup's agent thread; what has been received is copied before a call returns.
+ *
+ * <p>That a write lies in its disk and its data in memory is for the {@link CheckpointReceiver} to check, before any of
+ * these calls: nobody else has what comes from a primary.
  */
 public interface BackupDisks {
     /** A VM without disks. */

@@ -139,7 +139,6 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
         if (lastWhole.isAfter(EpochId.NONE)) {
             throw protocolError("a write of the synchronization after checkpoint epoch=" + lastWhole);
         }
-        check(disk, operation, offset, length, data, dataOffset);
         writer.expectAble();
         writer.synchronize(
                 new ImageWriter.Work.Synchronize(blocks.copy(disk, operation, offset, length, data, dataOffset)));
@@ -155,7 +154,6 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
             MemorySegment data,
             long dataOffset)
             throws CheckpointException {
-        check(disk, operation, offset, length, data, dataOffset);
         EpochWrites writes = writesOf(epoch);
         long mostBytes = (long) StagingBlocks.MAX_PIECES * StandbyLimits.OPERATION_BYTES
                 + (operation == DiskOperation.WRITE ? length : 0);
@@ -200,21 +198,6 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
                     "the backup has no room for disk %s: %s"
                             .formatted(disks.get(disk).name(), e.getMessage()),
                     e);
-        }
-    }
-
-    private void check(int disk, DiskOperation operation, long offset, long length, MemorySegment data, long dataOffset)
-            throws CheckpointException {
-        if (disk < 0 || disk >= disks.size()) {
-            throw protocolError("a write to disk %d of %d".formatted(disk, disks.size()));
-        }
-        if (length < 1 || offset < 0 || offset > bytes(disk) - length) {
-            throw protocolError("%s of %d bytes at %d of disk %s, which has %d bytes"
-                    .formatted(operation, length, offset, disks.get(disk).name(), bytes(disk)));
-        }
-        if (operation == DiskOperation.WRITE
-                && (length > DiskWrite.MAX_DATA_BYTES || dataOffset < 0 || dataOffset > data.byteSize() - length)) {
-            throw protocolError("a write of %d bytes from %d of %d".formatted(length, dataOffset, data.byteSize()));
         }
     }
 
