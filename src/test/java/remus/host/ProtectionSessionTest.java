@@ -1,0 +1,156 @@
+package remus.host;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Proxy;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import remus.api.WhenAlone;
+import remus.base.ByteSize;
+import remus.base.HostAddress;
+import remus.base.Term;
+import remus.checkpoint.BackupChannel;
+import remus.checkpoint.CheckpointEngine;
+import remus.checkpoint.GuestControl;
+import remus.checkpoint.PreCopySource;
+import remus.checkpoint.StagedPages;
+import remus.disk.DiskException;
+import remus.disk.GuestDisks;
+import remus.replication.PeerAnswer;
+
+/** What a session tells its backup of the time that a pause takes. */
+@Timeout(30)
+class ProtectionSessionTest {
+    private static final long DETECT_MILLIS = 400;
+
+    private final SettableTime time = new SettableTime();
+    private final HungImage image = new HungImage();
+    private final VmDisks disks =
+            new VmDisks("shop", List.of(new GuestDisks.Disk("root", image)), GuestDisks.Mode.OPEN, new SettableTime());
+    private final List<String> sent = new ArrayList<>();
+    private final CountDownLatch released = new CountDownLatch(1);
+    private final ProtectionSession session = new ProtectionSession(
+            new ProtectionSettings(
+                    List.of(),
+                    Duration.ofMillis(25),
+                    Duration.ofMillis(DETECT_MILLIS),
+                    WhenAlone.HOLD,
+                    true,
+                    0,
+                    new ByteSize(0)),
+            new HostAddress("192.0.2.7", 7420),
+            new Term(2),
+            new CheckpointEngine.Settings(25_000_000, 1 << 20, 4096, 1 << 20),
+            new ProtectionSession.Parts(
+                    new GuestThatNeverStops(),
+                    new NoPages(),
+                    List.of(),
+                    disks,
+                    listener -> channel(),
+                    () -> new PeerAnswer.Unreachable("nobody is asked"),
+                    released::countDown),
+            silent(SessionOwner.class),
+            new Agent(() -> {}),
+            time);
+
+    private static final class GuestThatNeverStops implements GuestControl {
+        @Override
+        public void suspendAndSave() {}
+
+        @Override
+        public void resume() {}
+    }
+
+    private static final class NoPages implements PreCopySource {
+        @Override
+        public long beginRound() {
+            return 0;
+        }
+
+        @Override
+        public boolean copyChunk(StagedPages chunk, int maxPages) {
+            return false;
+        }
+    }
+
+    private static <T> T silent(Class<T> port) {
+        return port.cast(
+                Proxy.newProxyInstance(port.getClassLoader(), new Class<?>[] {port}, (proxy, method, args) -> null));
+    }
+
+    private BackupChannel channel() {
+        return (BackupChannel) Proxy.newProxyInstance(
+                BackupChannel.class.getClassLoader(), new Class<?>[] {BackupChannel.class}, (proxy, method, args) -> {
+                    sent.add(method.getName());
+                    return null;
+                });
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        image.letGo.countDown();
+        session.end();
+        assertTrue(released.await(20, TimeUnit.SECONDS));
+        disks.close();
+    }
+
+    private long heartbeats() {
+        return sent.stream().filter("heartbeat"::equals).count();
+    }
+
+    /** A quarter of the detection time later, which is when a sign of life is due. */
+    private void tick() {
+        time.wallMillis.addAndGet(DETECT_MILLIS / 4);
+        session.tick(time.nanos());
+    }
+
+    private void beginPause() {
+        session.begin();
+        session.engine().backupReady();
+        tick();
+        assertTrue(session.engine().isPausing());
+        sent.clear();
+    }
+
+    @Test
+    void aPauseThatQemuDoesNotEndGivesNoSignOfLife() {
+        beginPause();
+        tick();
+        tick();
+        assertEquals(0, heartbeats(), "the backup is to take over from a QEMU that hangs");
+    }
+
+    @Test
+    void aPauseThatWaitsForASlowDiskGivesSignsOfLifeUntilTheDiskIsDone() throws Exception {
+        beginPause();
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment data = arena.allocate(512);
+            Thread worker = Thread.ofPlatform().daemon().start(() -> write(data));
+            assertTrue(image.reached.await(20, TimeUnit.SECONDS));
+            tick();
+            tick();
+            assertEquals(2, heartbeats(), "no backup would be quicker than the disk");
+            image.letGo.countDown();
+            worker.join();
+        }
+        tick();
+        assertEquals(2, heartbeats(), "from here on it is QEMU that is slow");
+    }
+
+    private void write(MemorySegment data) {
+        try {
+            disks.guest().disks().getFirst().write(0, data, 0, 512, false);
+        } catch (DiskException e) {
+            throw new AssertionError(e);
+        }
+    }
+}
