@@ -25,7 +25,6 @@ import remus.checkpoint.PreCopySource;
 import remus.checkpoint.StagedPages;
 import remus.disk.DiskException;
 import remus.disk.GuestDisks;
-import remus.replication.PeerAnswer;
 
 /** What a session tells its backup of the time that a pause takes. */
 @Timeout(30)
@@ -56,7 +55,6 @@ class ProtectionSessionTest {
                     List.of(),
                     disks,
                     listener -> channel(),
-                    () -> new PeerAnswer.Unreachable("nobody is asked"),
                     released::countDown),
             silent(SessionOwner.class),
             new Agent(() -> {}),
