@@ -144,8 +144,8 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     }
 
     private ProtectionSession.Parts parts(Term term, VmParts vm, GuestMemoryDevice device, GuestMemory memory) {
-        PrimaryChannelSettings channel =
-                new PrimaryChannelSettings(backup, hello, term, name -> FileChannel.open(files.get(name)), limits());
+        PrimaryChannelSettings channel = new PrimaryChannelSettings(
+                backup, backupId().name(), hello, term, name -> FileChannel.open(files.get(name)), limits());
         return new ProtectionSession.Parts(
                 vm.guest(),
                 device,

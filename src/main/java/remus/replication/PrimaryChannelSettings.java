@@ -9,12 +9,14 @@ import remus.wire.Hello;
  * How a primary reaches its backup, for one session.
  *
  * @param backup where the backup's daemon listens
+ * @param backupName what the host there calls itself; one that says another name is refused
  * @param hello the session, as it is introduced; its mode is the channel's to choose
  * @param term the session's term
  * @param files the files that the hello names
  * @param limits how long to wait for what
  */
-public record PrimaryChannelSettings(HostAddress backup, Hello hello, Term term, FileSource files, Limits limits) {
+public record PrimaryChannelSettings(
+        HostAddress backup, String backupName, Hello hello, Term term, FileSource files, Limits limits) {
     /**
      * Time limits of a channel; all are positive.
      *

@@ -402,6 +402,12 @@ final class PrimaryLink implements AutoCloseable {
         if (stage != Stage.GREETING) {
             throw WireException.corrupt("a second WELCOME");
         }
+        if (!welcome.host().equals(settings.backupName())) {
+            // Whom the ownership record names has to be the one that has the checkpoints.
+            end(() -> listener.refused("the host at %s calls itself '%s', and was '%s' before"
+                    .formatted(settings.backup(), welcome.host(), settings.backupName())));
+            return;
+        }
         switch (mode) {
             case NEW -> {
                 queue.rewind(EpochId.NONE);

@@ -99,6 +99,15 @@ class PrimaryChannelTest {
     }
 
     @Test
+    void aBackupUnderAnotherNameThanItSaidBeforeIsRefused() throws Exception {
+        try (TestBackup backup = new TestBackup();
+                TestPrimary misled = new TestPrimary(backup.address(), "gamma", TestPrimary.limits())) {
+            misled.channel.open();
+            misled.await("reason: the host at " + backup.address() + " calls itself 'beta', and was 'gamma' before");
+        }
+    }
+
+    @Test
     void signOffIsAnswered() throws Exception {
         primary.synchronize();
         primary.channel.signOff("unprotect");

@@ -56,9 +56,15 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     }
 
     TestPrimary(HostAddress backup, PrimaryChannelSettings.Limits limits) {
+        this(backup, "beta", limits);
+    }
+
+    /** @param backupName what the backup is expected to call itself */
+    TestPrimary(HostAddress backup, String backupName, PrimaryChannelSettings.Limits limits) {
         channel = new PrimaryChannel(
                 new PrimaryChannelSettings(
                         backup,
+                        backupName,
                         hello(),
                         TERM,
                         name -> Channels.newChannel(new java.io.ByteArrayInputStream(KERNEL)),
