@@ -30,6 +30,7 @@ import remus.base.Invariant;
 import remus.base.Invariant.InvariantViolation;
 import remus.base.Term;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.CheckpointFrames;
 import remus.checkpoint.CheckpointReceiver;
 import remus.checkpoint.InboundMirror;
 import remus.disk.DiskException;
@@ -471,7 +472,7 @@ final class StandbyVm implements HostedVm, CheckpointReceiver.Listener, StandbyD
 
     private final class Frames extends CheckpointFrames {
         @Override
-        CheckpointReceiver receiver() {
+        protected CheckpointReceiver receiver() {
             return received();
         }
 

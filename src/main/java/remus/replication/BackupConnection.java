@@ -12,19 +12,15 @@ import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Invariant;
 import remus.base.Term;
-import remus.wire.CheckpointBegin;
-import remus.wire.CheckpointEnd;
 import remus.wire.DiskBlocks;
-import remus.wire.DiskWrites;
-import remus.wire.EthernetFrames;
 import remus.wire.FrameHandler;
 import remus.wire.FrameHeader;
 import remus.wire.FrameType;
 import remus.wire.Hello;
 import remus.wire.HelloFile;
-import remus.wire.PageRuns;
 import remus.wire.Payloads;
 import remus.wire.Refusal;
+import remus.wire.SessionFrames;
 import remus.wire.SessionOrder;
 import remus.wire.Welcome;
 import remus.wire.WireException;
@@ -70,10 +66,8 @@ public final class BackupConnection implements AutoCloseable {
     private final Outbox outbox;
     private final Hello hello;
     private final Term term;
-    private final SessionOrder order = new SessionOrder();
-    private final PageRuns runs;
-    private final EthernetFrames ethernetFrames = new EthernetFrames();
-    private final DiskWrites diskWrites;
+    private final SessionFrames frames;
+    private final SessionOrder order;
     private EpochId lastAcknowledged = EpochId.NONE;
     private boolean farewell;
     private @Nullable End end;
@@ -85,8 +79,8 @@ public final class BackupConnection implements AutoCloseable {
         this.hello = hello;
         term = header.term();
         outbox = new Outbox(transport, term);
-        runs = new PageRuns(hello.pageCount(), hello.pageBytes());
-        diskWrites = new DiskWrites(hello.disks());
+        frames = new SessionFrames(hello, term);
+        order = frames.order();
         receiver.expect(FROM_PRIMARY, 0);
     }
 
@@ -165,7 +159,7 @@ public final class BackupConnection implements AutoCloseable {
             while (end == null && count < MAX_FRAMES_PER_POLL) {
                 FrameHeader header = receiver.next();
                 if (header != null) {
-                    deliver(header, handler);
+                    frames.deliver(header, receiver.payload(), receiver.memory(), handler);
                     count++;
                 } else if (!receiver.fill()) {
                     break;
@@ -177,112 +171,6 @@ public final class BackupConnection implements AutoCloseable {
             lost(e);
         }
         return count;
-    }
-
-    private <X extends Exception> void deliver(FrameHeader header, FrameHandler<X> handler) throws X, WireException {
-        if (!header.term().equals(term)) {
-            throw WireException.corrupt(
-                    "a frame of type " + header.type() + " has term=" + header.term() + " expected=" + term);
-        }
-        ByteBuffer payload = receiver.payload();
-        EpochId epoch = header.epoch();
-        switch (header.type()) {
-            case FILE_DATA -> deliverFileData(payload, handler);
-            case PAGES -> {
-                runs.decode(payload, receiver.memory());
-                order.pages(FrameType.PAGES, epoch, runs.pageCount());
-                handler.pages(epoch, runs);
-            }
-            case ZERO_PAGES -> {
-                runs.decodeZero(payload);
-                order.pages(FrameType.ZERO_PAGES, epoch, runs.pageCount());
-                handler.zeroPages(epoch, runs);
-            }
-            case CHECKPOINT_BEGIN -> {
-                CheckpointBegin begin = CheckpointBegin.decode(payload);
-                order.checkpointBegin(epoch, begin);
-                handler.checkpointBegin(epoch, begin);
-            }
-            case DEVICE_STATE -> deliverDeviceState(epoch, payload, handler);
-            case OUTPUT_FRAMES -> {
-                ethernetFrames.decode(payload, receiver.memory());
-                order.outputFrames(epoch, ethernetFrames.frameCount());
-                handler.outputFrames(epoch, ethernetFrames);
-            }
-            case DISK_WRITES -> {
-                diskWrites.decode(payload, receiver.memory());
-                order.diskWrites(epoch, diskWrites.count(), diskWrites.dataBytes());
-                handler.diskWrites(epoch, diskWrites);
-            }
-            case DISK_COMPARE -> {
-                DiskBlocks blocks = DiskBlocks.decode(payload, hello.disks());
-                order.diskCompare();
-                handler.diskCompare(blocks.disk(), blocks.firstBlock(), blocks.count());
-            }
-            case CHECKPOINT_END -> {
-                CheckpointEnd checkpointEnd = CheckpointEnd.decode(payload);
-                order.checkpointEnd(epoch, checkpointEnd);
-                handler.checkpointEnd(epoch, checkpointEnd);
-            }
-            case INBOUND_FRAMES -> {
-                long firstSequence = Payloads.decodeCount(payload, "first sequence");
-                ethernetFrames.decode(payload, receiver.memory());
-                order.inboundFrames(firstSequence, ethernetFrames.frameCount());
-                handler.inboundFrames(firstSequence, ethernetFrames);
-            }
-            case RELEASED -> {
-                Payloads.decodeEmpty(payload);
-                order.released(epoch);
-                handler.released(epoch);
-            }
-            case HEARTBEAT -> {
-                Payloads.decodeEmpty(payload);
-                order.heartbeat();
-                handler.heartbeat(epoch);
-            }
-            case GUEST_DEAD -> {
-                String reason = Payloads.decodeReason(payload);
-                order.guestDead();
-                handler.guestDead(reason);
-            }
-            case SIGN_OFF -> {
-                String reason = Payloads.decodeReason(payload);
-                order.signOff();
-                handler.signOff(reason);
-            }
-            case HELLO,
-                    WELCOME,
-                    REFUSAL,
-                    READY,
-                    ACKNOWLEDGE,
-                    SIGNED_OFF,
-                    OWNER_QUERY,
-                    OWNER_ANSWER,
-                    FENCE,
-                    FENCED,
-                    STANDBY_LOST,
-                    VERIFIED,
-                    ACTIVATED,
-                    DISK_DIGESTS ->
-                throw WireException.corrupt("a frame of type " + header.type() + " within a session");
-        }
-    }
-
-    private <X extends Exception> void deliverFileData(ByteBuffer payload, FrameHandler<X> handler)
-            throws X, WireException {
-        String name = Payloads.decodeFileName(payload);
-        long offset = Payloads.decodeCount(payload, "offset");
-        order.fileData(name, offset, payload.remaining());
-        handler.fileData(name, offset, receiver.memory().asSlice(payload.position(), payload.remaining()));
-    }
-
-    private <X extends Exception> void deliverDeviceState(EpochId epoch, ByteBuffer payload, FrameHandler<X> handler)
-            throws X, WireException {
-        long offset = Payloads.decodeCount(payload, "offset");
-        long totalBytes = Payloads.decodeCount(payload, "total");
-        order.deviceState(epoch, offset, totalBytes, payload.remaining());
-        handler.deviceState(
-                epoch, offset, totalBytes, receiver.memory().asSlice(payload.position(), payload.remaining()));
     }
 
     /**

@@ -15,7 +15,7 @@ import remus.base.ErrorCategory;
  * A backup's disks as byte arrays. Writes wait for their epoch to be whole; whole epochs wait until {@link #applyOne} or
  * {@link #finishApplying}, and while so many do that {@link #MAX_WAITING} is reached nothing may be acknowledged.
  */
-final class ArrayDisks implements BackupDisks {
+public final class ArrayDisks implements BackupDisks {
     static final int MAX_WAITING = 2;
 
     /** @param countedBytes 0 where the data is no more than zeros that nobody sent */
@@ -29,11 +29,16 @@ final class ArrayDisks implements BackupDisks {
     private boolean mixesEpochs;
 
     ArrayDisks(int count, int bytes) {
-        images = new byte[count][bytes];
+        this(new byte[count][bytes]);
+    }
+
+    /** @param images with earlier content, which is overwritten */
+    public ArrayDisks(byte[][] images) {
+        this.images = images.clone();
     }
 
     /** From now on it breaks the rule that only writes of whole epochs are applied. */
-    void mixEpochs() {
+    public void mixEpochs() {
         mixesEpochs = true;
     }
 
@@ -106,7 +111,7 @@ final class ArrayDisks implements BackupDisks {
         waiting.add(epoch);
     }
 
-    int waitingCount() {
+    public int waitingCount() {
         return waiting.size();
     }
 
@@ -121,7 +126,7 @@ final class ArrayDisks implements BackupDisks {
     }
 
     /** Applies the oldest whole epoch that waits; returns whether there was one. */
-    boolean applyOne() {
+    public boolean applyOne() {
         EpochId epoch = waiting.poll();
         if (epoch == null) {
             return false;
@@ -146,12 +151,12 @@ final class ArrayDisks implements BackupDisks {
         }
     }
 
-    byte[] image(int disk) {
+    public byte[] image(int disk) {
         return images[disk];
     }
 
     /** The disks as they will be when all whole epochs are applied. */
-    byte[][] asOfLastWhole() {
+    public byte[][] asOfLastWhole() {
         byte[][] copies = Arrays.stream(images).map(byte[]::clone).toArray(byte[][]::new);
         applyThrough(copies, lastWhole);
         return copies;

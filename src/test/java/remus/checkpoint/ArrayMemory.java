@@ -9,40 +9,46 @@ import java.util.Arrays;
 import remus.base.ErrorCategory;
 
 /** A standby's RAM in a byte array, whose writes can be made to fail. */
-final class ArrayMemory implements BackupMemory {
+public final class ArrayMemory implements BackupMemory {
     static final int PAGE_BYTES = 64;
 
+    private final int pageBytes;
     private final byte[] bytes;
     private int writesUntilFailure = Integer.MAX_VALUE;
 
     ArrayMemory(int pageCount) {
-        bytes = new byte[pageCount * PAGE_BYTES];
+        this(pageCount, PAGE_BYTES);
     }
 
-    byte[] bytes() {
+    public ArrayMemory(int pageCount, int pageBytes) {
+        this.pageBytes = pageBytes;
+        bytes = new byte[pageCount * pageBytes];
+    }
+
+    public byte[] bytes() {
         return bytes;
     }
 
     /** After {@code writes} more writes one fails. */
-    void failAfter(int writes) {
+    public void failAfter(int writes) {
         writesUntilFailure = writes;
     }
 
     @Override
     public long pageCount() {
-        return bytes.length / PAGE_BYTES;
+        return bytes.length / pageBytes;
     }
 
     @Override
     public void write(long firstPage, int count, MemorySegment data, long offset) throws CheckpointException {
         failIfTold();
-        MemorySegment.copy(data, JAVA_BYTE, offset, bytes, (int) firstPage * PAGE_BYTES, count * PAGE_BYTES);
+        MemorySegment.copy(data, JAVA_BYTE, offset, bytes, (int) firstPage * pageBytes, count * pageBytes);
     }
 
     @Override
     public void zero(long firstPage, int count) throws CheckpointException {
         failIfTold();
-        Arrays.fill(bytes, (int) firstPage * PAGE_BYTES, (int) (firstPage + count) * PAGE_BYTES, (byte) 0);
+        Arrays.fill(bytes, (int) firstPage * pageBytes, (int) (firstPage + count) * pageBytes, (byte) 0);
     }
 
     private void failIfTold() throws CheckpointException {

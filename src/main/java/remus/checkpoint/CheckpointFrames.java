@@ -1,11 +1,7 @@
-package remus.host;
+package remus.checkpoint;
 
 import java.lang.foreign.MemorySegment;
 import remus.base.EpochId;
-import remus.checkpoint.CheckpointException;
-import remus.checkpoint.CheckpointReceiver;
-import remus.checkpoint.DiskOperation;
-import remus.checkpoint.DiskWriteCount;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
 import remus.wire.Digest;
@@ -15,9 +11,9 @@ import remus.wire.FrameHandler;
 import remus.wire.PageRuns;
 
 /** Brings the frames of a session to the backup's receiver. Confined to the backup's agent thread. */
-abstract class CheckpointFrames implements FrameHandler<CheckpointException> {
+public abstract class CheckpointFrames implements FrameHandler<CheckpointException> {
     /** The receiver; frames for it come only when there is one, after READY. */
-    abstract CheckpointReceiver receiver();
+    protected abstract CheckpointReceiver receiver();
 
     @Override
     public final void pages(EpochId epoch, PageRuns runs) throws CheckpointException {
