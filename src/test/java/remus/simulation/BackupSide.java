@@ -1,5 +1,6 @@
 package remus.simulation;
 
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.availability.BackupEvent;
 import remus.availability.BackupState;
@@ -10,18 +11,13 @@ import remus.availability.OwnershipAgent;
 import remus.availability.PrimaryState;
 import remus.availability.Step;
 import remus.base.EpochId;
-import remus.base.ErrorCategory;
 import remus.base.Term;
 import remus.checkpoint.CheckpointException;
-import remus.checkpoint.CheckpointFrames;
 import remus.checkpoint.CheckpointReceiver;
 import remus.simulation.Connection.End;
 import remus.wire.FrameType;
 import remus.wire.Hello;
 import remus.wire.Refusal;
-import remus.wire.SessionFrames;
-import remus.wire.Welcome;
-import remus.wire.WireLimits;
 
 /**
  * A VM on a host that backs it up: the connection to its primary, the image, the failure detector and the real ownership,
@@ -31,13 +27,11 @@ final class BackupSide implements CheckpointReceiver.Listener {
     private final Daemon daemon;
     private final World world;
     private final Scheduler scheduler;
-    private final Incoming incoming = new Incoming();
+    private final BackupLink link;
     private final FailureDetector detector;
     private @Nullable OwnershipAgent<BackupState, BackupEvent> ownership;
     private @Nullable Image image;
-    private @Nullable End end;
     private @Nullable End asking;
-    private @Nullable SessionFrames frames;
     private @Nullable PrimarySide activated;
     private long lastBeatNanos;
     private int agents;
@@ -49,6 +43,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
         world = daemon.world();
         scheduler = world.scheduler();
         asking = offering;
+        link = new BackupLink(this);
         detector = new FailureDetector(world.timing().detectNanos(), scheduler.nanos());
     }
 
@@ -122,7 +117,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
         world.sabotage().afterStep(this);
         if (role() instanceof BackupState.Dropped) {
             finished = true;
-            closeConnection();
+            link.close();
             daemon.backupEnded(this);
         }
         daemon.wake();
@@ -162,10 +157,9 @@ final class BackupSide implements CheckpointReceiver.Listener {
             daemon.note("hears nothing of the primary");
             on(new BackupEvent.PrimaryLost("silence", false));
         }
-        End present = end;
-        if (present != null && now - lastBeatNanos >= world.timing().detectNanos() / 4) {
+        if (now - lastBeatNanos >= world.timing().detectNanos() / 4) {
             lastBeatNanos = now;
-            present.send(Wire.empty(incoming.term, FrameType.HEARTBEAT, EpochId.NONE));
+            link.send(FrameType.HEARTBEAT, EpochId.NONE);
         }
         PrimarySide running = activated;
         if (running != null) {
@@ -174,7 +168,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
                 running.guest().die();
                 on(new BackupEvent.GuestDied("QEMU is dead"));
             } else {
-                running.moveOutput();
+                running.output().move();
             }
         }
         return Math.min(wait, detector.nanosUntilNextCheck(now));
@@ -196,137 +190,34 @@ final class BackupSide implements CheckpointReceiver.Listener {
 
     /** Whoever was not answered is not wanted. */
     private void dismiss() {
-        End left = asking;
-        asking = null;
+        End left = takeAsking();
         if (left != null) {
             left.close();
         }
     }
 
-    private void take(Hello.Mode mode, Term session, EpochId lastWhole) {
-        closeConnection();
-        End taken = asking;
+    private @Nullable End takeAsking() {
+        End present = asking;
         asking = null;
-        if (taken == null) {
-            return;
-        }
-        end = taken;
-        incoming.term = session;
-        SessionFrames reads = new SessionFrames(Wire.hello(mode, daemon.name().name(), world.timing()), session);
-        frames = reads;
-        reads.order().welcomed(mode, lastWhole, java.util.List.of());
-        Welcome welcome = new Welcome(daemon.name().name(), "7.2.22", java.util.List.of(), java.util.List.of());
-        taken.send(Wire.frame(session, FrameType.WELCOME, lastWhole, Wire.SMALL_BYTES, welcome::encode));
-        if (mode == Hello.Mode.NEW) {
-            reads.order().readied();
-            taken.send(Wire.empty(session, FrameType.READY, EpochId.NONE));
-        }
+        return present;
+    }
+
+    /** Something has come from the primary. */
+    void heard() {
         detector.heard(scheduler.nanos());
-        taken.readBy(this::read);
     }
 
-    private void closeConnection() {
-        End present = end;
-        end = null;
-        if (present != null) {
-            present.close();
-        }
-    }
-
-    private void read(End from) {
-        SessionFrames reads = frames;
-        while (end == from && reads != null) {
-            byte[] frame = from.read();
-            if (frame == null) {
-                if (from.isEnded()) {
-                    connectionEnded();
-                }
-                return;
-            }
-            detector.heard(scheduler.nanos());
-            try {
-                Wire.deliver(frame, reads, incoming);
-            } catch (CheckpointException e) {
-                failed(e);
-                return;
-            }
-            noteInput(frame);
-            world.sabotage().frameRead(this, frame);
-            Image present = image;
-            if (present != null) {
-                present.check();
-            }
-        }
-    }
-
-    private void noteInput(byte[] frame) {
-        Image present = image;
-        if (present != null && frame[5] == FrameType.INBOUND_FRAMES.code()) {
-            present.noteInput(java.nio.ByteBuffer.wrap(frame).getLong(WireLimits.HEADER_BYTES));
-        }
-    }
-
-    /** Memory could not be written: the connection is dropped, and the primary sends again. */
-    private void failed(CheckpointException cause) {
-        Violation.unless(
-                cause.category() == ErrorCategory.RETRY
-                        && String.valueOf(cause.getMessage()).contains("could not be written"),
-                Rule.WIRE,
-                "the backup refuses what its primary sent: %s",
-                cause.getMessage());
-        daemon.note("fails: %s", cause.getMessage());
-        Image present = image;
-        if (present != null) {
-            present.noteApplyFailed();
-            present.check();
-        }
-        connectionEnded();
-    }
-
-    private void connectionEnded() {
-        closeConnection();
+    /** The connection has ended, for whatever reason. */
+    void connectionEnded() {
         Image present = image;
         if (present != null) {
             world.sabotage().connectionLost(this, present);
             present.receiver().dropPartial();
         }
-        on(new BackupEvent.SessionBroken(incoming.term, "the connection ended"));
+        on(new BackupEvent.SessionBroken(link.term(), "the connection ended"));
         if (role() instanceof BackupState.Standing && world.refusesConnections(daemon.machine())) {
             daemon.note("finds that the primary's port refuses");
             on(new BackupEvent.PrimaryLost("the primary's port refuses", false));
-        }
-    }
-
-    /** What comes from the primary. */
-    private final class Incoming extends CheckpointFrames {
-        private Term term = Term.NONE;
-
-        @Override
-        protected CheckpointReceiver receiver() {
-            Image present = image;
-            if (present == null) {
-                throw new Violation(Rule.CODE, "a frame without an image", null);
-            }
-            return present.receiver();
-        }
-
-        @Override
-        public void fileData(String name, long offset, java.lang.foreign.MemorySegment bytes) {}
-
-        @Override
-        public void diskCompare(int disk, long firstBlock, int count) {}
-
-        @Override
-        public void heartbeat(EpochId sealed) {}
-
-        @Override
-        public void guestDead(String reason) {
-            on(new BackupEvent.PrimaryLost("the primary reports that its QEMU is dead", false));
-        }
-
-        @Override
-        public void signOff(String reason) {
-            on(new BackupEvent.SignOffReceived(term, reason));
         }
     }
 
@@ -335,7 +226,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
     @Override
     public void acknowledge(EpochId epoch) {
         // Not in the midst of the receiver's work: its image is checked first.
-        Term session = incoming.term;
+        Term session = link.term();
         daemon.post(() -> {
             Image present = image;
             if (present != null && present.term().equals(session)) {
@@ -383,32 +274,29 @@ final class BackupSide implements CheckpointReceiver.Listener {
             case OwnershipAction.AcceptSession(Term session) -> {
                 dropImage();
                 daemon.machine().noteImage(0);
+                daemon.machine().noteNoGuest();
                 image = new Image(daemon, session, this);
-                take(Hello.Mode.NEW, session, EpochId.NONE);
+                link.take(takeAsking(), Hello.Mode.NEW, session, EpochId.NONE);
             }
             case OwnershipAction.RefuseSession(Term session, String reason) -> {
-                End to = asking;
-                asking = null;
+                End to = takeAsking();
                 if (to != null) {
                     Wire.refuse(to, session, Refusal.Code.UNKNOWN_SESSION, reason);
                 }
             }
             case OwnershipAction.Welcome(Term session, EpochId lastWhole) -> welcome(session);
             case OwnershipAction.Acknowledge(Term session, EpochId epoch) -> acknowledge(session, epoch);
-            case OwnershipAction.AcknowledgeNoMore(Term session) -> closeConnection();
+            case OwnershipAction.AcknowledgeNoMore(Term session) -> link.close();
             case OwnershipAction.TellPrimaryActivating(Term session) -> tellActivating(session);
             case OwnershipAction.AnswerSignedOff(Term session) -> {
                 daemon.machine().noteImage(0);
-                End to = end;
-                if (to != null) {
-                    Wire.send(to, session, FrameType.SIGNED_OFF, "the image is dropped");
-                }
-                closeConnection();
+                link.say(FrameType.SIGNED_OFF, "the image is dropped");
+                link.close();
             }
             case OwnershipAction.DropImage(String reason) -> {
                 daemon.note("drops its image: %s", reason);
                 load++;
-                closeConnection();
+                link.close();
                 dropImage();
             }
             case OwnershipAction.LoadStandby() -> loadStandby();
@@ -416,7 +304,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
                 PrimarySide running = activated;
                 Image present = image;
                 if (running != null && present != null) {
-                    running.flow(present.again());
+                    running.output().flow(present.again());
                 }
             }
             case OwnershipAction.Discard() -> withActivated(of -> of.output().discard());
@@ -438,7 +326,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
         }
     }
 
-    private void withActivated(java.util.function.Consumer<? super PrimarySide> action) {
+    private void withActivated(Consumer<? super PrimarySide> action) {
         if (activated != null) {
             action.accept(activated);
         }
@@ -449,7 +337,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
         if (present == null) {
             return;
         }
-        closeConnection();
+        link.close();
         EpochId named = present.receiver().resume();
         if (named == null) {
             return; // it may not be named yet; the primary comes again
@@ -461,7 +349,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
                 daemon.name(),
                 named,
                 session);
-        take(Hello.Mode.RESUME, session, named);
+        link.take(takeAsking(), Hello.Mode.RESUME, session, named);
     }
 
     private void acknowledge(Term session, EpochId epoch) {
@@ -472,16 +360,14 @@ final class BackupSide implements CheckpointReceiver.Listener {
                 daemon.name(),
                 epoch,
                 session);
-        End to = end;
-        if (to != null && incoming.term.equals(session)) {
+        if (link.isOpen() && link.term().equals(session)) {
             daemon.note("acknowledges epoch %s of session %s", epoch, session);
-            to.send(Wire.empty(session, FrameType.ACKNOWLEDGE, epoch));
+            link.send(FrameType.ACKNOWLEDGE, epoch);
         }
     }
 
     private void tellActivating(Term session) {
-        End to = asking;
-        asking = null;
+        End to = takeAsking();
         if (to != null) {
             Wire.send(to, session, FrameType.ACTIVATED, "takes over");
             to.close();
@@ -529,7 +415,7 @@ final class BackupSide implements CheckpointReceiver.Listener {
             Guest guest = present.load();
             daemon.note("runs epoch %s of session %s", present.lastWhole(), present.term());
             PrimarySide running = new PrimarySide(daemon, guest);
-            running.output().hold(EpochId.NONE.next());
+            running.output().hold();
             daemon.machine().own(guest);
             present.runs();
             daemon.machine().noteImage(0);

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Term;
@@ -96,7 +97,7 @@ final class CheckpointMaker {
         return parts.remove().make(claimed);
     }
 
-    private byte[] frame(FrameType type, int bytes, java.util.function.Consumer<ByteBuffer> payload) {
+    private byte[] frame(FrameType type, int bytes, Consumer<ByteBuffer> payload) {
         return Wire.frame(term, type, epoch, bytes, payload);
     }
 

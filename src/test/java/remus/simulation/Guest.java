@@ -2,6 +2,7 @@ package remus.simulation;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
@@ -216,7 +217,7 @@ final class Guest {
             byte[] data = new byte[scheduler.between(1, 24)];
             boolean trims = scheduler.chance(0.2);
             if (!trims) {
-                java.util.Arrays.fill(data, (byte) scheduler.between(1, 255));
+                Arrays.fill(data, (byte) scheduler.between(1, 255));
             }
             write(1, trims ? DiskOperation.TRIM : DiskOperation.WRITE, scheduler.between(0, DISK_BYTES - 24), data);
         }
@@ -229,7 +230,7 @@ final class Guest {
     void dirtySomething() {
         int page = scheduler.between(1, PAGES - 1);
         if (scheduler.chance(0.1)) {
-            java.util.Arrays.fill(memory, page * PAGE_BYTES, (page + 1) * PAGE_BYTES, (byte) 0);
+            Arrays.fill(memory, page * PAGE_BYTES, (page + 1) * PAGE_BYTES, (byte) 0);
         } else {
             memory[page * PAGE_BYTES + scheduler.between(0, PAGE_BYTES - 1)]++;
         }

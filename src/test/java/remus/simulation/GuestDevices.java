@@ -1,6 +1,9 @@
 package remus.simulation;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.BitSet;
 import java.util.Deque;
@@ -205,7 +208,7 @@ final class GuestDevices {
 
         @Override
         public void saved(StagedCheckpoint checkpoint) throws CheckpointException {
-            side.moveOutput();
+            side.output().move();
             long mark = side.firstInputNotRead();
             checkpoint.setInboundMark(mark);
             side.output().seal(checkpoint);
@@ -213,7 +216,7 @@ final class GuestDevices {
                     .deviceState()
                     .segment()
                     .asSlice(0, checkpoint.deviceState().size())
-                    .toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+                    .toArray(JAVA_BYTE);
             side.daemon().world().seals().add(session.term(), checkpoint.epoch(), Seal.of(guest, state, mark));
         }
 
@@ -224,12 +227,12 @@ final class GuestDevices {
 
         @Override
         public boolean mayCommit(EpochId epoch) {
-            return side.mayRelease(session, epoch);
+            return side.output().mayRelease(session, epoch);
         }
 
         @Override
         public void commit(EpochId epoch) {
-            side.release(session, epoch);
+            side.output().release(session, epoch);
         }
 
         @Override
@@ -240,8 +243,6 @@ final class GuestDevices {
 
     /** Bytes of QEMU's device state, which are different each time. */
     static byte[] deviceState(Term session, EpochId epoch) {
-        return "devices of session %s at epoch %s"
-                .formatted(session, epoch)
-                .getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+        return "devices of session %s at epoch %s".formatted(session, epoch).getBytes(StandardCharsets.US_ASCII);
     }
 }

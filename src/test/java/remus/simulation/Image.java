@@ -1,5 +1,7 @@
 package remus.simulation;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -41,7 +43,7 @@ final class Image {
                 memory,
                 daemon.world().sabotage().backupDisks(disks),
                 Guest.PAGE_BYTES,
-                PrimarySide.OUTPUT_BYTES,
+                GuestOutput.CAPACITY_BYTES,
                 inbound,
                 listener);
     }
@@ -95,7 +97,7 @@ final class Image {
             byte[] state = receiver.deviceState()
                     .segment()
                     .asSlice(0, receiver.deviceState().size())
-                    .toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+                    .toArray(JAVA_BYTE);
             Violation.unless(
                     Arrays.equals(seal.deviceState(), state), Rule.R3, "the device state is not of epoch %s", whole);
             if (!applyFailed) {
@@ -161,7 +163,7 @@ final class Image {
 
     private void drainInput(Seal seal) {
         inbound.drain((from, offset, length) ->
-                replay.add(from.asSlice(offset, length).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE)));
+                replay.add(from.asSlice(offset, length).toArray(JAVA_BYTE)));
         long expected = nextInput - Math.max(seal.firstInput(), firstInput);
         Violation.unless(
                 replay.size() >= expected,

@@ -91,6 +91,11 @@ final class Machine implements Client.Tap {
         return up && imageIntact == session;
     }
 
+    /** It is the backup now, so that no guest of its own is left. */
+    void noteNoGuest() {
+        guestIntact = false;
+    }
+
     /** Of that session a whole checkpoint is here; 0: of none. */
     void noteImage(long session) {
         imageIntact = session;
@@ -152,9 +157,11 @@ final class Machine implements Client.Tap {
         withDaemon(present -> present.die(false));
         Guest running = qemu();
         imageIntact = 0;
-        if (qemuToo && running != null) {
-            running.die();
+        if (qemuToo) {
             guestIntact = false;
+            if (running != null) {
+                running.die();
+            }
         }
         world.scheduler().after(nanos, () -> {
             if (up && (daemon == null || !daemon.isAlive())) {

@@ -15,7 +15,7 @@ final class OutputFaults {
         @Override
         void sealed(PrimarySide side, Protection session, EpochId epoch) {
             if (side.role() instanceof PrimaryState.Protected) {
-                side.release(session, epoch);
+                side.output().release(session, epoch);
             }
         }
     }

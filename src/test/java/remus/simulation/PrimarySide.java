@@ -3,18 +3,17 @@ package remus.simulation;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.availability.OwnershipAction;
 import remus.availability.OwnershipAgent;
-import remus.availability.OwnershipRecord;
 import remus.availability.PrimaryEvent;
 import remus.availability.PrimaryState;
 import remus.availability.Step;
 import remus.availability.WakeGuard;
 import remus.base.EpochId;
 import remus.base.Term;
-import remus.checkpoint.GuestControl;
-import remus.checkpoint.OutputBuffer;
 import remus.simulation.Connection.End;
 import remus.wire.Refusal;
 
@@ -22,9 +21,7 @@ import remus.wire.Refusal;
  * A VM on a host that runs it, or is about to: its QEMU, its output, its session, and the real ownership of it, whose
  * actions are done here. A thin glue: what it decides by itself is only when something counts as lost.
  */
-final class PrimarySide implements GuestControl {
-    static final int OUTPUT_BYTES = 200_000;
-
+final class PrimarySide {
     private static final long HANG_NANOS = 200 * Scheduler.MILLISECOND;
     private static final long LAST_WORD_NANOS = 600 * Scheduler.MILLISECOND;
     private static final long PROTECT_PAUSE_NANOS = 40 * Scheduler.MILLISECOND;
@@ -33,18 +30,16 @@ final class PrimarySide implements GuestControl {
     private final World world;
     private final Scheduler scheduler;
     private final Guest guest;
-    private final OutputBuffer output = new OutputBuffer(OUTPUT_BYTES);
+    private final GuestOutput output;
+    private final Qmp qmp;
     private final Deque<byte[]> withheld = new ArrayDeque<>();
     private final WakeGuard wakeGuard;
     private @Nullable OwnershipAgent<PrimaryState, PrimaryEvent> ownership;
     private @Nullable Protection session;
     private @Nullable End offering;
     private int agents;
-    private EpochId allowed = EpochId.NONE;
     private long nextInput = 1;
     private boolean inputWithheld;
-    private boolean staysPaused;
-    private boolean busy;
     private boolean deathReported;
     private boolean abandoned;
     private boolean unprotected;
@@ -58,6 +53,8 @@ final class PrimarySide implements GuestControl {
         world = daemon.world();
         scheduler = world.scheduler();
         wakeGuard = new WakeGuard(world.timing().detectNanos(), scheduler.nanos());
+        output = new GuestOutput(this);
+        qmp = new Qmp(this);
         guest.observe(null, daemon);
     }
 
@@ -116,8 +113,12 @@ final class PrimarySide implements GuestControl {
         return guest;
     }
 
-    OutputBuffer output() {
+    GuestOutput output() {
         return output;
+    }
+
+    Qmp qmp() {
+        return qmp;
     }
 
     @Nullable
@@ -181,7 +182,7 @@ final class PrimarySide implements GuestControl {
             wait = Math.min(wait, present.tick());
         }
         if (!abandoned) {
-            moveOutput();
+            output.move();
         }
         if (role() instanceof PrimaryState.Alone && now >= protectAtNanos && !unprotected) {
             protectAtNanos = now + scheduler.span(PROTECT_PAUSE_NANOS, 4 * PROTECT_PAUSE_NANOS);
@@ -263,156 +264,6 @@ final class PrimarySide implements GuestControl {
         return unread == null ? nextInput : unread;
     }
 
-    /** Empties the NIC's socket: frames leave or are held. */
-    void moveOutput() {
-        for (Packet packet = guest.output(); packet != null; packet = guest.output()) {
-            if (output.rule() == OutputBuffer.Rule.FLOW) {
-                flows(packet);
-            } else {
-                byte[] bytes = packet.bytes();
-                output.offer(MemorySegment.ofArray(bytes), 0, bytes.length);
-            }
-        }
-    }
-
-    private void flows(Packet packet) {
-        OwnershipRecord record = world.arbiter().record();
-        Violation.unless(
-                record != null && record.isOwnedBy(daemon.name()) && record.phase() == OwnershipRecord.Phase.ALONE,
-                Rule.R2,
-                "frame %d flows from %s, and the record says: %s",
-                packet.number(),
-                daemon.name(),
-                record);
-        leaves(packet);
-    }
-
-    private void leaves(Packet packet) {
-        world.history().left(daemon.name().name(), packet.number());
-        daemon.machine().output(packet);
-    }
-
-    boolean mayRelease(Protection by, EpochId epoch) {
-        return by == session && !epoch.isAfter(allowed);
-    }
-
-    /** The output up to {@code epoch} leaves by a commit. */
-    void release(Protection by, EpochId epoch) {
-        output.release(epoch, (memory, offset, length) -> {
-            Packet packet = Packet.of(memory, offset, length);
-            Violation.unless(
-                    world.seals().wasWhole(by.term(), epoch),
-                    Rule.R2,
-                    "frame %d leaves %s by the commit of epoch %s of session %s, which was never whole",
-                    packet.number(),
-                    daemon.name(),
-                    epoch,
-                    by.term());
-            Violation.unless(
-                    world.arbiter().hasProtected(by.term()),
-                    Rule.R2,
-                    "frame %d leaves %s by a commit of session %s, which the record never named",
-                    packet.number(),
-                    daemon.name(),
-                    by.term());
-            checkGuarded();
-            Seal seal = world.seals().find(by.term(), epoch);
-            Violation.unless(
-                    seal == null || world.history().contains(seal.lastFrame(), packet.number()),
-                    Rule.R2,
-                    "frame %d leaves by the commit of epoch %s, in which it was not sent",
-                    packet.number(),
-                    epoch);
-            leaves(packet);
-        });
-    }
-
-    /** Who takes its VM for protected must be right: somebody could take it over. */
-    private void checkGuarded() {
-        OwnershipRecord record = world.arbiter().record();
-        if (role() instanceof PrimaryState.Protected running && record != null && record.isOwnedBy(daemon.name())) {
-            Violation.unless(
-                    record.equals(running.record()),
-                    Rule.GUARD,
-                    "%s takes itself for protected by the record of %s, which is: %s",
-                    daemon.name(),
-                    running.record(),
-                    record);
-        }
-    }
-
-    /** Frames that the former primary may or may not have sent leave, then all that is held, then all that comes. */
-    void flow(Iterable<Packet> again) {
-        world.checkTakesOver(daemon, guest);
-        again.forEach(this::flows);
-        output.flow((memory, offset, length) -> flows(Packet.of(memory, offset, length)));
-        daemon.note("output flows");
-    }
-
-    // ---- QEMU
-
-    @Override
-    public void suspendAndSave() {
-        busy = true;
-        scheduler.after(scheduler.span(200 * Scheduler.MICROSECOND, Scheduler.MILLISECOND), () -> {
-            if (guest.isDead() || guest.isHung()) {
-                return;
-            }
-            guest.stop();
-            daemon.post(() -> {
-                if (session != null) {
-                    session.suspended();
-                }
-            });
-            scheduler.after(scheduler.span(300 * Scheduler.MICROSECOND, 2 * Scheduler.MILLISECOND), () -> {
-                if (!guest.isDead() && !guest.isHung()) {
-                    guest.dirtySomething();
-                    daemon.post(this::saved);
-                }
-            });
-        });
-    }
-
-    private void saved() {
-        if (session != null) {
-            session.saved();
-        } else {
-            resume();
-        }
-    }
-
-    @Override
-    public void resume() {
-        busy = false;
-        scheduler.after(scheduler.span(50 * Scheduler.MICROSECOND, 400 * Scheduler.MICROSECOND), () -> {
-            if (staysPaused || guest.isDead() || guest.isHung() || !daemon.isAlive()) {
-                return;
-            }
-            guest.run();
-            daemon.post(() -> {
-                if (session != null) {
-                    session.resumed();
-                }
-            });
-        });
-    }
-
-    private void pause(boolean stays) {
-        staysPaused = stays;
-        if (busy) {
-            return;
-        }
-        scheduler.after(scheduler.span(50 * Scheduler.MICROSECOND, 400 * Scheduler.MICROSECOND), () -> {
-            if (staysPaused == stays && !busy && !guest.isDead()) {
-                if (stays) {
-                    guest.stop();
-                } else {
-                    guest.run();
-                }
-            }
-        });
-    }
-
     // ---- what the ownership wants
 
     private void act(OwnershipAction action) {
@@ -426,27 +277,13 @@ final class PrimarySide implements GuestControl {
 
     void perform(OwnershipAction action) {
         switch (action) {
-            case OwnershipAction.Hold() -> {
-                if (output.rule() == OutputBuffer.Rule.FLOW) {
-                    output.hold(session == null ? EpochId.NONE.next() : session.epoch());
-                }
-            }
-            case OwnershipAction.Release(EpochId upTo) -> {
-                if (upTo.isAfter(allowed)) {
-                    allowed = upTo;
-                    if (session != null) {
-                        session.retryCommit();
-                    }
-                }
-            }
-            case OwnershipAction.Flow() -> flow(java.util.List.of());
-            case OwnershipAction.Discard() -> {
-                moveOutput();
-                output.discard();
-            }
+            case OwnershipAction.Hold() -> output.hold();
+            case OwnershipAction.Release(EpochId upTo) -> output.allow(upTo);
+            case OwnershipAction.Flow() -> output.flow(List.of());
+            case OwnershipAction.Discard() -> output.discard();
             case OwnershipAction.BootGuest() -> guest.run();
-            case OwnershipAction.PauseGuest() -> pause(true);
-            case OwnershipAction.ResumeGuest() -> pause(false);
+            case OwnershipAction.PauseGuest() -> qmp.pause(true);
+            case OwnershipAction.ResumeGuest() -> qmp.pause(false);
             case OwnershipAction.KillGuest() -> kill();
             case OwnershipAction.StartSession(Term term, var backup) -> startSession(term);
             case OwnershipAction.EndSession(Term term, String reason) -> endSession();
@@ -465,7 +302,7 @@ final class PrimarySide implements GuestControl {
         }
     }
 
-    private void withSession(java.util.function.Consumer<? super Protection> action) {
+    private void withSession(Consumer<? super Protection> action) {
         if (session != null) {
             action.accept(session);
         }
@@ -479,7 +316,7 @@ final class PrimarySide implements GuestControl {
 
     private void startSession(Term term) {
         world.noteSession(term, daemon);
-        allowed = EpochId.NONE;
+        output.forbid();
         Protection begun = new Protection(this, term, world.peerOf(daemon.machine()));
         session = begun;
         begun.begin();

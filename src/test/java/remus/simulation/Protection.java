@@ -41,10 +41,10 @@ final class Protection implements CheckpointEngine.Observer, BackupChannel.Liste
         engine = new CheckpointEngine(
                 new CheckpointEngine.Settings(
                         timing.intervalNanos(),
-                        PrimarySide.OUTPUT_BYTES,
+                        GuestOutput.CAPACITY_BYTES,
                         Guest.PAGE_BYTES,
                         (long) Guest.PAGES * Guest.PAGE_BYTES),
-                side,
+                side.qmp(),
                 devices.memory,
                 devices.all(),
                 channel,

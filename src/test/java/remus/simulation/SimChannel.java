@@ -1,21 +1,17 @@
 package remus.simulation;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Term;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.DiskOperation;
-import remus.checkpoint.DiskWriteCount;
-import remus.checkpoint.ForwardedWrites;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.simulation.Connection.End;
@@ -48,31 +44,20 @@ final class SimChannel implements BackupChannel {
         }
     }
 
-    private static final long GATHER_NANOS = 4 * Scheduler.MILLISECOND;
-
     private final Daemon daemon;
     private final Machine peer;
     private final Term term;
     private final Listener listener;
     private final Scheduler scheduler;
     private final long silenceNanos;
-    private final ForwardedWrites writes = new ForwardedWrites();
-    private final Deque<StagedPages> chunks = new ArrayDeque<>();
-    private final List<StagedCheckpoint> unacknowledged = new ArrayList<>();
+    private final BulkQueue bulk;
     private final Deque<Mirrored> mirrored = new ArrayDeque<>();
-    private int begunCount;
-    private @Nullable CheckpointMaker making;
     private @Nullable End end;
     private boolean welcomed;
     private boolean ready;
-    private boolean resumable;
     private boolean over;
-    private boolean sending;
     private long lastHeardNanos;
     private EpochId lastAcknowledged = EpochId.NONE;
-    // Of the present connection.
-    private final Map<EpochId, DiskWriteCount> sentWrites = new HashMap<>();
-    private EpochId lastEnded = EpochId.NONE;
     private EpochId released = EpochId.NONE;
     private @Nullable String guestDead;
     private @Nullable String signOff;
@@ -84,6 +69,7 @@ final class SimChannel implements BackupChannel {
         this.term = term;
         this.listener = listener;
         scheduler = daemon.world().scheduler();
+        bulk = new BulkQueue(this, daemon, term, listener);
         silenceNanos = daemon.world().timing().detectNanos() * 2;
     }
 
@@ -108,12 +94,9 @@ final class SimChannel implements BackupChannel {
         end = own;
         welcomed = false;
         ready = false;
-        making = null;
-        begunCount = 0;
-        lastEnded = EpochId.NONE;
-        sentWrites.clear();
+        bulk.connected();
         lastHeardNanos = scheduler.nanos();
-        Hello.Mode mode = resumable ? Hello.Mode.RESUME : Hello.Mode.NEW;
+        Hello.Mode mode = bulk.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
         Hello hello = Wire.hello(mode, daemon.name().name(), daemon.world().timing());
         own.send(Wire.frame(term, FrameType.HELLO, lastSealed(), Wire.SMALL_BYTES, hello::encode));
         own.readBy(this::read);
@@ -126,9 +109,7 @@ final class SimChannel implements BackupChannel {
     }
 
     private EpochId lastSealed() {
-        return unacknowledged.isEmpty()
-                ? lastAcknowledged
-                : unacknowledged.getLast().epoch();
+        return bulk.lastSealed(lastAcknowledged);
     }
 
     /** Looks after the limits; called at each turn of the agent. */
@@ -137,13 +118,12 @@ final class SimChannel implements BackupChannel {
         if (present != null && scheduler.nanos() - lastHeardNanos > silenceNanos) {
             lost("the backup is silent");
         }
-        if (making != null || begunCount < unacknowledged.size() || !chunks.isEmpty() || writes.hasUnsent()) {
-            sendSome();
-        }
+        bulk.goOn();
     }
 
-    boolean isConnected() {
-        return ready;
+    /** Whether bulk data may be sent now. */
+    boolean takesBulk() {
+        return daemon.isRunning() && ready && !over && signOff == null;
     }
 
     private void lost(String cause) {
@@ -154,8 +134,7 @@ final class SimChannel implements BackupChannel {
         present.close();
         end = null;
         ready = false;
-        making = null;
-        if (resumable) {
+        if (bulk.isResumable()) {
             listener.disconnected(cause);
             connectLater();
         } else {
@@ -196,7 +175,7 @@ final class SimChannel implements BackupChannel {
             case WELCOME -> {
                 Welcome.decode(payload);
                 welcomed = true;
-                if (resumable) {
+                if (bulk.isResumable()) {
                     resumed(header.epoch());
                 }
             }
@@ -229,7 +208,7 @@ final class SimChannel implements BackupChannel {
     private void refused(Refusal refusal) {
         if (refusal.code() == Refusal.Code.ACTIVATED) {
             over(() -> listener.backupActivated(refusal.reason()));
-        } else if (!resumable) {
+        } else if (!bulk.isResumable()) {
             over(() -> listener.refused(refusal.reason()));
         } else if (refusal.code() == Refusal.Code.UNKNOWN_SESSION) {
             over(() -> listener.backupLost(refusal.reason()));
@@ -244,7 +223,7 @@ final class SimChannel implements BackupChannel {
             return;
         }
         dropThrough(lastWhole);
-        writes.rewind();
+        bulk.rewind();
         ready = true;
         saySignOff();
         prompt(FrameType.HEARTBEAT, EpochId.NONE);
@@ -256,27 +235,23 @@ final class SimChannel implements BackupChannel {
         }
         sayGuestDead();
         listener.reconnected(lastWhole);
-        sendSome();
+        bulk.sendSome();
     }
 
     private void dropThrough(EpochId epoch) {
         if (epoch.isAfter(lastAcknowledged)) {
             lastAcknowledged = epoch;
-            writes.dropThrough(epoch);
         }
-        while (!unacknowledged.isEmpty() && !unacknowledged.getFirst().epoch().isAfter(epoch)) {
-            long mark = unacknowledged.removeFirst().inboundMark();
-            begunCount = Math.max(0, begunCount - 1);
-            while (!mirrored.isEmpty() && mirrored.element().sequence() < mark) {
-                mirrored.remove();
-            }
+        long mark = bulk.dropThrough(epoch);
+        while (!mirrored.isEmpty() && mirrored.element().sequence() < mark) {
+            mirrored.remove();
         }
     }
 
     // ---- what goes out
 
     /** Nothing follows a sign-off. */
-    private void send(byte[] frame) {
+    void send(byte[] frame) {
         End present = end;
         if (present != null && !over && signOff == null) {
             present.send(frame);
@@ -289,112 +264,25 @@ final class SimChannel implements BackupChannel {
         }
     }
 
-    /** Bulk data is sent as the connection takes it. */
-    private void sendSome() {
-        if (!sending) {
-            sending = true;
-            // Writes that follow each other gather before they are sent.
-            boolean gathers = making == null && begunCount == unacknowledged.size() && chunks.isEmpty();
-            scheduler.after(scheduler.span(0, gathers ? GATHER_NANOS : 150 * Scheduler.MICROSECOND), () -> {
-                sending = false;
-                if (daemon.isRunning() && ready && !over && signOff == null) {
-                    for (int i = scheduler.between(1, 4); i > 0 && sendOne(); i--) {
-                        // As long as there is something.
-                    }
-                }
-            });
-        }
-    }
-
-    private boolean sendOne() {
-        CheckpointMaker present = making;
-        if (present == null || present.isDone()) {
-            present = nextMaker();
-            making = present;
-        }
-        boolean waits = present != null
-                && !(present.isAtEnd() && daemon.world().sabotage().endsBeforeItsDiskWrites())
-                && (present.isAtEnd() || present.epoch().value() <= 1)
-                && writes.hasUnsentThrough(present.isAtEnd() ? present.epoch() : EpochId.NONE);
-        ForwardedWrites.Batch batch =
-                writes.hasUnsent() && (present == null || waits || scheduler.chance(0.4)) ? writes.next() : null;
-        if (batch != null) {
-            if (batch.epoch().isAfter(lastEnded) || batch.epoch().equals(EpochId.NONE)) {
-                sentWrites.merge(batch.epoch(), new DiskWriteCount(batch.count(), batch.length()), SimChannel::sum);
-                send(encoded(batch));
-            }
-        } else if (present != null && !waits) {
-            make(present);
-        } else {
-            return false;
-        }
-        sendSome();
-        return true;
-    }
-
-    private static DiskWriteCount sum(DiskWriteCount one, DiskWriteCount other) {
-        return new DiskWriteCount(one.operations() + other.operations(), one.bytes() + other.bytes());
-    }
-
-    private void make(CheckpointMaker from) {
-        if (from.isAtEnd()) {
-            resumable = true;
-            lastEnded = from.epoch();
-        }
-        boolean claimsLess = daemon.world().sabotage().endsBeforeItsDiskWrites();
-        send(from.next(claimsLess ? sentWrites.getOrDefault(from.epoch(), DiskWriteCount.NONE) : null));
-        if (from.isDone()) {
-            making = null;
-            if (!from.isCheckpoint()) {
-                StagedPages chunk = chunks.remove();
-                daemon.post(() -> listener.chunkSent(chunk));
-            }
-        }
-    }
-
-    private @Nullable CheckpointMaker nextMaker() {
-        StagedPages chunk = chunks.peek();
-        if (chunk != null) {
-            return new CheckpointMaker(term, chunk);
-        }
-        if (begunCount < unacknowledged.size()) {
-            StagedCheckpoint checkpoint = unacknowledged.get(begunCount++);
-            Sabotage sabotage = daemon.world().sabotage();
-            return new CheckpointMaker(
-                    term, checkpoint, sabotage.inboundMark(checkpoint), sabotage.forgetsPages(checkpoint));
-        }
-        return null;
-    }
-
-    private byte[] encoded(ForwardedWrites.Batch batch) {
-        int bytes = Integer.BYTES + batch.table().remaining() + (int) batch.length();
-        return Wire.frame(term, FrameType.DISK_WRITES, batch.epoch(), bytes, payload -> {
-            payload.putInt(batch.count()).put(batch.table());
-            CheckpointMaker.put(payload, batch.data(), batch.offset(), (int) batch.length());
-        });
-    }
-
     // ---- what the engine and the guest's network ask
 
     @Override
     public void send(StagedCheckpoint checkpoint) {
         if (!over) {
-            unacknowledged.add(checkpoint);
-            sendSome();
+            bulk.add(checkpoint);
         }
     }
 
     @Override
     public void sendPages(StagedPages chunk) {
         if (!over) {
-            chunks.add(chunk);
-            sendSome();
+            bulk.add(chunk);
         }
     }
 
     @Override
     public void mirrorInbound(long sequence, MemorySegment frames, long offset, int length) {
-        byte[] copy = frames.asSlice(offset, length).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+        byte[] copy = frames.asSlice(offset, length).toArray(JAVA_BYTE);
         Mirrored kept = new Mirrored(sequence, copy);
         mirrored.add(kept);
         if (ready) {
@@ -475,8 +363,8 @@ final class SimChannel implements BackupChannel {
         if (over) {
             return false;
         }
-        writes.add(epoch, disk, operation, offset, length, data, dataOffset);
-        sendSome();
+        bulk.writes().add(epoch, disk, operation, offset, length, data, dataOffset);
+        bulk.sendSome();
         return true;
     }
 
@@ -504,7 +392,7 @@ final class SimChannel implements BackupChannel {
             if (present != null) {
                 present.close();
             }
-            writes.close();
+            bulk.writes().close();
         }
     }
 }

@@ -3,6 +3,7 @@ package remus.simulation;
 import static remus.simulation.Scheduler.MILLISECOND;
 import static remus.simulation.Scheduler.SECOND;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -110,7 +111,7 @@ final class World {
 
     Guest newGuest(byte[][] images) {
         for (byte[] image : images) {
-            java.util.Arrays.fill(image, (byte) 0); // a fresh installation
+            Arrays.fill(image, (byte) 0); // a fresh installation
         }
         return newGuest(new byte[Guest.PAGES * Guest.PAGE_BYTES], images);
     }
