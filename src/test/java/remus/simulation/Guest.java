@@ -155,8 +155,10 @@ final class Guest {
         return sent.poll();
     }
 
-    void forgetOutput() {
+    /** Its daemon is gone, and the sockets between them with all that nobody had read. */
+    void forgetSockets() {
         sent.clear();
+        unread.clear();
     }
 
     // ---- what its memory says

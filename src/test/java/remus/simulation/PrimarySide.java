@@ -60,11 +60,13 @@ final class PrimarySide {
 
     /** The guest runs already, under the eyes of a daemon that has gone; what it had in its socket has gone, too. */
     void adopt() {
-        guest.forgetOutput();
+        guest.forgetSockets();
     }
 
     void begin(Step<PrimaryState> first) {
-        daemon.machine().own(guest);
+        if (guest.hasRun()) {
+            daemon.machine().own(guest);
+        }
         restate(first);
         afterStep();
     }
@@ -281,7 +283,10 @@ final class PrimarySide {
             case OwnershipAction.Release(EpochId upTo) -> output.allow(upTo);
             case OwnershipAction.Flow() -> output.flow(List.of());
             case OwnershipAction.Discard() -> output.discard();
-            case OwnershipAction.BootGuest() -> guest.run();
+            case OwnershipAction.BootGuest() -> {
+                daemon.machine().own(guest);
+                guest.run();
+            }
             case OwnershipAction.PauseGuest() -> qmp.pause(true);
             case OwnershipAction.ResumeGuest() -> qmp.pause(false);
             case OwnershipAction.KillGuest() -> kill();

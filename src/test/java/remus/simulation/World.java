@@ -222,12 +222,20 @@ final class World {
         OwnershipRecord record = arbiter.record();
         Violation.unless(!duty && !hasDuty(), Rule.LIVE, "%s, and nobody serves", record);
         figures.lostAll = true;
-        // Nothing is left of the VM: an operator starts it again, where the record says that it was.
+        // Nothing is left of the VM: an operator starts it again, where the record says that it was. Unless it was
+        // alone
+        // there that takes force, for the host can't know what has become of the other one.
         Machine owner = record == null ? alpha : machine(record.owner());
         scheduler.note("operator", "both copies are gone; starts the VM on %s", owner.name());
         history.beginAnew();
         client.beginAnew();
-        owner.withDaemon(daemon -> daemon.start(true));
+        owner.withDaemon(daemon -> daemon.start(false));
+        if (record != null && record.phase() != Phase.ALONE) {
+            runFor(SECOND);
+            Violation.unless(
+                    owner.qemu() == null, Rule.LIVE, "the VM starts without force although the record is: %s", record);
+            owner.withDaemon(daemon -> daemon.start(true));
+        }
         Violation.unless(isServedWithin(RECOVERY_NANOS), Rule.LIVE, "%s, and the VM can't be started again", record);
     }
 
