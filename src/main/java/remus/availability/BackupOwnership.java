@@ -65,7 +65,7 @@ import remus.base.Term;
  *             another host owns the VM again | ImageLost        → DROPPED
  * CONFIRMING  granted (all output leaves)                       → TAKEN
  *             another host owns the VM again                    → DROPPED (the guest is killed, nothing of it ever left)
- *             GuestDied                                         → ACTIVATING (the image is still there)
+ *             GuestDied                                         → ACTIVATING (ImageLost, where the guest ran in the image)
  * TAKEN       final: goes on as a primary in ALONE
  * DROPPED     final
  *

@@ -16,17 +16,18 @@ import remus.base.Invariant;
  * read.
  */
 public final class StagedPages implements AutoCloseable {
-    /** Size of one block, in bytes; no run crosses a block. */
+    /** Size of one block, in bytes, or less where the limit is lower; no run crosses a block. */
     public static final int BLOCK_BYTES = 4 << 20;
 
     private static final int NO_BLOCK = -1;
 
     private final int pageBytes;
     private final long limitBytes;
+    private final int blockBytes;
     private final Arena arena = Arena.ofShared();
     private final List<MemorySegment> blocks = new ArrayList<>();
     private int usedBlockCount;
-    private int usedInLastBlock = BLOCK_BYTES;
+    private int usedInLastBlock;
 
     private int runCount;
     private long[] firstPages = new long[256];
@@ -46,13 +47,16 @@ public final class StagedPages implements AutoCloseable {
         }
         this.pageBytes = pageBytes;
         this.limitBytes = limitBytes;
+        long wholePages = (limitBytes + pageBytes - 1) / pageBytes * pageBytes;
+        blockBytes = Math.clamp(wholePages, pageBytes, BLOCK_BYTES);
+        usedInLastBlock = blockBytes;
     }
 
     /** Forgets all pages; the memory is kept for the next use. */
     public void clear() {
         runCount = 0;
         usedBlockCount = 0;
-        usedInLastBlock = BLOCK_BYTES;
+        usedInLastBlock = blockBytes;
         pageCount = 0;
         zeroPageCount = 0;
     }
@@ -70,10 +74,10 @@ public final class StagedPages implements AutoCloseable {
         long offset = sourceOffset;
         int remaining = count;
         while (remaining > 0) {
-            if (usedInLastBlock == BLOCK_BYTES) {
+            if (usedInLastBlock == blockBytes) {
                 openBlock();
             }
-            int taken = Math.min(remaining, (BLOCK_BYTES - usedInLastBlock) / pageBytes);
+            int taken = Math.min(remaining, (blockBytes - usedInLastBlock) / pageBytes);
             long bytes = (long) taken * pageBytes;
             MemorySegment.copy(source, offset, blocks.get(usedBlockCount - 1), usedInLastBlock, bytes);
             addRun(page, taken, usedBlockCount - 1, usedInLastBlock);
@@ -94,7 +98,7 @@ public final class StagedPages implements AutoCloseable {
 
     private void openBlock() {
         if (usedBlockCount == blocks.size()) {
-            blocks.add(arena.allocate(BLOCK_BYTES, 4096));
+            blocks.add(arena.allocate(blockBytes, 4096));
         }
         usedBlockCount++;
         usedInLastBlock = 0;
@@ -162,7 +166,7 @@ public final class StagedPages implements AutoCloseable {
 
     /** Bytes of memory kept, used or not. */
     public long allocatedBytes() {
-        return (long) blocks.size() * BLOCK_BYTES;
+        return (long) blocks.size() * blockBytes;
     }
 
     @Override

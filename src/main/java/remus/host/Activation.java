@@ -20,7 +20,7 @@ import remus.network.GuestNetwork;
 /**
  * The backup takes a VM over: loads the last whole checkpoint into the standby and lets it run; once this host owns the VM,
  * replays the input that the checkpoint does not contain and releases again the output that may not have left. The image
- * is kept until then, and loading may be tried any number of times, each with a fresh standby.
+ * is kept until a guest has run in it, and until then loading may be tried any number of times, each with a fresh standby.
  *
  * <p>First the writes of that checkpoint are brought into the images and made durable. Until the hand-over the guest runs,
  * but nothing it sends is released and nothing it writes reaches its disks; what a guest that is given up has asked for is
@@ -40,6 +40,7 @@ final class Activation implements AutoCloseable {
     private final InboundMirror inbound;
     private @Nullable VmParts loaded;
     private boolean wasTried;
+    private boolean hasRun;
 
     Activation(
             HostServices services,
@@ -65,6 +66,12 @@ final class Activation implements AutoCloseable {
         receiver.finishApplying();
         settle();
         loaded = parts.activate(receiver.deviceState());
+        hasRun = true;
+    }
+
+    /** Whether a guest has run in the image: then that is the checkpoint's no more, and can't be loaded again. */
+    boolean hasRun() {
+        return hasRun;
     }
 
     /** Before a guest sees them: a failed fdatasync is mended by writing again, which none must watch. */

@@ -140,7 +140,13 @@ final class StandbyCopy implements AutoCloseable {
         activation().load();
     }
 
-    /** What runs is ended; the copy is still there. */
+    /** Whether a guest has run in the copy, which can't be loaded again then. */
+    boolean isSpent() {
+        Activation present = activation;
+        return present != null && present.hasRun();
+    }
+
+    /** What runs is ended. */
     void dropLoaded() {
         Activation present = activation;
         if (present != null) {

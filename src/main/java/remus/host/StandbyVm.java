@@ -156,6 +156,10 @@ final class StandbyVm implements HostedVm {
     }
 
     private void load() {
+        if (copy.isSpent()) {
+            ownership.drop("its QEMU died after it had begun to run, so the memory is the checkpoint's no more");
+            return;
+        }
         try {
             copy.load();
             ownership.runs();

@@ -69,8 +69,18 @@ class StagedPagesTest {
                 byte[] target = new byte[memory.length];
                 applyTo(target, pages);
                 assertArrayEquals(memory, target);
-                assertEquals(StagedPages.BLOCK_BYTES, pages.allocatedBytes());
+                assertEquals(600L * PAGE_BYTES, pages.allocatedBytes());
             }
+        }
+    }
+
+    @Test
+    void aSmallGuestsStagingTakesNoMoreThanItsLimit() throws Exception {
+        MemorySegment memory = MemorySegment.ofArray(randomBytes(7, 3 * PAGE_BYTES));
+        try (StagedPages pages = new StagedPages(PAGE_BYTES, 2L * PAGE_BYTES + 1)) {
+            pages.append(0, 2, memory, 0);
+            assertThrows(CheckpointException.class, () -> pages.append(2, 1, memory, 0));
+            assertEquals(3L * PAGE_BYTES, pages.allocatedBytes(), "whole pages");
         }
     }
 

@@ -1,0 +1,148 @@
+package remus.simulation;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import remus.base.EpochId;
+import remus.base.Term;
+import remus.checkpoint.DiskWriteCount;
+import remus.checkpoint.StagedBytes;
+import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
+import remus.wire.CheckpointBegin;
+import remus.wire.CheckpointEnd;
+import remus.wire.FrameType;
+
+/**
+ * Turns a checkpoint or a pre-copy chunk into frames, one at a time. Staging is read only when a frame is made, so that one
+ * changed too early is seen.
+ */
+final class CheckpointMaker {
+    /** Makes one frame. */
+    private interface Part {
+        byte[] make(@Nullable DiskWriteCount claimed);
+    }
+
+    private final Term term;
+    private final Deque<Part> parts = new ArrayDeque<>();
+    private final @Nullable StagedCheckpoint checkpoint;
+    private final EpochId epoch;
+
+    /** A pre-copy chunk. */
+    CheckpointMaker(Term term, StagedPages chunk) {
+        this.term = term;
+        checkpoint = null;
+        epoch = EpochId.NONE;
+        addPages(chunk);
+    }
+
+    /** @param forgetsPages leaves out the pages, and says that there are none */
+    CheckpointMaker(Term term, StagedCheckpoint of, long inboundMark, boolean forgetsPages) {
+        this.term = term;
+        checkpoint = of;
+        epoch = of.epoch();
+        CheckpointBegin begin = new CheckpointBegin(of.first(), inboundMark);
+        parts.add(_ -> frame(FrameType.CHECKPOINT_BEGIN, Wire.SMALL_BYTES, begin::encode));
+        if (!forgetsPages) {
+            addPages(of.pages());
+        }
+        StagedBytes state = of.deviceState();
+        long half = state.size() / 2;
+        addState(state, 0, half);
+        addState(state, half, state.size() - half);
+        if (of.outputFrames().size() > 0) {
+            parts.add(_ -> outputFrames(of));
+        }
+        parts.add(claimed -> end(of, claimed == null ? of.diskWrites() : claimed, forgetsPages));
+    }
+
+    private byte[] end(StagedCheckpoint of, DiskWriteCount writes, boolean forgetsPages) {
+        return frame(
+                FrameType.CHECKPOINT_END,
+                Wire.SMALL_BYTES,
+                new CheckpointEnd(
+                        forgetsPages ? 0 : of.pages().pageCount(),
+                        of.deviceState().size(),
+                        of.outputFrameCount(),
+                        writes.operations(),
+                        writes.bytes(),
+                        null)::encode);
+    }
+
+    EpochId epoch() {
+        return epoch;
+    }
+
+    boolean isCheckpoint() {
+        return checkpoint != null;
+    }
+
+    /** Whether only the frame that ends it is left, which disk writes must precede. */
+    boolean isAtEnd() {
+        return checkpoint != null && parts.size() == 1;
+    }
+
+    boolean isDone() {
+        return parts.isEmpty();
+    }
+
+    /** @param claimed what the end says of disk writes; null: the truth */
+    byte[] next(@Nullable DiskWriteCount claimed) {
+        return parts.remove().make(claimed);
+    }
+
+    private byte[] frame(FrameType type, int bytes, Consumer<ByteBuffer> payload) {
+        return Wire.frame(term, type, epoch, bytes, payload);
+    }
+
+    private void addPages(StagedPages pages) {
+        for (int i = 0; i < pages.runCount(); i++) {
+            int run = i;
+            parts.add(_ -> pages(pages, run));
+        }
+    }
+
+    private byte[] pages(StagedPages pages, int run) {
+        boolean zero = pages.isZero(run);
+        int bytes = zero ? 0 : pages.pageCount(run) * pages.pageBytes();
+        return frame(zero ? FrameType.ZERO_PAGES : FrameType.PAGES, 64 + bytes, payload -> {
+            payload.putInt(1).putLong(pages.firstPage(run)).putInt(pages.pageCount(run));
+            if (!zero) {
+                put(payload, pages.data(run), pages.dataOffset(run), bytes);
+            }
+        });
+    }
+
+    private void addState(StagedBytes state, long from, long length) {
+        if (length > 0) {
+            parts.add(_ -> frame(FrameType.DEVICE_STATE, 64 + (int) length, payload -> {
+                payload.putLong(from).putLong(state.size());
+                put(payload, state.segment(), from, (int) length);
+            }));
+        }
+    }
+
+    private byte[] outputFrames(StagedCheckpoint of) {
+        StagedBytes frames = of.outputFrames();
+        int bytes = (int) frames.size();
+        int count = 0;
+        for (long at = 0; at < bytes; count++) {
+            at += Integer.BYTES + frames.segment().get(JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN), at);
+        }
+        int frameCount = count;
+        return frame(FrameType.OUTPUT_FRAMES, Integer.BYTES + bytes, payload -> {
+            payload.putInt(frameCount);
+            put(payload, frames.segment(), 0, bytes);
+        });
+    }
+
+    static void put(ByteBuffer payload, MemorySegment from, long offset, int length) {
+        payload.put(from.asSlice(offset, length).asByteBuffer());
+    }
+}
