@@ -198,9 +198,10 @@ final class PrimarySide {
         return wait;
     }
 
+    /** Not in the last pause of the session before: what QEMU still answers would be taken for the next one's. */
     private void protectAgain() {
         Machine peer = world.peerOf(daemon.machine());
-        if (world.canConnect(daemon.machine(), peer)) {
+        if (!qmp.isPausing() && world.canConnect(daemon.machine(), peer)) {
             on(new PrimaryEvent.ProtectRequested(peer.name()));
         }
     }

@@ -10,6 +10,7 @@ final class Qmp implements GuestControl {
     private final Scheduler scheduler;
     private boolean staysPaused;
     private boolean busy;
+    private boolean pausing;
 
     Qmp(PrimarySide side) {
         this.side = side;
@@ -21,6 +22,7 @@ final class Qmp implements GuestControl {
     @Override
     public void suspendAndSave() {
         busy = true;
+        pausing = true;
         scheduler.after(scheduler.span(200 * Scheduler.MICROSECOND, Scheduler.MILLISECOND), () -> {
             if (guest.isDead() || guest.isHung()) {
                 return;
@@ -59,12 +61,18 @@ final class Qmp implements GuestControl {
             }
             guest.run();
             daemon.post(() -> {
+                pausing = false;
                 Protection session = side.session();
                 if (session != null) {
                     session.resumed();
                 }
             });
         });
+    }
+
+    /** Whether a pause that a session began has not ended yet. */
+    boolean isPausing() {
+        return pausing;
     }
 
     void pause(boolean stays) {
