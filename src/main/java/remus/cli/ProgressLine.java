@@ -4,7 +4,7 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One line on stderr that says how far something is: written over on a terminal, otherwise repeated when it has
+ * One line on stderr that says how far something is: written over on a terminal, with a bar, otherwise repeated when it has
  * changed, at most every {@link #PLAIN_EVERY}. Used by one thread; call {@link #end} before writing anything else.
  */
 final class ProgressLine {
@@ -25,7 +25,7 @@ final class ProgressLine {
         }
         long now = System.nanoTime();
         if (terminal.errIsTerminal()) {
-            terminal.err().print(ERASE_LINE + text);
+            terminal.err().print(ERASE_LINE + ProgressBar.beside(text));
             terminal.err().flush();
         } else if (last == null || now - lastNanos >= PLAIN_EVERY.toNanos()) {
             terminal.err().println(text);
