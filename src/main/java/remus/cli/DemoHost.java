@@ -34,6 +34,7 @@ final class DemoHost implements AutoCloseable {
     private final NamespaceThread client;
     private final Path directory;
     private final List<String> jvmOptions;
+    private final List<String> hostOptions;
     private final ApiClient api;
     private @Nullable Process daemon;
     private boolean started;
@@ -49,11 +50,23 @@ final class DemoHost implements AutoCloseable {
             NamespaceThread client,
             Path directory,
             List<String> jvmOptions) {
+        this(topology, place, client, directory, jvmOptions, List.of());
+    }
+
+    /** @param hostOptions further options of {@code remus host}, such as {@code --arbiter} with its value */
+    DemoHost(
+            DemoTopology topology,
+            DemoTopology.Place place,
+            NamespaceThread client,
+            Path directory,
+            List<String> jvmOptions,
+            List<String> hostOptions) {
         this.topology = topology;
         this.place = place;
         this.client = client;
         this.directory = directory;
         this.jvmOptions = List.copyOf(jvmOptions);
+        this.hostOptions = List.copyOf(hostOptions);
         this.api = new ApiClient(apiAddress());
     }
 
@@ -105,7 +118,7 @@ final class DemoHost implements AutoCloseable {
         if (closed) {
             throw new CommandException("host %s is closed".formatted(name()));
         }
-        List<String> arguments = List.of(
+        List<String> arguments = new ArrayList<>(List.of(
                 "host",
                 "--name",
                 name(),
@@ -114,7 +127,8 @@ final class DemoHost implements AutoCloseable {
                 "--api",
                 apiAddress().toString(),
                 "--state",
-                state().toString());
+                state().toString()));
+        arguments.addAll(hostOptions);
         List<String> command = new ArrayList<>(wrapper);
         command.addAll(Installation.command(jvmOptions, arguments));
         started = true;

@@ -10,11 +10,12 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The demo's network: three namespaces on one bridge, and nothing outside of them.
+ * The demo's network: four namespaces on one bridge, and nothing outside of them.
  *
  * <pre>
- *   client  10.77.0.1/24   bridge sw0 ─┬─ alpha ═ up0 ─ bridge br0   alpha  10.77.0.11/24
- *                                      └─ beta  ═ up0 ─ bridge br0   beta   10.77.0.12/24
+ *   client  10.77.0.1/24   bridge sw0 ─┬─ alpha   ═ up0 ─ bridge br0   alpha    10.77.0.11/24
+ *                                      ├─ beta    ═ up0 ─ bridge br0   beta     10.77.0.12/24
+ *                                      └─ arbiter ═ up0 ─ bridge br0   arbiter  10.77.0.21/24
  * </pre>
  *
  * A VM's TAP joins {@code br0} of the host that runs it. Pulling a host's cable takes down the bridge's end of it.
@@ -34,11 +35,15 @@ final class DemoTopology implements AutoCloseable {
 
     private static final Path NAMESPACES = Path.of("/run/netns");
 
-    /** One of the three namespaces. */
+    /** One of the namespaces. */
     enum Place {
         CLIENT("10.77.0.1", "02:52:4d:00:00:01"),
         ALPHA("10.77.0.11", "02:52:4d:00:00:0b"),
-        BETA("10.77.0.12", "02:52:4d:00:00:0c");
+        BETA("10.77.0.12", "02:52:4d:00:00:0c"),
+        ARBITER("10.77.0.21", "02:52:4d:00:00:15");
+
+        /** All that have a cable to the bridge. */
+        static final List<Place> CABLED = List.of(ALPHA, BETA, ARBITER);
 
         private final String address;
         private final String bridgeMac;
@@ -51,6 +56,11 @@ final class DemoTopology implements AutoCloseable {
         /** Its IPv4 address. */
         String address() {
             return address;
+        }
+
+        /** The address that its own frames come from; a VM's have the VM's. */
+        String mac() {
+            return bridgeMac;
         }
 
         /** Its name, which is also that of its cable at the bridge. */
@@ -91,7 +101,7 @@ final class DemoTopology implements AutoCloseable {
             IpSession.run(null, List.of("netns add " + namespace(place)));
         }
         IpSession.run(namespace(Place.CLIENT), clientCommands());
-        for (Place host : List.of(Place.ALPHA, Place.BETA)) {
+        for (Place host : Place.CABLED) {
             IpSession.run(namespace(host), hostCommands(host));
         }
         cables = IpSession.open(namespace(Place.CLIENT));
@@ -99,7 +109,7 @@ final class DemoTopology implements AutoCloseable {
 
     private List<String> clientCommands() {
         List<String> commands = new ArrayList<>(bridge(SWITCH, Place.CLIENT));
-        for (Place host : List.of(Place.ALPHA, Place.BETA)) {
+        for (Place host : Place.CABLED) {
             commands.add("link add %s type veth peer name up0 netns %s".formatted(host, namespace(host)));
             commands.addAll(port(host.toString(), SWITCH));
         }

@@ -9,11 +9,13 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import remus.api.Event;
 import remus.api.EventType;
 import remus.api.ProtectRequest;
@@ -40,6 +42,7 @@ final class TwoHosts implements AutoCloseable {
     final DemoHost beta;
     final DemoGuest guest;
     private final Path directory;
+    private final @Nullable ArbiterServers servers;
     private final Deque<Long> pids = new ArrayDeque<>();
 
     private TwoHosts(
@@ -48,13 +51,20 @@ final class TwoHosts implements AutoCloseable {
             NamespaceThread inside,
             DemoGuest guest,
             List<String> alphaOptions,
-            List<String> betaOptions) {
+            List<String> betaOptions,
+            @Nullable ArbiterServers servers) {
         this.directory = directory;
+        this.servers = servers;
         this.topology = topology;
         this.inside = inside;
         this.guest = guest;
-        alpha = new DemoHost(topology, DemoTopology.Place.ALPHA, inside, directory, withDefaults(alphaOptions));
-        beta = new DemoHost(topology, DemoTopology.Place.BETA, inside, directory, withDefaults(betaOptions));
+        alpha = host(DemoTopology.Place.ALPHA, alphaOptions);
+        beta = host(DemoTopology.Place.BETA, betaOptions);
+    }
+
+    private DemoHost host(DemoTopology.Place place, List<String> jvmOptions) {
+        List<String> arbiter = List.of("--arbiter", servers == null ? "none" : servers.option());
+        return new DemoHost(topology, place, inside, directory, withDefaults(jvmOptions), arbiter);
     }
 
     private static List<String> withDefaults(List<String> options) {
@@ -68,12 +78,22 @@ final class TwoHosts implements AutoCloseable {
 
     /** @param alphaOptions further JVM options of alpha's daemon */
     static TwoHosts open(Path directory, List<String> alphaOptions, List<String> betaOptions) throws Exception {
-        return open(directory, alphaOptions, betaOptions, List.of());
+        return open(directory, alphaOptions, betaOptions, List.of(), false);
     }
 
     /** As {@link #open(Path)}, with memory for guests of their own on each host, so that what is left there can be seen. */
     static TwoHosts openApart(Path directory) throws Exception {
-        return open(directory, List.of(), List.of(), within("mount -t tmpfs none /dev/shm"));
+        return open(directory, List.of(), List.of(), within("mount -t tmpfs none /dev/shm"), false);
+    }
+
+    /** Both ask three ZooKeeper servers of their own who owns a VM. */
+    static TwoHosts openWithArbiter(Path directory) throws Exception {
+        return openWithArbiter(directory, List.of(), List.of());
+    }
+
+    static TwoHosts openWithArbiter(Path directory, List<String> alphaOptions, List<String> betaOptions)
+            throws Exception {
+        return open(directory, alphaOptions, betaOptions, List.of(), true);
     }
 
     /** A wrapper (see {@link DemoHost#start(List)}) that first runs shell commands, in the host's own mount namespace. */
@@ -82,27 +102,33 @@ final class TwoHosts implements AutoCloseable {
     }
 
     private static TwoHosts open(
-            Path directory, List<String> alphaOptions, List<String> betaOptions, List<String> wrapper)
+            Path directory,
+            List<String> alphaOptions,
+            List<String> betaOptions,
+            List<String> wrapper,
+            boolean withArbiter)
             throws Exception {
         DemoGuest guest = DemoGuest.make();
-        DemoTopology topology = DemoTopology.create();
-        try {
-            NamespaceThread inside = new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT));
-            TwoHosts hosts = new TwoHosts(directory, topology, inside, guest, alphaOptions, betaOptions);
-            try {
-                hosts.startDaemon(hosts.alpha, wrapper);
-                hosts.startDaemon(hosts.beta, wrapper);
-                hosts.alpha.awaitUp();
-                hosts.beta.awaitUp();
-                return hosts;
-            } catch (Exception e) {
-                hosts.close();
-                throw e;
-            }
-        } catch (Exception e) {
-            topology.close();
-            throw e;
+        try (CloseStack onFailure = new CloseStack()) {
+            DemoTopology topology = onFailure.push(DemoTopology.create());
+            NamespaceThread inside =
+                    onFailure.push(new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT)));
+            ArbiterServers servers = withArbiter ? onFailure.push(new ArbiterServers(topology, directory)) : null;
+            TwoHosts hosts = new TwoHosts(directory, topology, inside, guest, alphaOptions, betaOptions, servers);
+            onFailure.release();
+            onFailure.push(hosts);
+            hosts.startDaemon(hosts.alpha, wrapper);
+            hosts.startDaemon(hosts.beta, wrapper);
+            hosts.alpha.awaitUp();
+            hosts.beta.awaitUp();
+            onFailure.release();
+            return hosts;
         }
+    }
+
+    /** There are some only after {@link #openWithArbiter}. */
+    ArbiterServers servers() {
+        return Objects.requireNonNull(servers, "this test has no arbiter");
     }
 
     void startDaemon(DemoHost host) throws CommandException {
@@ -119,6 +145,15 @@ final class TwoHosts implements AutoCloseable {
         host.end();
         startDaemon(host, wrapper);
         host.awaitUp();
+    }
+
+    /** Waits until a daemon has ended by itself, or by a fault of the test's; it may be started again then. */
+    void awaitEnd(DemoHost host) throws Exception {
+        ProcessHandle daemon = ProcessHandle.of(host.pid()).orElse(null);
+        if (daemon != null) {
+            daemon.onExit().get(LIMIT.toNanos(), TimeUnit.NANOSECONDS);
+        }
+        host.kill(null);
     }
 
     /** What a command has printed, and its exit code. */
@@ -387,6 +422,9 @@ final class TwoHosts implements AutoCloseable {
         try (CloseStack all = new CloseStack()) {
             all.push(topology);
             all.push(inside);
+            if (servers != null) {
+                all.push(servers);
+            }
             all.push(this::killQemus);
             all.push(beta);
             all.push(alpha);

@@ -10,25 +10,61 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import org.apache.zookeeper.server.quorum.QuorumPeerMain;
 import org.jspecify.annotations.Nullable;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
 
-/** A real ensemble: three JVMs on loopback, each killed, stopped and started again by its process id. */
-final class TestEnsemble implements AutoCloseable {
-    static final int SIZE = 3;
+/** A real ensemble: three JVMs on one address, each killed, stopped and started again by its process id. */
+public final class TestEnsemble implements AutoCloseable {
+    public static final int SIZE = 3;
     private static final long WAIT_SECONDS = 90;
     private static final long POLL_MILLIS = 50;
 
+    /** Where the servers run. */
+    public interface Site {
+        /** Loopback, here. */
+        Site HERE = new Site() {
+            @Override
+            public String address() {
+                return "127.0.0.1";
+            }
+
+            @Override
+            public List<String> inside(List<String> command) {
+                return command;
+            }
+
+            @Override
+            public <T> T call(Callable<T> work) throws Exception {
+                return work.call();
+            }
+        };
+
+        String address();
+
+        /** The command that becomes {@code command} there. */
+        List<String> inside(List<String> command);
+
+        /** Runs what opens sockets there. */
+        <T> T call(Callable<T> work) throws Exception;
+    }
+
     private final Path directory;
+    private final Site site;
     private final List<Integer> ports;
     private final @Nullable Process[] servers = new Process[SIZE];
 
     TestEnsemble(Path directory) throws Exception {
+        this(directory, Site.HERE);
+    }
+
+    public TestEnsemble(Path directory, Site site) throws Exception {
         this.directory = directory;
-        ports = freePorts(3 * SIZE);
+        this.site = site;
+        ports = site.call(() -> freePorts(3 * SIZE, site.address()));
         try {
             for (int server = 0; server < SIZE; server++) {
                 start(server);
@@ -40,11 +76,11 @@ final class TestEnsemble implements AutoCloseable {
         }
     }
 
-    private static List<Integer> freePorts(int count) throws IOException {
+    private static List<Integer> freePorts(int count, String address) throws IOException {
         List<Integer> ports = new ArrayList<>();
         try (CloseStack sockets = new CloseStack()) {
             for (int port = 0; port < count; port++) {
-                ports.add(sockets.push(new ServerSocket(0, 1, InetAddress.getLoopbackAddress()))
+                ports.add(sockets.push(new ServerSocket(0, 1, InetAddress.getByName(address)))
                         .getLocalPort());
             }
         }
@@ -52,14 +88,14 @@ final class TestEnsemble implements AutoCloseable {
     }
 
     HostAddress address(int server) {
-        return new HostAddress("127.0.0.1", ports.get(server));
+        return new HostAddress(site.address(), ports.get(server));
     }
 
-    List<HostAddress> addresses() {
+    public List<HostAddress> addresses() {
         return List.of(address(0), address(1), address(2));
     }
 
-    void start(int server) throws IOException {
+    public void start(int server) throws IOException {
         Path home = Files.createDirectories(directory.resolve("server" + server));
         Files.writeString(home.resolve("myid"), server + 1 + "\n");
         StringBuilder config = new StringBuilder("""
@@ -68,20 +104,21 @@ final class TestEnsemble implements AutoCloseable {
                 syncLimit=6
                 standaloneEnabled=false
                 admin.enableServer=false
-                clientPortAddress=127.0.0.1
                 4lw.commands.whitelist=srvr,dump
                 """);
-        config.append("dataDir=")
+        config.append("clientPortAddress=")
+                .append(site.address())
+                .append("\ndataDir=")
                 .append(home)
                 .append("\nclientPort=")
                 .append(ports.get(server))
                 .append('\n');
         for (int peer = 0; peer < SIZE; peer++) {
-            config.append("server.%d=127.0.0.1:%d:%d%n"
-                    .formatted(peer + 1, ports.get(SIZE + peer), ports.get(2 * SIZE + peer)));
+            config.append("server.%d=%s:%d:%d%n"
+                    .formatted(peer + 1, site.address(), ports.get(SIZE + peer), ports.get(2 * SIZE + peer)));
         }
         Path file = Files.writeString(home.resolve("zoo.cfg"), config);
-        servers[server] = new ProcessBuilder(
+        servers[server] = new ProcessBuilder(site.inside(List.of(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xmx96m",
                         "-XX:+UseSerialGC",
@@ -90,7 +127,7 @@ final class TestEnsemble implements AutoCloseable {
                         "-cp",
                         System.getProperty("java.class.path"),
                         QuorumPeerMain.class.getName(),
-                        file.toString())
+                        file.toString())))
                 .redirectErrorStream(true)
                 .redirectOutput(
                         ProcessBuilder.Redirect.appendTo(home.resolve("log").toFile()))
@@ -98,7 +135,7 @@ final class TestEnsemble implements AutoCloseable {
     }
 
     /** As by SIGKILL; returns when it is gone. */
-    void kill(int server) throws InterruptedException {
+    public void kill(int server) throws InterruptedException {
         Process process = servers[server];
         if (process != null) {
             process.destroyForcibly().waitFor();
@@ -106,11 +143,11 @@ final class TestEnsemble implements AutoCloseable {
         }
     }
 
-    void stop(int server) throws Exception {
+    public void stop(int server) throws Exception {
         signal(server, "STOP");
     }
 
-    void wake(int server) throws Exception {
+    public void wake(int server) throws Exception {
         signal(server, "CONT");
     }
 
@@ -126,7 +163,7 @@ final class TestEnsemble implements AutoCloseable {
     }
 
     /** The leader, once there is one with a follower. */
-    int awaitLeader() throws InterruptedException {
+    public int awaitLeader() throws InterruptedException {
         return awaitLeaderOtherThan(-1);
     }
 
@@ -158,19 +195,29 @@ final class TestEnsemble implements AutoCloseable {
         throw new AssertionError("sessions live on: " + said(leader, "dump"));
     }
 
+    private Socket connected(int server) throws IOException {
+        Socket socket = new Socket();
+        try {
+            socket.connect(new InetSocketAddress(site.address(), ports.get(server)), 1_000);
+            return socket;
+        } catch (IOException e) {
+            socket.close();
+            throw e;
+        }
+    }
+
     private String said(int server, String command) {
-        try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), ports.get(server)), 1_000);
+        try (Socket socket = site.call(() -> connected(server))) {
             socket.setSoTimeout(1_000);
             socket.getOutputStream().write(command.getBytes(StandardCharsets.US_ASCII));
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
-        } catch (IOException e) {
+        } catch (Exception e) {
             return e.toString();
         }
     }
 
     /** All run, and serve. */
-    void heal() throws Exception {
+    public void heal() throws Exception {
         for (int server = 0; server < SIZE; server++) {
             if (servers[server] == null) {
                 start(server);

@@ -1,0 +1,288 @@
+package remus.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import remus.api.Event;
+import remus.api.EventType;
+import remus.api.VmState;
+import remus.api.WhenAlone;
+import remus.base.RemusException;
+import remus.cli.DemoTopology.Place;
+
+/**
+ * Cuts between a VM's primary, its backup and the arbiter, one after the other, while one client writes over one
+ * connection and reaches both hosts all the time. After each round the VM is protected again, in whichever direction.
+ *
+ * <p>What is asserted of the bridge's capture: once the other host's first frame of the VM is there, none of the former
+ * owner's is. The rule itself allows more, frames of checkpoints that the activated state contains: an acknowledgement
+ * that the former owner reads late releases such. Here none can come: acknowledgements end before the arbiter is asked,
+ * a take-over with its three questions and a load takes tens of milliseconds, and frames of an acknowledged epoch leave in the turn in
+ * which the acknowledgement is read. A host that goes on alone is only ever followed by nobody: there the other one must
+ * not send a single frame.
+ */
+final class PartitionRounds implements AutoCloseable {
+    /** From the end of a cut until the VM runs on one host and the client is answered. */
+    static final Duration RECOVERY_LIMIT = Duration.ofSeconds(30);
+
+    /** From a cut until whoever can be granted the VM has it, where the arbiter can decide. */
+    private static final Duration DECISION_LIMIT = Duration.ofSeconds(30);
+
+    private static final String DETECT = "500ms";
+    private static final Duration UNDISTURBED = Duration.ofSeconds(3);
+    private static final Duration QUIET = Duration.ofSeconds(2);
+    private static final int ANSWERS = 20;
+    private static final long POLL_MILLIS = 20;
+
+    private enum Side {
+        PRIMARY,
+        BACKUP,
+        ARBITER
+    }
+
+    private record Way(Side from, Side to) {}
+
+    /** What has to come of a cut while it lasts. */
+    enum Outcome {
+        /** Nobody needs what is cut. */
+        UNDISTURBED,
+        /** One of the two gets the VM. */
+        ONE_HAS_IT,
+        BACKUP_HAS_IT,
+        PRIMARY_HAS_IT,
+        /** Nobody can be asked: nothing leaves, until it is over. */
+        HELD
+    }
+
+    /** Cuts, in one direction ({@code TO}) or both ({@code AND}). */
+    enum Cut {
+        PRIMARY_TO_BACKUP(Outcome.ONE_HAS_IT, way(Side.PRIMARY, Side.BACKUP)),
+        BACKUP_TO_PRIMARY(Outcome.ONE_HAS_IT, way(Side.BACKUP, Side.PRIMARY)),
+        PRIMARY_AND_BACKUP(Outcome.ONE_HAS_IT, both(Side.PRIMARY, Side.BACKUP)),
+        PRIMARY_TO_ARBITER(Outcome.UNDISTURBED, way(Side.PRIMARY, Side.ARBITER)),
+        ARBITER_TO_PRIMARY(Outcome.UNDISTURBED, way(Side.ARBITER, Side.PRIMARY)),
+        PRIMARY_AND_ARBITER(Outcome.UNDISTURBED, both(Side.PRIMARY, Side.ARBITER)),
+        BACKUP_TO_ARBITER(Outcome.UNDISTURBED, way(Side.BACKUP, Side.ARBITER)),
+        ARBITER_TO_BACKUP(Outcome.UNDISTURBED, way(Side.ARBITER, Side.BACKUP)),
+        BACKUP_AND_ARBITER(Outcome.UNDISTURBED, both(Side.BACKUP, Side.ARBITER)),
+        PRIMARY_TO_ALL(Outcome.BACKUP_HAS_IT, all(way(Side.PRIMARY, Side.BACKUP), way(Side.PRIMARY, Side.ARBITER))),
+        ALL_TO_PRIMARY(Outcome.BACKUP_HAS_IT, all(way(Side.BACKUP, Side.PRIMARY), way(Side.ARBITER, Side.PRIMARY))),
+        PRIMARY_AND_ALL(Outcome.BACKUP_HAS_IT, all(both(Side.PRIMARY, Side.BACKUP), both(Side.PRIMARY, Side.ARBITER))),
+        BACKUP_AND_ALL(Outcome.PRIMARY_HAS_IT, all(both(Side.BACKUP, Side.PRIMARY), both(Side.BACKUP, Side.ARBITER))),
+        ALL_AND_ALL(
+                Outcome.HELD,
+                all(
+                        both(Side.PRIMARY, Side.BACKUP),
+                        all(both(Side.PRIMARY, Side.ARBITER), both(Side.BACKUP, Side.ARBITER))));
+
+        private final Outcome outcome;
+
+        @SuppressWarnings("ImmutableEnumChecker") // made by List.of and toList only
+        private final List<Way> ways;
+
+        Cut(Outcome outcome, List<Way> ways) {
+            this.outcome = outcome;
+            this.ways = ways;
+        }
+
+        private static List<Way> all(List<Way> some, List<Way> more) {
+            return Stream.concat(some.stream(), more.stream()).toList();
+        }
+
+        private static List<Way> way(Side from, Side to) {
+            return List.of(new Way(from, to));
+        }
+
+        private static List<Way> both(Side one, Side other) {
+            return List.of(new Way(one, other), new Way(other, one));
+        }
+    }
+
+    private final TwoHosts hosts;
+    private final DemoSwitch bridge;
+    private final RedisClientLoad load;
+    private DemoHost primary;
+    private DemoHost backup;
+
+    /** The VM runs on alpha, unprotected. */
+    PartitionRounds(TwoHosts hosts) throws Exception {
+        this.hosts = hosts;
+        primary = hosts.alpha;
+        backup = hosts.beta;
+        bridge = new DemoSwitch(hosts.topology);
+        load = hosts.load();
+    }
+
+    /** What came of a round, for people. */
+    record Result(Cut cut, String owner, long recoveryMillis, DemoSwitch.Frames frames) {}
+
+    Result round(Cut cut) throws Exception {
+        protect();
+        hosts.awaitAnswers(load, ANSWERS);
+        bridge.capture(primary.place(), backup.place());
+        for (Way way : cut.ways) {
+            bridge.cut(place(way.from()), place(way.to()));
+        }
+        await(cut);
+        long healed = System.nanoTime();
+        bridge.heal();
+        DemoHost owner = settle();
+        hosts.awaitAnswers(load, ANSWERS);
+        Duration recovery = Duration.ofNanos(System.nanoTime() - healed);
+        assertTrue(recovery.compareTo(RECOVERY_LIMIT) < 0, () -> cut + ": only " + recovery + " after its end");
+        DemoSwitch.Frames frames = bridge.frames();
+        assertEquals(0, frames.late(), () -> cut + ": two owners at the bridge: " + frames + story());
+        if (owner.equals(primary)) {
+            assertEquals(0, frames.ofNext(), () -> cut + ": frames of a backup: " + frames + story());
+        }
+        assertNull(load.figures().problem());
+        Result result = new Result(cut, owner.equals(primary) ? "stays" : "moves", recovery.toMillis(), frames);
+        if (!owner.equals(primary)) {
+            backup = primary;
+            primary = owner;
+        }
+        return result;
+    }
+
+    private Place place(Side side) {
+        return switch (side) {
+            case PRIMARY -> primary.place();
+            case BACKUP -> backup.place();
+            case ARBITER -> Place.ARBITER;
+        };
+    }
+
+    /** The VM runs on one host and is backed up by the other. */
+    void protect() throws Exception {
+        if (primary.status(DemoGuest.NAME).state() != VmState.PROTECTED) {
+            hosts.protect(primary, backup, DETECT, WhenAlone.CONTINUE);
+        }
+        hosts.await(backup, VmState.STANDBY);
+    }
+
+    private void await(Cut cut) throws Exception {
+        switch (cut.outcome) {
+            case UNDISTURBED -> expectUndisturbed(cut);
+            case ONE_HAS_IT -> awaitOwner(cut, List.of(primary, backup));
+            case BACKUP_HAS_IT -> awaitOwner(cut, List.of(backup));
+            case PRIMARY_HAS_IT -> awaitOwner(cut, List.of(primary));
+            case HELD -> expectHeld(cut);
+        }
+    }
+
+    private void expectUndisturbed(Cut cut) throws Exception {
+        int decisions = decisions();
+        long end = System.nanoTime() + UNDISTURBED.toNanos();
+        while (System.nanoTime() < end) {
+            hosts.awaitAnswers(load, 1);
+            TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+        }
+        assertEquals(VmState.PROTECTED, primary.status(DemoGuest.NAME).state(), () -> cut + story());
+        assertEquals(VmState.STANDBY, backup.status(DemoGuest.NAME).state(), () -> cut + story());
+        assertEquals(decisions, decisions(), () -> cut + ": somebody decided something: " + story());
+    }
+
+    private int decisions() throws RemusException {
+        int count = 0;
+        for (DemoHost host : List.of(primary, backup)) {
+            count += (int) host.events().stream()
+                    .filter(event -> event.event() == EventType.OWNERSHIP)
+                    .count();
+        }
+        return count;
+    }
+
+    /** One of these has the VM for itself, and its client is answered while the cut lasts. */
+    private void awaitOwner(Cut cut, List<DemoHost> candidates) throws Exception {
+        long deadline = System.nanoTime() + DECISION_LIMIT.toNanos();
+        while (true) {
+            for (DemoHost host : candidates) {
+                if (VmOwner.isAlone(host)) {
+                    hosts.awaitAnswers(load, ANSWERS);
+                    return;
+                }
+            }
+            assertTrue(System.nanoTime() < deadline, () -> cut + ": nobody has the VM" + story());
+            TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+        }
+    }
+
+    /** Nothing of the VM leaves any host. */
+    private void expectHeld(Cut cut) throws Exception {
+        hosts.await(primary, VmState.DEGRADED);
+        DemoSwitch.Frames before = bridge.frames();
+        long acknowledged = load.figures().acknowledged();
+        TimeUnit.NANOSECONDS.sleep(QUIET.toNanos()); // what would come, would come in here
+        assertEquals(before, bridge.frames(), () -> cut + ": frames while nobody owns the VM" + story());
+        assertTrue(load.figures().acknowledged() - acknowledged <= 1, () -> cut + ": answers" + story());
+        assertTrue(!VmOwner.isAlone(primary) && !VmOwner.isAlone(backup), () -> cut + ": an owner" + story());
+    }
+
+    /** Waits until the VM runs on exactly one host and the other one knows it; which one that is. */
+    DemoHost settle() throws Exception {
+        long deadline = System.nanoTime() + RECOVERY_LIMIT.toNanos();
+        while (true) {
+            if (VmOwner.isSettled(primary, backup)) {
+                return primary;
+            }
+            if (VmOwner.isSettled(backup, primary)) {
+                return backup;
+            }
+            assertTrue(System.nanoTime() < deadline, () -> "not settled:" + story());
+            TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+        }
+    }
+
+    DemoHost primary() {
+        return primary;
+    }
+
+    DemoHost backup() {
+        return backup;
+    }
+
+    RedisClientLoad load() {
+        return load;
+    }
+
+    DemoSwitch bridge() {
+        return bridge;
+    }
+
+    /** The client reads everything back: nothing that it was told is lost, over one connection. */
+    ClientLoad.Figures finish() throws InterruptedException {
+        ClientLoad.Figures figures = load.finish();
+        assertNull(figures.problem());
+        assertEquals(0, figures.lost(), "acknowledged writes lost");
+        assertEquals(0, figures.resets(), "connections reset");
+        return figures;
+    }
+
+    /** What both hosts say, for whoever has to find out. */
+    String story() {
+        StringBuilder text = new StringBuilder();
+        for (DemoHost host : List.of(primary, backup)) {
+            text.append("\n-- ").append(host.name()).append(": ");
+            try {
+                text.append(host.status());
+                List<Event> events = host.events();
+                events.stream()
+                        .skip(Math.max(0, events.size() - 25))
+                        .forEach(event -> text.append("\n   ").append(EventText.line(event)));
+            } catch (RemusException e) {
+                text.append(e.getMessage());
+            }
+        }
+        return text.append('\n').append(load.figures()).toString();
+    }
+
+    @Override
+    public void close() {
+        load.close();
+    }
+}
