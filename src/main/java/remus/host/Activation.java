@@ -137,7 +137,11 @@ final class Activation implements AutoCloseable {
         VmParts running = loaded;
         loaded = null;
         if (running != null) {
-            running.close();
+            try {
+                running.close();
+            } catch (IllegalStateException e) {
+                LOG.warn("VM {}: not all of what was loaded was closed", vm, e);
+            }
         }
     }
 }

@@ -4,10 +4,13 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import remus.api.EventType;
 import remus.api.VmState;
 import remus.api.WhenAlone;
 import remus.availability.HostId;
+import remus.availability.OwnershipAction;
 import remus.availability.OwnershipAgent;
 import remus.availability.PrimaryEvent;
 import remus.availability.PrimaryEvent.Acknowledged;
@@ -25,6 +28,7 @@ import remus.availability.PrimaryOwnership;
 import remus.availability.PrimaryState;
 import remus.availability.PrimaryState.Alone;
 import remus.availability.PrimaryState.Gone;
+import remus.availability.PrimaryState.Opening;
 import remus.availability.PrimaryState.Protected;
 import remus.availability.PrimaryState.Waiting;
 import remus.availability.Step;
@@ -42,6 +46,8 @@ import remus.host.OperationException.Kind;
  * always. Confined to the VM's agent thread.
  */
 final class ActiveOwnership implements SessionOwner {
+    private static final Logger LOG = LoggerFactory.getLogger(ActiveOwnership.class);
+
     private final ActiveGuest guest;
     private final VmProtection protection;
     private final ActiveStatus status;
@@ -49,6 +55,7 @@ final class ActiveOwnership implements SessionOwner {
     private final OwnershipDuties duties;
     private final OwnershipStory story;
     private final OwnershipAgent<PrimaryState, PrimaryEvent> ownership;
+    private @Nullable String broken;
 
     /** @param state in which this host owns the VM alone */
     ActiveOwnership(
@@ -67,7 +74,7 @@ final class ActiveOwnership implements SessionOwner {
         duties = new OwnershipDuties(host, guest, protection, status, arbiter, story, this, agent);
         arbiter.answerOn(agent::post);
         ownership =
-                OwnershipAgent.ofPrimary(guest.name(), arbiter, agent::post, host.time(), host.pauses(), duties::does);
+                OwnershipAgent.ofPrimary(guest.name(), arbiter, agent::post, host.time(), host.pauses(), this::does);
         ownership.whenChanged(this::changed);
         ownership.begin(new Step<>(state, List.of()));
     }
@@ -85,6 +92,17 @@ final class ActiveOwnership implements SessionOwner {
         return ownership.tick(nowNanos);
     }
 
+    /** A duty that can't be done leaves nothing that could go on: what leaves is what the backup knows. */
+    private void does(OwnershipAction action) {
+        try {
+            duties.does(action);
+        } catch (RuntimeException e) {
+            LOG.error("VM {}: {} could not be done", name(), action, e);
+            guest.discardOutput();
+            status.fail("%s could not be done: %s".formatted(action, e.getMessage()));
+        }
+    }
+
     private void changed(PrimaryState before, PrimaryState after) {
         if (after.role() instanceof Alone(var record, boolean _)) {
             protection.granted(record.term());
@@ -93,6 +111,28 @@ final class ActiveOwnership implements SessionOwner {
         if (after.role() instanceof Gone && !(before.role() instanceof Gone)) {
             duties.gone(before.role());
         }
+        if (before.role() instanceof Opening && !(after.role() instanceof Opening)) {
+            duties.failWanted(story.cause());
+        }
+        if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
+            backToProtected();
+        }
+    }
+
+    /** Somebody may have wanted an end of that meanwhile, or the session may not be able to go on. */
+    private void backToProtected() {
+        String cause = broken;
+        if (cause != null) {
+            tell(session -> new BackupLost(session, cause));
+        } else if (story.isUnprotecting()) {
+            ownership.on(new UnprotectRequested(story.cause()));
+        }
+    }
+
+    /** Another session begins. */
+    void sessionBegins(Term session) {
+        broken = null;
+        arbiter.begins(session);
     }
 
     /** An event of the session of now. */
@@ -168,19 +208,23 @@ final class ActiveOwnership implements SessionOwner {
      * @param result completes when the VM is alone by the record
      */
     void unprotect(boolean force, CompletableFuture<Void> result) {
-        boolean held = role().output() == PrimaryState.Output.HELD;
-        if ((protection.session() == null && !held) || guest.isGone() || role() instanceof Waiting) {
+        boolean isForWaiting = force && !arbiter.isShared() && role() instanceof Waiting;
+        boolean canEnd = protection.session() != null
+                || role().output() == PrimaryState.Output.HELD
+                || role() instanceof Opening;
+        if (guest.isGone() || !(canEnd || isForWaiting)) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT, "VM " + name() + " is not protected", "see remus status " + name()));
         } else if (force) {
             story.unprotecting(result, "protection ended by command, without asking the backup");
-            arbiter.backupGone();
+            arbiter.vouched();
             tell(session -> new BackupLost(session, "protection ended by command, without asking the backup"));
             ownership.on(new RetryDue());
-        } else if (!story.unprotecting(result, "protection ended by command")) {
+        } else if (story.isUnprotecting()) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT, "VM " + name() + "'s protection is being ended already", "wait for it"));
         } else {
+            story.unprotecting(result, "protection ended by command");
             ownership.on(new UnprotectRequested("protection ended by command"));
         }
     }
@@ -238,11 +282,14 @@ final class ActiveOwnership implements SessionOwner {
 
     /** QEMU is dead or hangs: if there is a backup, it takes over. */
     void guestDied(String cause) {
-        if (guest.isGone() || status.hasEnded() || story.isEnding()) {
+        if (guest.isGone() || status.hasEnded()) {
             return;
         }
         guest.discardOutput();
         guest.kill();
+        if (story.isEnding()) {
+            return; // what is left of that needs no QEMU
+        }
         if (!(role() instanceof Waiting)) {
             status.event(EventType.GUEST_DEAD, cause);
         }
@@ -286,6 +333,9 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void wokeLate() {
+        if (protection.session() == null) {
+            return;
+        }
         arbiter.wokeLate();
         ownership.on(new WokeLate());
     }
@@ -312,6 +362,9 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void reconnected(EpochId lastWhole) {
+        if (protection.session() == null || broken != null) {
+            return; // it can't be gone on with
+        }
         arbiter.backupReturned();
         tell(session -> new Reconnected(session, lastWhole));
         story.reconnected(role(), lastWhole);
@@ -336,10 +389,8 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void signOffUnanswered(String reason) {
-        if (duties.isParting()) {
-            duties.parted();
-            return;
-        }
+        boolean wasParting = duties.isParting();
+        duties.parted();
         tell(session -> new BackupLost(session, reason));
         if (arbiter.isShared()) {
             return; // the record decides, whatever the backup does
@@ -347,6 +398,8 @@ final class ActiveOwnership implements SessionOwner {
         if (story.isEnding()) {
             status.event(EventType.BACKUP_LOST, reason + "; the VM ends here all the same");
             ownership.on(new StopRequested(reason));
+        } else if (wasParting) {
+            story.stuck(reason);
         } else {
             story.failUnprotecting(reason);
         }
@@ -400,6 +453,10 @@ final class ActiveOwnership implements SessionOwner {
     }
 
     private void giveUpProtection(String cause) {
+        if (protection.session() == null) {
+            return; // it is over already
+        }
+        broken = cause;
         story.endedBecause(cause);
         ownership.on(new UnprotectRequested(cause));
     }

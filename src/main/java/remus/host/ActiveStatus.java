@@ -24,6 +24,8 @@ final class ActiveStatus {
     private VmState state = VmState.UNPROTECTED;
     private @Nullable String reason;
     private volatile boolean ended;
+    private volatile boolean failed;
+    private volatile boolean held;
     private volatile VmStatus published;
 
     ActiveStatus(ActiveGuest guest, VmProtection protection, EventLog events, String hostName) {
@@ -65,6 +67,14 @@ final class ActiveStatus {
         ended = true;
     }
 
+    /** It can't go on here for a reason of this host's: whoever has a copy may take it over. */
+    void fail(String why) {
+        failed = true;
+        become(VmState.STOPPED, "its agent failed: " + why);
+        event(EventType.FAILED, "its agent failed: " + why);
+        ended = true;
+    }
+
     boolean hasEnded() {
         return ended;
     }
@@ -88,18 +98,19 @@ final class ActiveStatus {
         VmStatus now = published;
         OwnerState answer = switch (now.state()) {
             case UNPROTECTED -> OwnerState.RUNNING_ALONE;
-            case SYNCHRONIZING -> OwnerState.RUNNING_ALONE;
+            case SYNCHRONIZING -> held ? OwnerState.RUNNING_UNCERTAIN : OwnerState.RUNNING_ALONE;
             case PROTECTED -> OwnerState.RUNNING_PROTECTED;
-            case DEGRADED -> now.peer() == null ? OwnerState.RUNNING_ALONE : OwnerState.RUNNING_UNCERTAIN;
+            case DEGRADED -> held || now.peer() != null ? OwnerState.RUNNING_UNCERTAIN : OwnerState.RUNNING_ALONE;
             case STANDBY, ACTIVATING -> OwnerState.ACTIVATING;
             case FENCED -> OwnerState.FENCED;
-            case STOPPED -> OwnerState.STOPPED;
+            case STOPPED -> failed ? OwnerState.UNKNOWN : OwnerState.STOPPED;
         };
         String why = now.reason();
         return new OwnerAnswer(guest.name(), hostName, answer, new Term(now.term()), why == null ? "" : why);
     }
 
     private VmStatus describe() {
+        held = guest.isHeld();
         ProtectionSession running = protection.session();
         return new VmStatus(
                 guest.name(),

@@ -7,8 +7,6 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import remus.api.EventType;
-import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.availability.HostId;
 import remus.availability.OwnershipRecord;
@@ -96,8 +94,7 @@ final class ActiveVm implements HostedVm {
         } catch (LinuxException | RuntimeException e) {
             LOG.error("the agent of VM {} failed", name(), e);
             guest.discardOutput();
-            status.become(VmState.STOPPED, "its agent failed: " + e.getMessage());
-            status.event(EventType.FAILED, "its agent failed: " + e.getMessage());
+            status.fail(String.valueOf(e.getMessage()));
         } catch (Error e) {
             // Whatever is wrong, nothing more may leave: the backup's state is the one that counts.
             guest.discardOutput();

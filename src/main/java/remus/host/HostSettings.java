@@ -110,12 +110,19 @@ public record HostSettings(
                             ? "add --name NAME, or 'name' to the --config file"
                             : "add --state DIR, or 'state' to the --config file");
         }
+        ArbiterChoice choice = arbiter == null ? new ArbiterChoice.None() : ArbiterChoice.parse(arbiter);
+        if (arbiterCredential != null && !(choice instanceof ArbiterChoice.Ensemble)) {
+            throw new OperationException(
+                    Kind.REFUSED,
+                    "host: an arbiter credential is given, but the arbiter is " + choice,
+                    "a credential is for zookeeper:… only; leave it out");
+        }
         return new HostConfiguration(
                 name,
                 listen == null ? HostConfiguration.DEFAULT_LISTEN : listen,
                 api == null ? HostConfiguration.DEFAULT_API : api,
                 state.toAbsolutePath().normalize(),
-                arbiter == null ? new ArbiterChoice.None() : ArbiterChoice.parse(arbiter),
+                choice,
                 arbiterCredential,
                 peers);
     }

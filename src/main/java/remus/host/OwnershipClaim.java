@@ -21,6 +21,7 @@ final class OwnershipClaim {
     private final BlockingQueue<Runnable> answers = new LinkedBlockingQueue<>();
     private final String vm;
     private final Time time;
+    private boolean isShared;
     private String lastReport = "it has not answered";
 
     OwnershipClaim(String vm, Time time) {
@@ -43,6 +44,7 @@ final class OwnershipClaim {
             throws OperationException {
         OwnershipAgent<PrimaryState, PrimaryEvent> claim =
                 OwnershipAgent.ofPrimary(vm, arbiter, this::answer, time, pauses, this::note);
+        isShared = arbiter.isShared();
         claim.begin(PrimaryOwnership.start(requests, force));
         long deadline = time.nanos() + LIMIT.toNanos();
         while (true) {
@@ -70,10 +72,16 @@ final class OwnershipClaim {
             throws OperationException {
         long now = time.nanos();
         if (now - deadline >= 0) {
-            throw new OperationException(
-                    Kind.FAILED,
-                    "VM %s is not started: the arbiter can't be asked who owns it: %s".formatted(vm, lastReport),
-                    "see that its servers run and can be reached: remus status shows the connection");
+            throw isShared
+                    ? new OperationException(
+                            Kind.FAILED,
+                            "VM %s is not started: the arbiter can't be asked who owns it: %s"
+                                    .formatted(vm, lastReport),
+                            "see that its servers run and can be reached: remus status shows the connection")
+                    : new OperationException(
+                            Kind.FAILED,
+                            "VM %s is not started: its term can't be written down".formatted(vm),
+                            "see the daemon's log and its state directory");
         }
         try {
             Runnable answer = answers.poll(Math.min(claim.tick(now), deadline - now), TimeUnit.NANOSECONDS);

@@ -110,6 +110,9 @@ final class OwnershipDuties {
     // ---- output
 
     private void hold() {
+        if (guest.isHeld()) {
+            return;
+        }
         ProtectionSession running = protection.session();
         if (running == null || running.settings().outputCommit()) {
             guest.holdFrom(firstEpoch.isAfter(EpochId.NONE) ? firstEpoch : protection.epoch());
@@ -166,6 +169,9 @@ final class OwnershipDuties {
         } else if (story.isEnding()) {
             quit();
         } else if (before instanceof PrimaryState.Waiting || guest.staysPaused()) {
+            if (!(before instanceof PrimaryState.Waiting)) {
+                story.fenced();
+            }
             quitQuietly(VmState.FENCED, String.valueOf(status.reason()));
         } else {
             quitQuietly(VmState.STOPPED, "QEMU died: " + gone.reason());
@@ -202,6 +208,7 @@ final class OwnershipDuties {
         Wanted next = Invariant.present(wanted, "what the session is to be");
         wanted = null;
         parted();
+        ownership.sessionBegins(session);
         try {
             host.state().note(guest.name(), session, false);
             host.images()
@@ -220,7 +227,7 @@ final class OwnershipDuties {
                                     begun.backup(), next.settings().interval().toMillis()));
             begun.begin();
             next.result().complete(null);
-        } catch (OperationException | IOException | DiskException e) {
+        } catch (OperationException | IOException | DiskException | RuntimeException e) {
             LOG.warn("VM {}: no session with {}", guest.name(), backup, e);
             story.because(String.valueOf(e.getMessage()));
             next.result().completeExceptionally(e);
@@ -271,14 +278,22 @@ final class OwnershipDuties {
         }
     }
 
+    /** No session follows from what was wanted. */
+    void failWanted(String why) {
+        Wanted waiting = wanted;
+        if (waiting != null) {
+            wanted = null;
+            waiting.result()
+                    .completeExceptionally(new OperationException(
+                            Kind.CONFLICT,
+                            "VM " + guest.name() + " is not protected: " + why,
+                            "see remus status " + guest.name()));
+        }
+    }
+
     /** The agent ends. */
     void close() {
         parted();
-        Wanted waiting = wanted;
-        if (waiting != null) {
-            waiting.result()
-                    .completeExceptionally(new OperationException(
-                            Kind.CONFLICT, "VM " + guest.name() + " has ended", "see remus status"));
-        }
+        failWanted("it has ended");
     }
 }

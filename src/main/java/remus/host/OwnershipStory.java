@@ -64,14 +64,26 @@ final class OwnershipStory {
         return cause;
     }
 
-    /** Protection is to end as asked. Returns false when somebody waits for that already. */
-    boolean unprotecting(CompletableFuture<Void> result, String why) {
-        if (unprotecting != null) {
-            return false;
+    /** Protection is to end as asked; whoever waits for that already is told, too. */
+    void unprotecting(CompletableFuture<Void> result, String why) {
+        CompletableFuture<Void> earlier = unprotecting;
+        if (earlier == null) {
+            unprotecting = result;
+        } else {
+            var _ = earlier.whenComplete((done, failure) -> {
+                if (failure == null) {
+                    result.complete(null);
+                } else {
+                    result.completeExceptionally(failure);
+                }
+            });
         }
-        unprotecting = result;
         endedBecause(why);
-        return true;
+    }
+
+    /** Whether somebody waits for the end of protection. */
+    boolean isUnprotecting() {
+        return unprotecting != null;
     }
 
     /** The VM is to end as asked. */
@@ -96,6 +108,12 @@ final class OwnershipStory {
     void report(String reason) {
         lastReport = reason;
         status.event(EventType.OWNERSHIP, reason);
+    }
+
+    /** Output is held, and who could end that does not answer. */
+    void stuck(String reason) {
+        status.become(VmState.DEGRADED, "output is held: " + reason);
+        failUnprotecting(reason);
     }
 
     void severed(Role role, String reason) {
@@ -147,7 +165,11 @@ final class OwnershipStory {
                     EventType.PROTECTED,
                     "the backup has the first full checkpoint; output waits for commits from now on");
         } else if (before instanceof Leaving) {
-            failUnprotecting("the arbiter can't be asked now");
+            wanted = false;
+            failUnprotecting(
+                    "VM " + guest.name()
+                            + " stays protected: the arbiter, which has to note the end, can't be asked now",
+                    "try again when remus status shows that it can");
         } else {
             reconnected(after, protection.committed());
         }
@@ -198,7 +220,8 @@ final class OwnershipStory {
         status.event(EventType.DEGRADED, why);
     }
 
-    private void fenced() {
+    /** Another host has the VM, or is taking it over. */
+    void fenced() {
         status.become(VmState.FENCED, lastReport);
         status.event(EventType.FENCED, lastReport);
         failUnprotecting(lastReport);
@@ -209,13 +232,16 @@ final class OwnershipStory {
     // ---- who waits
 
     void failUnprotecting(String why) {
+        failUnprotecting(
+                "VM " + guest.name() + " is not let go by its backup, so its output stays held: " + why,
+                "if you know that the backup does not run it: remus unprotect " + guest.name() + " --force");
+    }
+
+    private void failUnprotecting(String message, String remedy) {
         CompletableFuture<Void> waiting = unprotecting;
         if (waiting != null) {
             unprotecting = null;
-            waiting.completeExceptionally(new OperationException(
-                    Kind.FAILED,
-                    "VM " + guest.name() + " is not let go by its backup, so its output stays held: " + why,
-                    "if you know that the backup does not run it: remus unprotect " + guest.name() + " --force"));
+            waiting.completeExceptionally(new OperationException(Kind.FAILED, message, remedy));
         }
     }
 

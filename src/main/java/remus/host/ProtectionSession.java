@@ -329,7 +329,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         long nowNanos = time.nanos();
         tellIfWokenLate(nowNanos);
         FaultPoint.ACKNOWLEDGED.reached(epoch.value());
-        watch.acknowledged(nowNanos);
+        watch.acknowledged(epoch, nowNanos);
         engine.acknowledged(epoch, nowNanos);
         owner.acknowledged(epoch);
     }
@@ -342,7 +342,11 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     void reconnected(EpochId lastWhole) {
         long nowNanos = time.nanos();
-        watch.reconnected(nowNanos);
+        if (watch.wokeLate(nowNanos)) {
+            owner.wokeLate(); // this hello may be from before: another one is asked for
+            return;
+        }
+        watch.reconnected(lastWhole, nowNanos);
         engine.reconnected(lastWhole, nowNanos);
         owner.reconnected(lastWhole);
     }

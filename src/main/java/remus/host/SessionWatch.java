@@ -3,6 +3,7 @@ package remus.host;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import remus.availability.WakeGuard;
+import remus.base.EpochId;
 import remus.checkpoint.CheckpointEngine;
 
 /**
@@ -22,8 +23,10 @@ final class SessionWatch {
 
     private final WakeGuard wakeGuard;
     private final long deadlineNanos;
-    private boolean acknowledgedAny;
-    private long lastContactNanos = Long.MIN_VALUE / 2;
+    private EpochId acknowledged = EpochId.NONE;
+    private long progressNanos = Long.MIN_VALUE / 2;
+    private long overdueAtNanos = NEVER;
+    private long lastToldNanos;
     private long disconnectedAtNanos = NEVER;
 
     SessionWatch(ProtectionSettings settings, long nowNanos) {
@@ -37,37 +40,47 @@ final class SessionWatch {
         return wakeGuard.wokeLate(nowNanos);
     }
 
-    void acknowledged(long nowNanos) {
-        acknowledgedAny = true;
-        lastContactNanos = nowNanos;
+    void acknowledged(EpochId epoch, long nowNanos) {
+        if (epoch.isAfter(acknowledged)) {
+            acknowledged = epoch;
+            progressNanos = nowNanos;
+            overdueAtNanos = NEVER;
+        }
     }
 
     void disconnected(long nowNanos) {
         disconnectedAtNanos = Math.min(disconnectedAtNanos, nowNanos);
     }
 
-    /** The backup gets all that is in flight once more, and the whole time for it. */
-    void reconnected(long nowNanos) {
+    /** That a backup says hello is contact, and no acknowledgement unless it has more than before. */
+    void reconnected(EpochId lastWhole, long nowNanos) {
         disconnectedAtNanos = NEVER;
-        lastContactNanos = nowNanos;
+        acknowledged(lastWhole, nowNanos);
     }
 
-    /** What the backup owes for longer than it may, or null. */
+    /** What the backup owes for longer than it may, told once in each deadline; null: nothing. */
     @Nullable
     String overdue(CheckpointEngine engine, long nowNanos) {
-        if (disconnectedAtNanos != NEVER) {
+        if (disconnectedAtNanos != NEVER || engine.oldestInFlightNanos() == NEVER) {
             return null;
         }
-        long oldestNanos = engine.oldestInFlightNanos();
-        long deadline = acknowledgedAny ? deadlineNanos : FIRST_ACKNOWLEDGEMENT_DEADLINE.toNanos();
-        return oldestNanos != NEVER && nowNanos - Math.max(oldestNanos, lastContactNanos) > deadline
-                ? "the backup has not acknowledged epoch %s within %d ms"
-                        .formatted(engine.lastAcknowledged().next(), deadline / 1_000_000)
-                : null;
+        long since = overdueAtNanos != NEVER ? lastToldNanos : Math.max(engine.oldestInFlightNanos(), progressNanos);
+        if (nowNanos - since <= deadline()) {
+            return null;
+        }
+        overdueAtNanos = Math.min(overdueAtNanos, nowNanos);
+        lastToldNanos = nowNanos;
+        return "the backup has not acknowledged epoch %s within %d ms"
+                .formatted(engine.lastAcknowledged().next(), deadline() / 1_000_000);
     }
 
-    /** Whether there has been no contact for so long that the backup counts as lost. */
+    /** Whether there has been no contact, or no acknowledgement in spite of contact, for so long that the backup is lost. */
     boolean isGivenUp(long nowNanos) {
-        return disconnectedAtNanos != NEVER && nowNanos - disconnectedAtNanos > deadlineNanos;
+        return (disconnectedAtNanos != NEVER && nowNanos - disconnectedAtNanos > deadlineNanos)
+                || (overdueAtNanos != NEVER && nowNanos - overdueAtNanos > deadline());
+    }
+
+    private long deadline() {
+        return acknowledged.isAfter(EpochId.NONE) ? deadlineNanos : FIRST_ACKNOWLEDGEMENT_DEADLINE.toNanos();
     }
 }

@@ -104,7 +104,7 @@ final class StandbyOwnership {
         inquiry = new PrimaryInquiry(services.peers(), standby.primaryAddress(), hello, term, agent);
         detector = new FailureDetector(hello.detect().toNanos(), services.time().nanos());
         ownership = OwnershipAgent.ofBackup(
-                hello.vm(), arbiter, agent::post, services.time(), services.pauses(), this::does);
+                hello.vm(), arbiter, agent::post, services.time(), services.pauses(), this::tryTo);
         ownership.whenChanged((before, after) -> changed(before.role(), after.role()));
         ownership.begin(BackupOwnership.offered(services.newRequests(), term, owner));
     }
@@ -166,8 +166,11 @@ final class StandbyOwnership {
         detector.heard(services.time().nanos());
     }
 
+    /** How long to wait for frames at most; silence is judged only as long as the primary is expected to be heard. */
     long nanosUntilNextCheck() {
-        return detector.nanosUntilNextCheck(services.time().nanos());
+        return role() instanceof Standing
+                ? detector.nanosUntilNextCheck(services.time().nanos())
+                : hello.detect().toNanos() / 4;
     }
 
     /** @param judgedNanos until when all that came has been read */
@@ -285,6 +288,17 @@ final class StandbyOwnership {
     }
 
     // ---- what is to be done
+
+    /** A duty that can't be done leaves nothing that could go on. */
+    private void tryTo(OwnershipAction action) {
+        try {
+            does(action);
+        } catch (RuntimeException e) {
+            LOG.error("VM {}: {} could not be done", name(), action, e);
+            status.event(EventType.FAILED, "%s could not be done: %s".formatted(action, e.getMessage()));
+            ended = true;
+        }
+    }
 
     private void does(OwnershipAction action) {
         switch (action) {

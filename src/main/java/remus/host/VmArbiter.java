@@ -32,6 +32,7 @@ import remus.wire.OwnerState;
 final class VmArbiter implements Arbiter {
     private static final Logger LOG = LoggerFactory.getLogger(VmArbiter.class);
     private static final Duration PEER_LIMIT = Duration.ofSeconds(1);
+    private static final Duration PEER_PAUSE = Duration.ofMillis(200);
     private static final Duration NOTE_RETRY = Duration.ofSeconds(1);
 
     private final HostServices services;
@@ -47,6 +48,9 @@ final class VmArbiter implements Arbiter {
     private boolean imageIsThere;
     private boolean backupGone;
     private boolean fenced;
+    private boolean vouched;
+    private volatile boolean aloneGranted;
+    private long lastAskedNanos = Long.MIN_VALUE / 2;
     private volatile boolean closed;
 
     /**
@@ -90,7 +94,13 @@ final class VmArbiter implements Arbiter {
         imageIsThere = false;
         backupGone = false;
         fenced = false;
+        vouched = false;
         local = newLocal(settings.detect(), alone);
+    }
+
+    /** The session begins, under a term that may be later than the record's next one was when it was wanted. */
+    void begins(Term term) {
+        session = term;
     }
 
     /** This host is to be the backup of {@code primary}. */
@@ -105,6 +115,7 @@ final class VmArbiter implements Arbiter {
     /** The first full checkpoint is about to be sent to {@code backup}. */
     void imageMayBeAt(HostId backup) {
         imageIsThere = true;
+        aloneGranted = false;
         backupGone = false;
         local.imageMayBeAt(backup);
     }
@@ -113,6 +124,12 @@ final class VmArbiter implements Arbiter {
     void backupGone() {
         backupGone = true;
         local.backupGone();
+    }
+
+    /** An operator says that the backup never will activate, which no word of its own undoes. */
+    void vouched() {
+        vouched = true;
+        backupGone();
     }
 
     /** The backup's hello on a new connection: it stands by. */
@@ -134,7 +151,7 @@ final class VmArbiter implements Arbiter {
 
     /** Whether an {@code alone} that was granted proves that no other host will run the VM. */
     boolean isAloneForCertain() {
-        return shared != null || !imageIsThere || backupGone;
+        return !imageIsThere || backupGone || (shared != null && aloneGranted);
     }
 
     boolean isShared() {
@@ -144,10 +161,6 @@ final class VmArbiter implements Arbiter {
     /** Whether the backup may have a whole checkpoint, as far as is known here. */
     boolean mayBackupHaveImage() {
         return imageIsThere && !backupGone;
-    }
-
-    WhenAlone whenAlone() {
-        return whenAlone;
     }
 
     void wokeLate() {
@@ -191,8 +204,11 @@ final class VmArbiter implements Arbiter {
         Arbiter asked = shared;
         HostAddress other = peer;
         if (asked != null) {
-            asked.read(name, answer);
-        } else if (fenced && other != null) {
+            asked.read(name, outcome -> {
+                noteGrant(outcome instanceof ReadOutcome.Found(OwnershipRecord found) ? found : null);
+                answer.accept(outcome);
+            });
+        } else if (fenced && other != null && mayAskPeer()) {
             askPeer(other, () -> local.read(name, answer));
         } else {
             local.read(name, answer);
@@ -207,15 +223,35 @@ final class VmArbiter implements Arbiter {
             Consumer<? super SetOutcome> answer) {
         Arbiter asked = shared;
         if (asked == null) {
+            if (vouched) {
+                local.backupGone();
+            }
             local.set(name, expected, next, answer);
         } else {
             asked.set(name, expected, next, outcome -> {
                 if (outcome instanceof SetOutcome.Done) {
-                    note(next, () -> {});
+                    noteGrant(next);
+                    agent.execute(() -> note(next, () -> answer.accept(outcome)));
+                } else {
+                    answer.accept(outcome);
                 }
-                answer.accept(outcome);
             });
         }
+    }
+
+    private void noteGrant(@Nullable OwnershipRecord record) {
+        if (record != null && record.isOwnedBy(self) && record.phase() == Phase.ALONE) {
+            aloneGranted = true;
+        }
+    }
+
+    private boolean mayAskPeer() {
+        long now = services.time().nanos();
+        boolean due = now - lastAskedNanos >= PEER_PAUSE.toNanos();
+        if (due) {
+            lastAskedNanos = now;
+        }
+        return due;
     }
 
     @Override

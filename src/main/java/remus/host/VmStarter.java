@@ -146,8 +146,17 @@ final class VmStarter implements AutoCloseable {
         OwnershipClaim claim = new OwnershipClaim(definition.name(), services.time());
         VmArbiter arbiter =
                 new VmArbiter(services, definition.name(), claim::answer, knownTerm(definition.name(), imagesTerm));
-        PrimaryState owned = claim.await(arbiter, services.pauses(), services.newRequests(), force);
-        return boot(definition, protection, arbiter, owned);
+        boolean booted = false;
+        try {
+            PrimaryState owned = claim.await(arbiter, services.pauses(), services.newRequests(), force);
+            ActiveVm vm = boot(definition, protection, arbiter, owned);
+            booted = true;
+            return vm;
+        } finally {
+            if (!booted) {
+                arbiter.close();
+            }
+        }
     }
 
     private ActiveVm boot(

@@ -1,6 +1,7 @@
 package remus.cli;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
@@ -34,7 +35,7 @@ class PartitionCampaignSystemTest {
             try (PartitionRounds rounds = new PartitionRounds(hosts)) {
                 long worstMillis = 0;
                 for (int round = 1; round <= ROUNDS; round++) {
-                    Cut cut = Cut.values()[random.nextInt(Cut.values().length)];
+                    Cut cut = List.of(Cut.values()).get(random.nextInt(Cut.values().length));
                     int killed = random.nextInt(ONE_IN) == 0 ? random.nextInt(TestEnsemble.SIZE) : -1;
                     rounds.protect();
                     TimeUnit.MILLISECONDS.sleep(random.nextInt(MAX_DELAY_MILLIS)); // the moment is what is tried
