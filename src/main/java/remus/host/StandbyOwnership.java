@@ -355,6 +355,7 @@ final class StandbyOwnership {
                 if (before instanceof Requesting) {
                     status.become(VmState.ACTIVATING, cause);
                     status.event(EventType.ACTIVATING, cause);
+                    FaultPoint.ACTIVATING.reached(copy.lastWhole().value());
                 }
             }
             case Dropped(String reason) -> dropped(before, reason);
@@ -375,6 +376,7 @@ final class StandbyOwnership {
 
     /** The copy runs, with its output held. */
     void runs() {
+        FaultPoint.ACTIVATED.reached(copy.lastWhole().value());
         ownership.on(new StandbyRuns());
     }
 

@@ -10,9 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import remus.api.Event;
 import remus.api.EventType;
-import remus.api.VmRole;
 import remus.api.VmState;
-import remus.api.VmStatus;
 import remus.api.WhenAlone;
 import remus.base.RemusException;
 import remus.cli.DemoTopology.Place;
@@ -204,7 +202,7 @@ final class PartitionRounds implements AutoCloseable {
         long deadline = System.nanoTime() + DECISION_LIMIT.toNanos();
         while (true) {
             for (DemoHost host : candidates) {
-                if (ownsAlone(host)) {
+                if (VmOwner.isAlone(host)) {
                     hosts.awaitAnswers(load, ANSWERS);
                     return;
                 }
@@ -222,54 +220,22 @@ final class PartitionRounds implements AutoCloseable {
         TimeUnit.NANOSECONDS.sleep(QUIET.toNanos()); // what would come, would come in here
         assertEquals(before, bridge.frames(), () -> cut + ": frames while nobody owns the VM" + story());
         assertTrue(load.figures().acknowledged() - acknowledged <= 1, () -> cut + ": answers" + story());
-        assertTrue(!ownsAlone(primary) && !ownsAlone(backup), () -> cut + ": an owner" + story());
-    }
-
-    private static boolean ownsAlone(DemoHost host) throws RemusException {
-        List<VmStatus> vms = host.status().vms();
-        if (vms.isEmpty() || vms.getFirst().role() != VmRole.PRIMARY) {
-            return false;
-        }
-        VmStatus vm = vms.getFirst();
-        return switch (vm.state()) {
-            case UNPROTECTED -> true;
-            case DEGRADED -> !String.valueOf(vm.reason()).startsWith("output is held");
-            case PROTECTED, SYNCHRONIZING, ACTIVATING, STANDBY, FENCED, STOPPED -> false;
-        };
+        assertTrue(!VmOwner.isAlone(primary) && !VmOwner.isAlone(backup), () -> cut + ": an owner" + story());
     }
 
     /** Waits until the VM runs on exactly one host and the other one knows it; which one that is. */
     DemoHost settle() throws Exception {
         long deadline = System.nanoTime() + RECOVERY_LIMIT.toNanos();
         while (true) {
-            if (isProtected()) {
+            if (VmOwner.isSettled(primary, backup)) {
                 return primary;
             }
-            if (ownsAlone(primary) && isOut(backup)) {
-                return primary;
-            }
-            if (ownsAlone(backup) && isOut(primary)) {
+            if (VmOwner.isSettled(backup, primary)) {
                 return backup;
             }
             assertTrue(System.nanoTime() < deadline, () -> "not settled:" + story());
             TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
         }
-    }
-
-    private boolean isProtected() throws RemusException {
-        return isIn(primary, VmState.PROTECTED) && isIn(backup, VmState.STANDBY);
-    }
-
-    private static boolean isIn(DemoHost host, VmState state) throws RemusException {
-        List<VmStatus> vms = host.status().vms();
-        return !vms.isEmpty() && vms.getFirst().state() == state;
-    }
-
-    /** It has nothing of the VM that could run any more. */
-    private static boolean isOut(DemoHost host) throws RemusException {
-        List<VmStatus> vms = host.status().vms();
-        return vms.isEmpty()
-                || (vms.getFirst().state() == VmState.FENCED && vms.getFirst().qemuPid() == null);
     }
 
     DemoHost primary() {

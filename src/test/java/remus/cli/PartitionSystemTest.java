@@ -1,7 +1,10 @@
 package remus.cli;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -37,6 +40,26 @@ class PartitionSystemTest {
                     System.err.println(rounds.round(cut));
                 }
                 System.err.println(rounds.finish());
+            }
+        }
+    }
+
+    /** What the other tests rest on: without an arbiter, and told to go on alone, both run the VM, and that is seen. */
+    @Test
+    void twoOwnersWouldBeSeenAtTheBridge() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            try (PartitionRounds rounds = new PartitionRounds(hosts)) {
+                rounds.protect();
+                hosts.awaitAnswers(rounds.load(), 20);
+                rounds.bridge().capture(hosts.alpha.place(), hosts.beta.place());
+                rounds.bridge().cut(hosts.alpha.place(), hosts.beta.place());
+                rounds.bridge().cut(hosts.beta.place(), hosts.alpha.place());
+                long deadline = System.nanoTime() + TwoHosts.LIMIT.toNanos();
+                while (rounds.bridge().frames().late() == 0) {
+                    assertTrue(System.nanoTime() < deadline, rounds::story);
+                    TimeUnit.MILLISECONDS.sleep(50);
+                }
             }
         }
     }

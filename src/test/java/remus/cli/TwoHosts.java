@@ -147,6 +147,15 @@ final class TwoHosts implements AutoCloseable {
         host.awaitUp();
     }
 
+    /** Waits until a daemon has ended by itself, or by a fault of the test's; it may be started again then. */
+    void awaitEnd(DemoHost host) throws Exception {
+        ProcessHandle daemon = ProcessHandle.of(host.pid()).orElse(null);
+        if (daemon != null) {
+            daemon.onExit().get(LIMIT.toNanos(), TimeUnit.NANOSECONDS);
+        }
+        host.kill(null);
+    }
+
     /** What a command has printed, and its exit code. */
     record Outcome(int exitCode, String out, String err) {}
 
