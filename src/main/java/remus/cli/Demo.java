@@ -1,17 +1,13 @@
 package remus.cli;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import remus.api.CheckpointStatus;
 import remus.api.Event;
@@ -28,10 +24,10 @@ import remus.base.RemusException;
  * moment, the other one takes over, the dead one is started again and becomes the backup, and so on.
  *
  * <p>Everything is real: daemons are processes in network namespaces of their own, the guest is Debian's kernel with
- * redis-server or PostgreSQL under QEMU. Whatever was made is gone after {@link #close}; who wants to end it early interrupts the
+ * redis-server or PostgreSQL under QEMU. Whatever was made is gone when its {@link DemoStage} is closed; who wants to end it early interrupts the
  * thread in {@link #run} first and waits until that returns.
  */
-final class Demo implements AutoCloseable {
+final class Demo {
     private static final String VM = DemoGuest.NAME;
     private static final Duration INTERVAL = Duration.ofMillis(25);
 
@@ -66,22 +62,17 @@ final class Demo implements AutoCloseable {
 
     private final Plan plan;
     private final DemoDisplay display;
-    private final Terminal terminal;
+    private final DemoStage stage;
     private final SplittableRandom random;
-    private final List<AutoCloseable> open = new ArrayList<>();
     private final List<DemoRound> rounds = new ArrayList<>();
     private final Path directory;
 
-    Demo(Plan plan, DemoDisplay display, Terminal terminal) throws CommandException {
+    Demo(Plan plan, DemoDisplay display, DemoStage stage) {
         this.plan = plan;
         this.display = display;
-        this.terminal = terminal;
+        this.stage = stage;
         this.random = new SplittableRandom(plan.seed());
-        try {
-            directory = Files.createTempDirectory("remus-demo");
-        } catch (IOException e) {
-            throw new CommandException("no temporary directory can be made: " + e.getMessage(), e);
-        }
+        directory = stage.directory();
     }
 
     /** Runs it all; the report says what came of it. */
@@ -94,14 +85,12 @@ final class Demo implements AutoCloseable {
         DemoApplication application = plan.guest().make();
         display.done("from Debian packages, kept in " + application.image());
         display.begin("network");
-        DemoTopology topology = DemoTopology.create();
-        own(topology);
-        NamespaceThread inside = new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT));
-        own(inside);
+        DemoTopology topology = stage.own(DemoTopology.create());
+        NamespaceThread inside = stage.own(new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT)));
         display.done("client, alpha and beta on one bridge, nothing outside");
 
-        DemoHost alpha = startHost(topology, DemoTopology.Place.ALPHA, inside);
-        DemoHost beta = startHost(topology, DemoTopology.Place.BETA, inside);
+        DemoHost alpha = stage.startHost(topology, DemoTopology.Place.ALPHA, inside, List.of());
+        DemoHost beta = stage.startHost(topology, DemoTopology.Place.BETA, inside, List.of());
         display.begin("hosts");
         alpha.awaitUp();
         beta.awaitUp();
@@ -112,8 +101,7 @@ final class Demo implements AutoCloseable {
         application.awaitUp(inside, BOOT_LIMIT);
         display.done(application.description() + ", on alpha");
 
-        ClientLoad load = application.connect(inside, random.nextLong());
-        own(load);
+        ClientLoad load = stage.own(application.connect(inside, random.nextLong()));
         DemoHost last = runRounds(topology, alpha, beta, load);
         load.finish();
         DemoChecks checks = check(application, inside, last);
@@ -181,14 +169,6 @@ final class Demo implements AutoCloseable {
         return seen != null || checks.problems().isEmpty()
                 ? seen
                 : checks.problems().getFirst();
-    }
-
-    private DemoHost startHost(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside)
-            throws CommandException {
-        DemoHost host = new DemoHost(topology, place, inside, directory, List.of("-XX:+UseSerialGC", "-Xmx512m"));
-        own(host);
-        host.start();
-        return host;
     }
 
     private void protect(DemoHost primary, DemoHost backup, int number, ClientLoad load)
@@ -333,39 +313,5 @@ final class Demo implements AutoCloseable {
         display.note("  ./remus status --api %s   (in %s)"
                 .formatted(primary.apiAddress(), topology.shellHint(DemoTopology.Place.CLIENT)));
         display.note("  logs and consoles: " + directory);
-    }
-
-    private synchronized void own(AutoCloseable resource) {
-        open.add(resource);
-    }
-
-    /** Ends everything in reverse order and removes all files, also in a thread that was interrupted. Idempotent. */
-    @Override
-    public synchronized void close() {
-        boolean interrupted = Thread.interrupted();
-        closeAll();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    private void closeAll() {
-        for (int i = open.size() - 1; i >= 0; i--) {
-            try {
-                open.get(i).close();
-            } catch (Exception e) {
-                terminal.err().println("remus: demo: not cleaned up: " + e.getMessage());
-            }
-        }
-        open.clear();
-        if (Files.isDirectory(directory)) {
-            try (Stream<Path> files = Files.walk(directory)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.deleteIfExists(file);
-                }
-            } catch (IOException e) {
-                terminal.err().println("remus: demo: " + directory + " can't be removed: " + e.getMessage());
-            }
-        }
     }
 }

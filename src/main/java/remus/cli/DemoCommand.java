@@ -3,11 +3,17 @@ package remus.cli;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 import remus.api.Json;
 import remus.base.DurationText;
@@ -22,9 +28,19 @@ import remus.base.RemusException;
                     + "redis-server, or a Debian with PostgreSQL on a disk. A client on one TCP connection writes and checks what it wrote, while the host under "
                     + "the VM is killed at random moments. Ends with 0 only if no acknowledged write was lost and the "
                     + "connection never broke. Leaves nothing behind.",
+            "",
+            "With --scenario partition nobody is killed: an arbiter is added, and the two hosts and the arbiter are cut off "
+                    + "from each other in four ways, while the client reaches both hosts. Told is who asks for the VM, who "
+                    + "gets it in which term, and who is fenced; ends with 0 only if there was one owner at any time and "
+                    + "nothing was lost.",
             ""
         },
-        footer = {"", "Example:", "  remus demo --guest postgres --rounds 20 --kill power"})
+        footer = {
+            "",
+            "Examples:",
+            "  remus demo --guest postgres --rounds 20 --kill power",
+            "  remus demo --scenario partition"
+        })
 final class DemoCommand extends Command {
     private static final Duration CLEAN_UP_LIMIT = Duration.ofSeconds(30);
 
@@ -32,8 +48,15 @@ final class DemoCommand extends Command {
             names = "--rounds",
             paramLabel = "N",
             converter = RoundsOption.class,
-            description = "How many kills; default: 6.")
-    private int rounds = 6;
+            description = "How many kills, or cuts; default: 6 kills, 4 cuts.")
+    private @Nullable Integer rounds;
+
+    @Option(
+            names = "--scenario",
+            paramLabel = "failover|partition",
+            converter = ScenarioOption.class,
+            description = "failover (default): hosts die; partition: hosts and their arbiter can't hear each other.")
+    private Scenario scenario = Scenario.FAILOVER;
 
     @Option(
             names = "--kill",
@@ -42,7 +65,7 @@ final class DemoCommand extends Command {
             description =
                     "How the host dies. process: daemon and QEMU are killed; power: its link goes down at the same "
                             + "instant; mixed (default): in turn.")
-    private Kills kills = Kills.MIXED;
+    private @Nullable Kills kills;
 
     @Option(
             names = "--detect",
@@ -66,6 +89,15 @@ final class DemoCommand extends Command {
     @Option(names = "--json", description = "Print the report as one JSON document, and progress on stderr.")
     private boolean json;
 
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    /** What is shown. */
+    enum Scenario {
+        FAILOVER,
+        PARTITION
+    }
+
     /** The kinds of kill to be used in turn. */
     enum Kills {
         MIXED,
@@ -87,26 +119,16 @@ final class DemoCommand extends Command {
 
     @Override
     void run() throws RemusException {
-        Duration detection = DurationText.parse(detect);
-        PrintWriter shown = json ? terminal().err() : terminal().out();
-        DemoDisplay display = new DemoDisplay(
-                shown,
-                guest.writes(),
-                json ? terminal().errIsTerminal() : terminal().outIsTerminal());
-        Demo.Plan plan = new Demo.Plan(guest, rounds, kills.inTurn(), detection, keep, System.nanoTime());
-        Demo demo = new Demo(plan, display, terminal());
-        Interruption interruption = new Interruption(demo);
+        if (scenario == Scenario.PARTITION && (kills != null || guest != DemoApplication.Kind.REDIS || keep)) {
+            throw new ParameterException(
+                    Objects.requireNonNull(spec).commandLine(),
+                    "--scenario partition kills nobody, has a guest with Redis and ends by itself: leave out --kill, --guest and --keep");
+        }
+        DemoStage stage = new DemoStage(terminal());
+        Interruption interruption = new Interruption(stage);
         Runtime.getRuntime().addShutdownHook(new Thread(interruption::end, "demo-clean-up"));
-        boolean passed;
         try {
-            DemoReport report = demo.run();
-            passed = report.passed();
-            if (json) {
-                print(Json.write(report));
-            }
-            if (keep) {
-                new CountDownLatch(1).await();
-            }
+            show(stage);
         } catch (InterruptedException | RemusException e) {
             if (interruption.came()) {
                 return; // and whatever failed, failed because of that
@@ -116,12 +138,52 @@ final class DemoCommand extends Command {
             }
             throw new CommandException("the demo was interrupted", e);
         } finally {
-            demo.close();
+            stage.close();
             interruption.runnerIsDone();
         }
-        if (!passed) {
-            throw new CommandException("the demo failed: see the table above");
+    }
+
+    private void show(DemoStage stage) throws RemusException, InterruptedException {
+        PrintWriter shown = json ? terminal().err() : terminal().out();
+        DemoDisplay display = new DemoDisplay(
+                shown,
+                guest.writes(),
+                json ? terminal().errIsTerminal() : terminal().outIsTerminal());
+        Outcome outcome = switch (scenario) {
+            case FAILOVER -> {
+                DemoReport report = failover(stage, display);
+                yield new Outcome(report, report.passed());
+            }
+            case PARTITION -> {
+                PartitionReport report = new PartitionDemo(
+                                stage, display, roundsOr(4), DurationText.parse(detect), System.nanoTime())
+                        .run();
+                yield new Outcome(report, report.passed());
+            }
+        };
+        if (json) {
+            print(Json.write(outcome.report()));
         }
+        if (keep) {
+            new CountDownLatch(1).await();
+        }
+        if (!outcome.passed()) {
+            throw new CommandException("the demo failed: see above");
+        }
+    }
+
+    /** @param report its components are the keys of the JSON document */
+    private record Outcome(Object report, boolean passed) {}
+
+    private DemoReport failover(DemoStage stage, DemoDisplay display) throws RemusException, InterruptedException {
+        Kills chosen = kills == null ? Kills.MIXED : kills;
+        Demo.Plan plan =
+                new Demo.Plan(guest, roundsOr(6), chosen.inTurn(), DurationText.parse(detect), keep, System.nanoTime());
+        return new Demo(plan, display, stage).run();
+    }
+
+    private int roundsOr(int usual) {
+        return rounds == null ? usual : rounds;
     }
 
     /**
@@ -129,13 +191,13 @@ final class DemoCommand extends Command {
      * that it makes nothing more, and the process ends when that thread has cleaned up.
      */
     private final class Interruption {
-        private final Demo demo;
+        private final DemoStage stage;
         private final Thread runner = Thread.currentThread();
         private final CountDownLatch done = new CountDownLatch(1);
         private volatile boolean came;
 
-        Interruption(Demo demo) {
-            this.demo = demo;
+        Interruption(DemoStage stage) {
+            this.stage = stage;
         }
 
         boolean came() {
@@ -158,10 +220,10 @@ final class DemoCommand extends Command {
             runner.interrupt();
             try {
                 if (!done.await(CLEAN_UP_LIMIT.toNanos(), TimeUnit.NANOSECONDS)) {
-                    demo.close();
+                    stage.close();
                 }
             } catch (InterruptedException e) {
-                demo.close();
+                stage.close();
             }
         }
     }
@@ -175,6 +237,18 @@ final class DemoCommand extends Command {
                 }
             }
             throw new TypeConversionException("'%s' is none of mixed, process and power".formatted(text));
+        }
+    }
+
+    static final class ScenarioOption implements ITypeConverter<Scenario> {
+        @Override
+        public Scenario convert(String text) {
+            for (Scenario scenario : Scenario.values()) {
+                if (scenario.name().toLowerCase(Locale.ROOT).equals(text)) {
+                    return scenario;
+                }
+            }
+            throw new TypeConversionException("'%s' is none of failover and partition".formatted(text));
         }
     }
 

@@ -140,6 +140,42 @@ final class DemoDisplay {
         line(coloured(Colour.YELLOW, text));
     }
 
+    /** What the next lines are about. */
+    void heading(String text) {
+        line(coloured(Colour.BOLD, text));
+    }
+
+    /** What a host has said, so long after the heading; {@code host} is empty where it is the demo itself. */
+    void told(long millis, String host, String text) {
+        line(String.format(Locale.ROOT, "%9.2f s  %-7s %s", millis / 1e3, host, text));
+    }
+
+    /** What came of it. */
+    void outcome(String text, boolean good) {
+        line(coloured(good ? Colour.GREEN : Colour.RED, (unicode ? "             → " : "             > ") + text));
+    }
+
+    /** The last lines. */
+    void verdict(PartitionReport report) {
+        line("");
+        long good = report.cuts().stream()
+                .filter(PartitionReport.Round::hadOneOwner)
+                .count();
+        String figures = "%d of %d partitions with one owner; one TCP connection, %,d acknowledged %s, %s"
+                .formatted(
+                        good,
+                        report.rounds(),
+                        report.acknowledged(),
+                        writes,
+                        report.lost() == 0 ? "none lost." : report.lost() + " lost.");
+        line(
+                report.passed()
+                        ? coloured(Colour.GREEN, figures)
+                        : coloured(
+                                Colour.RED,
+                                "FAILED: " + figures + (report.problem() == null ? "" : " " + report.problem())));
+    }
+
     /** The last lines. */
     void verdict(DemoReport report, @Nullable String problem) {
         line("");

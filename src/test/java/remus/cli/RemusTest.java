@@ -135,6 +135,8 @@ class RemusTest {
             protect shop --verify often              | 'often' is not a number of checkpoints
             protect shop --when-alone panic          | 'panic' is neither hold nor continue
             demo --guest mysql                       | 'mysql' is none of redis and postgres
+            demo --scenario many                     | 'many' is none of failover and partition
+            demo --scenario partition --keep         | leave out --kill, --guest and --keep
             demo --rounds 0                          | '0' is not a number of rounds
             stop                                     | Missing required parameter: 'VM'
             start                                    | Missing required parameter: 'VM.yaml'
