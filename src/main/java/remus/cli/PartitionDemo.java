@@ -16,7 +16,6 @@ import remus.api.ProtectRequest;
 import remus.api.StartRequest;
 import remus.api.VmState;
 import remus.api.VmStatus;
-import remus.api.WhenAlone;
 import remus.base.DurationText;
 import remus.base.RemusException;
 import remus.cli.DemoTopology.Place;
@@ -59,6 +58,8 @@ final class PartitionDemo {
             this.description = description;
         }
     }
+
+    private static final List<Act> ACTS = List.of(Act.values());
 
     private final DemoStage stage;
     private final DemoDisplay display;
@@ -136,7 +137,7 @@ final class PartitionDemo {
     private DemoHost round(int number, DemoSwitch bridge, DemoHost primary, DemoHost backup, ClientLoad load)
             throws RemusException, InterruptedException {
         protect(number, primary, backup, load);
-        Act act = Act.values()[(number - 1) % Act.values().length];
+        Act act = ACTS.get((number - 1) % ACTS.size());
         display.note("");
         display.heading("%d  %s".formatted(number, act.description));
         Moment cut = Moment.now();
@@ -271,13 +272,7 @@ final class PartitionDemo {
             primary.post(
                     VmPath.verb(VM, "protect"),
                     new ProtectRequest(
-                            backup.replicationAddress().toString(),
-                            INTERVAL,
-                            detect,
-                            null,
-                            null,
-                            WhenAlone.CONTINUE,
-                            null));
+                            backup.replicationAddress().toString(), INTERVAL, detect, null, null, null, null));
         }
         long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();
         while (!VmOwner.isIn(primary, VmState.PROTECTED) || !VmOwner.isIn(backup, VmState.STANDBY)) {

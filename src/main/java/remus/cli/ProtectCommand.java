@@ -63,7 +63,9 @@ final class ProtectCommand extends Command.OfApi {
             names = "--when-alone",
             paramLabel = "hold|continue",
             converter = WhenAloneOption.class,
-            description = "When the backup is lost: hold the VM's output (default), or continue without it.")
+            description =
+                    "When the backup is lost and no arbiter can say who owns the VM: hold its output (default), or "
+                            + "continue without it.")
     private @Nullable WhenAlone whenAlone;
 
     @Option(

@@ -40,9 +40,9 @@ import remus.host.OperationException.Kind;
  * What happens to a VM that runs here, brought to {@link PrimaryOwnership}, which decides what becomes of it; its header
  * has the states. What is to be done then is for {@link OwnershipDuties}, what is told of it for {@link OwnershipStory}.
  *
- * <p>A backup that is silent is tried again and again with output held. Only where the VM may go on without it
- * ({@link WhenAlone#CONTINUE}) is it given up for that: with an arbiter after the acknowledgement deadline, without one at
- * once, for then the {@link VmArbiter} has its own patience. A backup that says itself that it has no image is given up
+ * <p>A backup that is silent is tried again and again with output held. With an arbiter, whose record makes it safe, it is
+ * given up after the acknowledgement deadline. Without one it is given up only where the VM may go on all the same
+ * ({@link WhenAlone#CONTINUE}), and at once, for then the {@link VmArbiter} has its own patience. A backup that says itself that it has no image is given up
  * always. Confined to the VM's agent thread.
  */
 final class ActiveOwnership implements SessionOwner {
@@ -357,7 +357,7 @@ final class ActiveOwnership implements SessionOwner {
 
     private boolean mayGoOnAlone() {
         ProtectionSession running = protection.session();
-        return running != null && running.settings().whenAlone() == WhenAlone.CONTINUE;
+        return running != null && (arbiter.isShared() || running.settings().whenAlone() == WhenAlone.CONTINUE);
     }
 
     @Override

@@ -21,6 +21,7 @@ import remus.zookeeper.TestEnsemble;
 class PartitionCampaignSystemTest {
     private static final int ROUNDS = Integer.getInteger("remus.campaign.rounds", 3);
     private static final long SEED = Long.getLong("remus.campaign.seed", 1);
+    private static final List<Cut> CUTS = List.of(Cut.values());
     private static final int ONE_IN = 3;
     private static final int MAX_DELAY_MILLIS = 1_000;
 
@@ -35,7 +36,7 @@ class PartitionCampaignSystemTest {
             try (PartitionRounds rounds = new PartitionRounds(hosts)) {
                 long worstMillis = 0;
                 for (int round = 1; round <= ROUNDS; round++) {
-                    Cut cut = List.of(Cut.values()).get(random.nextInt(Cut.values().length));
+                    Cut cut = CUTS.get(random.nextInt(CUTS.size()));
                     int killed = random.nextInt(ONE_IN) == 0 ? random.nextInt(TestEnsemble.SIZE) : -1;
                     rounds.protect();
                     TimeUnit.MILLISECONDS.sleep(random.nextInt(MAX_DELAY_MILLIS)); // the moment is what is tried

@@ -106,12 +106,19 @@ final class PartitionRounds implements AutoCloseable {
     private final TwoHosts hosts;
     private final DemoSwitch bridge;
     private final RedisClientLoad load;
+    private final WhenAlone whenAlone;
     private DemoHost primary;
     private DemoHost backup;
 
-    /** The VM runs on alpha, unprotected. */
+    /** The VM runs on alpha, unprotected. With an arbiter it need not be told that it may go on alone. */
     PartitionRounds(TwoHosts hosts) throws Exception {
+        this(hosts, WhenAlone.HOLD);
+    }
+
+    /** @param whenAlone what a primary does without its backup, where there is no arbiter */
+    PartitionRounds(TwoHosts hosts, WhenAlone whenAlone) throws Exception {
         this.hosts = hosts;
+        this.whenAlone = whenAlone;
         primary = hosts.alpha;
         backup = hosts.beta;
         bridge = new DemoSwitch(hosts.topology);
@@ -160,7 +167,7 @@ final class PartitionRounds implements AutoCloseable {
     /** The VM runs on one host and is backed up by the other. */
     void protect() throws Exception {
         if (primary.status(DemoGuest.NAME).state() != VmState.PROTECTED) {
-            hosts.protect(primary, backup, DETECT, WhenAlone.CONTINUE);
+            hosts.protect(primary, backup, DETECT, whenAlone);
         }
         hosts.await(backup, VmState.STANDBY);
     }

@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import remus.api.WhenAlone;
 import remus.cli.PartitionRounds.Cut;
 
 /**
@@ -49,7 +50,7 @@ class PartitionSystemTest {
     void twoOwnersWouldBeSeenAtTheBridge() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
-            try (PartitionRounds rounds = new PartitionRounds(hosts)) {
+            try (PartitionRounds rounds = new PartitionRounds(hosts, WhenAlone.CONTINUE)) {
                 rounds.protect();
                 hosts.awaitAnswers(rounds.load(), 20);
                 rounds.bridge().capture(hosts.alpha.place(), hosts.beta.place());
