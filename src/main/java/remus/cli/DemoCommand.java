@@ -37,7 +37,7 @@ import remus.base.RemusException;
         },
         footer = {
             "",
-            "Examples:",
+            "Example:",
             "  remus demo --guest postgres --rounds 20 --kill power",
             "  remus demo --scenario partition"
         })

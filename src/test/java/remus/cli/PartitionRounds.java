@@ -33,7 +33,7 @@ final class PartitionRounds implements AutoCloseable {
     /** From a cut until whoever can be granted the VM has it, where the arbiter can decide. */
     private static final Duration DECISION_LIMIT = Duration.ofSeconds(30);
 
-    private static final String DETECT = "500ms";
+    private static final String DETECT = "1s";
     private static final Duration UNDISTURBED = Duration.ofSeconds(3);
     private static final Duration QUIET = Duration.ofSeconds(2);
     private static final int ANSWERS = 20;
