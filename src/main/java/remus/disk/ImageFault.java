@@ -2,6 +2,7 @@ package remus.disk;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import remus.linux.Errno;
 import remus.linux.LinuxException;
@@ -9,18 +10,22 @@ import remus.linux.LinuxException;
 /**
  * Operations that a test may have fail as on a broken disk: the daemon is started with
  * {@code -Dremus.fault.image=OPERATION@NAME@FILE}, and from when FILE exists on, that operation on the image whose file
- * name is NAME fails with EIO, or what {@link #TEAR} says happens. Without the property nothing fails.
+ * name is NAME fails with EIO, or what {@link #TEAR} or {@link #HANG} says happens. Without the property nothing fails.
  */
 enum ImageFault {
     READ,
     /** Whatever changes the image: zeros and holes too. */
     WRITE,
     SYNC,
+    /** An fdatasync does not end while FILE exists. */
+    HANG,
     /** The daemon dies, as of SIGKILL, with the first half of a write in the image and the rest of it missing. */
     TEAR;
 
     /** Exit code of a process that SIGKILL has ended, as shells tell it. */
     static final int KILLED = 137;
+
+    private static final long HANG_POLL_MILLIS = 20;
 
     /** Name of the system property. */
     static final String PROPERTY = "remus.fault.image";
@@ -36,6 +41,21 @@ enum ImageFault {
 
         boolean isDue(ImageFault attempted) {
             return attempted == operation && Files.exists(trigger);
+        }
+
+        /** Returns when nothing hangs, or any more. Like the system call, it can't be interrupted. */
+        void awaitNoHang() {
+            boolean interrupted = false;
+            while (isDue(HANG)) {
+                try {
+                    TimeUnit.MILLISECONDS.sleep(HANG_POLL_MILLIS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

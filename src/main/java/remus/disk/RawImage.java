@@ -290,6 +290,9 @@ public final class RawImage implements BlockImage {
     public void sync() throws DiskException {
         try {
             reached(ImageFault.SYNC);
+            if (fault != null) {
+                fault.awaitNoHang();
+            }
             file.sync();
         } catch (LinuxException e) {
             throw DiskException.failed("bringing image " + path + " to the disk", e);

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import remus.api.Event;
 import remus.api.EventType;
 import remus.api.ProtectRequest;
 import remus.api.WhenAlone;
@@ -58,6 +60,7 @@ class DiskSystemTest {
             assertTrue(System.nanoTime() < deadline, "the images are still marked: " + hosts.log(host));
             TimeUnit.MILLISECONDS.sleep(20);
         }
+        assertFalse(Files.exists(host.state().resolve("vms").resolve(VM).resolve("redo.log")));
     }
 
     @Test
@@ -137,6 +140,7 @@ class DiskSystemTest {
             hosts.beta.kill(hosts.qemuPid(hosts.beta));
             hosts.awaitEvent(hosts.alpha, EventType.ACTIVATED);
             expectOnBothDisks(guest, "one two three", digest);
+            awaitUnmarked(hosts, hosts.alpha);
 
             hosts.startDaemon(hosts.beta);
             hosts.beta.awaitUp();
@@ -146,6 +150,24 @@ class DiskSystemTest {
             assertEquals(0, forced.exitCode(), forced.err());
             guest.awaitReady();
             assertTrue(guest.run("cat /root/kept | xargs").startsWith("one two"));
+        }
+    }
+
+    @Test
+    void aPrimaryWhoseDiskHangsIsReplacedByItsBackup() throws Exception {
+        Path hanging = directory.resolve("hanging");
+        List<String> hang = List.of("-Dremus.fault.image=HANG@root.raw@" + hanging);
+        try (TwoHosts hosts = TwoHosts.open(directory, hang, List.of())) {
+            DiskGuest guest = DiskGuest.boot(hosts);
+            protect(hosts, hosts.alpha, hosts.beta);
+            String digest = writeToBothDisks(guest, "kept");
+            guest.background(DiskGuest.WRITE_FILES);
+            Files.createFile(hanging);
+            hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+            Files.delete(hanging);
+            Event why = hosts.awaitEvent(hosts.alpha, EventType.DISK_ERROR);
+            assertEquals("an fdatasync has not ended for 10 s", why.reason());
+            expectOnBothDisks(guest, "kept", digest);
         }
     }
 
