@@ -178,6 +178,9 @@ final class StandbyOwnership {
         boolean silent = detector.expired(judgedNanos);
         if (silent && role() instanceof Standing) {
             lost("no sign of the primary for " + detector.silentNanos(judgedNanos) / 1_000_000 + " ms", false);
+        } else if (!silent && primary.isConnected() && role() instanceof Checking checking && !checking.byCommand()) {
+            // Heard again on the same connection before the arbiter could be asked: as good as a hello on another one.
+            ownership.on(new PrimaryReturned(term));
         }
     }
 

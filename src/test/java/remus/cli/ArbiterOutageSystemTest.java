@@ -30,6 +30,9 @@ class ArbiterOutageSystemTest {
     /** Longer than a client's session and each of its calls may take. */
     private static final Duration OUTAGE = Duration.ofSeconds(Integer.getInteger("remus.outage.seconds", 8));
 
+    /** A busy machine must not be taken for a dead one; a killed one is noticed at once by its port. */
+    private static final String DETECT = "5s";
+
     private static final long POLL_MILLIS = 20;
 
     @TempDir
@@ -39,7 +42,7 @@ class ArbiterOutageSystemTest {
     void aProtectedVmNoticesNothingAndAFailoverWaitsForTheArbiter() throws Exception {
         try (TwoHosts hosts = TwoHosts.openWithArbiter(directory)) {
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "1s", WhenAlone.CONTINUE);
+            hosts.protect(hosts.alpha, hosts.beta, DETECT, WhenAlone.HOLD);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 hosts.servers().stopAll();
@@ -61,6 +64,35 @@ class ArbiterOutageSystemTest {
                 assertNull(figures.problem());
                 assertEquals(0, figures.lost());
                 assertEquals(0, figures.resets());
+            }
+        }
+    }
+
+    @Test
+    void aPrimaryThatIsHeardAgainBeforeTheArbiterCanBeAskedIsNotReplaced() throws Exception {
+        try (TwoHosts hosts = TwoHosts.openWithArbiter(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
+            DemoSwitch bridge = new DemoSwitch(hosts.topology);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                hosts.servers().stopAll();
+                bridge.cut(hosts.alpha.place(), hosts.beta.place());
+                hosts.awaitEvent(hosts.beta, EventType.OWNERSHIP);
+                bridge.heal();
+                hosts.beta.await(
+                        DemoGuest.NAME,
+                        status -> status.state() == VmState.STANDBY && status.reason() == null,
+                        TwoHosts.LIMIT,
+                        "standing by again");
+                hosts.awaitAnswers(load, 20);
+                hosts.servers().heal();
+                awaitReachable(hosts.beta, true);
+                hosts.awaitAnswers(load, 100);
+                assertFalse(TwoHosts.happened(hosts.beta, EventType.ACTIVATING), () -> "" + events(hosts.beta));
+                assertEquals(
+                        VmState.PROTECTED, hosts.alpha.status(DemoGuest.NAME).state());
+                assertEquals(0, load.finish().lost());
             }
         }
     }

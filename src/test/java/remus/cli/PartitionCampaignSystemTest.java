@@ -35,6 +35,7 @@ class PartitionCampaignSystemTest {
             hosts.bootRedis();
             try (PartitionRounds rounds = new PartitionRounds(hosts)) {
                 long worstMillis = 0;
+                int falseAlarms = 0;
                 for (int round = 1; round <= ROUNDS; round++) {
                     Cut cut = CUTS.get(random.nextInt(CUTS.size()));
                     int killed = random.nextInt(ONE_IN) == 0 ? random.nextInt(TestEnsemble.SIZE) : -1;
@@ -44,6 +45,7 @@ class PartitionCampaignSystemTest {
                         hosts.servers().ensemble().kill(killed);
                     }
                     PartitionRounds.Result result = rounds.round(cut);
+                    falseAlarms += result.falseAlarm() ? 1 : 0;
                     worstMillis = Math.max(worstMillis, result.recoveryMillis());
                     System.err.printf(
                             "round %d of %d, seed %d%s: %s%n",
@@ -53,8 +55,8 @@ class PartitionCampaignSystemTest {
                     }
                 }
                 System.err.printf(
-                        "%d rounds, seed %d: %s, back within %d ms of healing%n",
-                        ROUNDS, SEED, rounds.finish(), worstMillis);
+                        "%d rounds, seed %d: %s, back within %d ms of healing, %d false alarms%n",
+                        ROUNDS, SEED, rounds.finish(), worstMillis, falseAlarms);
             }
         }
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -109,6 +110,7 @@ final class PartitionRounds implements AutoCloseable {
     private final WhenAlone whenAlone;
     private DemoHost primary;
     private DemoHost backup;
+    private boolean falseAlarm;
 
     /** The VM runs on alpha, unprotected. With an arbiter it need not be told that it may go on alone. */
     PartitionRounds(TwoHosts hosts) throws Exception {
@@ -125,13 +127,18 @@ final class PartitionRounds implements AutoCloseable {
         load = hosts.load();
     }
 
-    /** What came of a round, for people. */
-    record Result(Cut cut, String owner, long recoveryMillis, DemoSwitch.Frames frames) {}
+    /**
+     * What came of a round.
+     *
+     * @param falseAlarm nobody needed what was cut, and a host was taken for dead all the same, for it did not run
+     */
+    record Result(Cut cut, String owner, boolean falseAlarm, long recoveryMillis, DemoSwitch.Frames frames) {}
 
     Result round(Cut cut) throws Exception {
         protect();
         hosts.awaitAnswers(load, ANSWERS);
         bridge.capture(primary.place(), backup.place());
+        falseAlarm = false;
         for (Way way : cut.ways) {
             bridge.cut(place(way.from()), place(way.to()));
         }
@@ -148,7 +155,8 @@ final class PartitionRounds implements AutoCloseable {
             assertEquals(0, frames.ofNext(), () -> cut + ": frames of a backup: " + frames + story());
         }
         assertNull(load.figures().problem());
-        Result result = new Result(cut, owner.equals(primary) ? "stays" : "moves", recovery.toMillis(), frames);
+        Result result =
+                new Result(cut, owner.equals(primary) ? "stays" : "moves", falseAlarm, recovery.toMillis(), frames);
         if (!owner.equals(primary)) {
             backup = primary;
             primary = owner;
@@ -183,25 +191,37 @@ final class PartitionRounds implements AutoCloseable {
     }
 
     private void expectUndisturbed(Cut cut) throws Exception {
-        int decisions = decisions();
+        List<String> before = decisions();
         long end = System.nanoTime() + UNDISTURBED.toNanos();
         while (System.nanoTime() < end) {
             hosts.awaitAnswers(load, 1);
             TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
         }
+        List<String> since = new ArrayList<>(decisions());
+        before.forEach(since::remove);
+        falseAlarm = !since.isEmpty();
+        if (falseAlarm) {
+            assertTrue(since.stream().anyMatch(PartitionRounds::isOfStarvation), () -> cut + ": " + since + story());
+            return;
+        }
+        assertTrue(VmOwner.isSettled(primary, backup), () -> cut + story());
         assertEquals(VmState.PROTECTED, primary.status(DemoGuest.NAME).state(), () -> cut + story());
-        assertEquals(VmState.STANDBY, backup.status(DemoGuest.NAME).state(), () -> cut + story());
-        assertEquals(decisions, decisions(), () -> cut + ": somebody decided something: " + story());
     }
 
-    private int decisions() throws RemusException {
-        int count = 0;
+    private List<String> decisions() throws RemusException {
+        List<String> decisions = new ArrayList<>();
         for (DemoHost host : List.of(primary, backup)) {
-            count += (int) host.events().stream()
+            host.events().stream()
                     .filter(event -> event.event() == EventType.OWNERSHIP)
-                    .count();
+                    .forEach(event -> decisions.add(host.name() + ": " + event));
         }
-        return count;
+        return decisions;
+    }
+
+    /** A machine that is so busy that a host did not run for a detection time is taken for a dead one, rightly so. */
+    private static boolean isOfStarvation(String decision) {
+        return decision.contains("no sign of the primary")
+                || decision.contains("was not running for longer than the detection time");
     }
 
     /** One of these has the VM for itself, and its client is answered while the cut lasts. */

@@ -1,5 +1,6 @@
 package remus.cli;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -38,7 +39,9 @@ class PartitionSystemTest {
             hosts.bootRedis();
             try (PartitionRounds rounds = new PartitionRounds(hosts)) {
                 for (Cut cut : CUTS) {
-                    System.err.println(rounds.round(cut));
+                    PartitionRounds.Result result = rounds.round(cut);
+                    System.err.println(result);
+                    assertFalse(result.falseAlarm(), rounds::story);
                 }
                 System.err.println(rounds.finish());
             }
