@@ -57,6 +57,7 @@ final class Qmp implements GuestControl {
         busy = false;
         scheduler.after(scheduler.span(50 * Scheduler.MICROSECOND, 400 * Scheduler.MICROSECOND), () -> {
             if (staysPaused || guest.isDead() || guest.isHung() || !daemon.isAlive()) {
+                pausing = false;
                 return;
             }
             guest.run();
