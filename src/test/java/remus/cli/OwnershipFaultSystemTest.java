@@ -57,11 +57,7 @@ class OwnershipFaultSystemTest {
     private static void expectRunsOn(TwoHosts hosts, PartitionRounds rounds, DemoHost host) throws Exception {
         assertEquals(host.name(), rounds.settle().name(), rounds::story);
         hosts.awaitAnswers(rounds.load(), 20);
-        DemoSwitch.Frames frames = rounds.bridge().frames();
-        assertEquals(0, frames.late(), rounds::story);
-        if (host.equals(rounds.primary())) {
-            assertEquals(0, frames.ofNext(), rounds::story);
-        }
+        rounds.expectOneOwner(host, rounds.bridge().frames());
         rounds.finish();
     }
 
