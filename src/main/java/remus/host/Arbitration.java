@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +41,8 @@ final class Arbitration implements AutoCloseable {
     private final @Nullable Arbiter arbiter;
     private final Supplier<ArbiterView> view;
     private final String incarnation = UUID.randomUUID().toString().substring(0, INCARNATION_CHARS);
+
+    private final AtomicLong incarnations = new AtomicLong();
 
     private Arbitration(CloseStack parts, @Nullable Arbiter arbiter, Supplier<ArbiterView> view) {
         this.parts = parts;
@@ -113,9 +116,9 @@ final class Arbitration implements AutoCloseable {
         return view.get();
     }
 
-    /** Differs each time the daemon starts; part of every request to the arbiter. */
-    String incarnation() {
-        return incarnation;
+    /** Differs at each call, and from all of other daemons; part of every request to the arbiter. */
+    String nextIncarnation() {
+        return incarnation + "." + incarnations.incrementAndGet();
     }
 
     OwnershipAgent.Pauses pauses() {

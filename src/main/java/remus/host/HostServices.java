@@ -49,7 +49,7 @@ record HostServices(
 
     /** For another state machine of a VM: none of its requests is like one of any before. */
     Requests newRequests() {
-        return Requests.first(new HostId(hostName), arbitration.incarnation() + "." + nextGeneration());
+        return Requests.first(new HostId(hostName), arbitration.nextIncarnation());
     }
 
     /** A number that no QEMU of this daemon has had yet. */
