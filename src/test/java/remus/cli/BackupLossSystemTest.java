@@ -179,8 +179,7 @@ class BackupLossSystemTest {
             assertEquals(VmState.PROTECTED, status.state());
             assertTrue(TwoHosts.happened(hosts.alpha, EventType.VERIFIED));
             assertFalse(TwoHosts.happened(hosts.alpha, EventType.VERIFY_FAILED));
-            // Not the median: digests of all memory leave a guest on a busy machine little time in most epochs.
-            assertTrue(status.checkpoint().dirtyPages().p99() > 100, "the guest writes: " + status.checkpoint());
+            assertTrue(status.checkpoint().dirtyPages().p50() > 100, "the guest writes: " + status.checkpoint());
         }
     }
 }
