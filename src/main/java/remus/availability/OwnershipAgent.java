@@ -4,7 +4,10 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.Executor;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import remus.availability.OwnershipAction.AskAgainLater;
 import remus.availability.OwnershipAction.AskArbiter;
@@ -39,17 +42,16 @@ public final class OwnershipAgent<S, E> {
         }
     }
 
-    /** One of the two state machines. */
-    private interface Side<S, E> {
-        Step<S> on(S state, E event);
-
-        E answered(long ask, Arbiter.Outcome outcome);
-
-        E retryDue();
-
-        @Nullable
-        E activationOverdue(Term term);
-    }
+    /**
+     * One of the two state machines, and how it is told what comes from here.
+     *
+     * @param activationOverdue null: it never waits for that
+     */
+    private record Side<S, E>(
+            BiFunction<S, E, Step<S>> on,
+            BiFunction<Long, Arbiter.Outcome, E> answered,
+            Supplier<E> retryDue,
+            @Nullable Function<Term, E> activationOverdue) {}
 
     private static final long NEVER = Long.MAX_VALUE;
 
@@ -98,7 +100,18 @@ public final class OwnershipAgent<S, E> {
             Time time,
             Pauses pauses,
             Consumer<? super OwnershipAction> duties) {
-        return new OwnershipAgent<>(new PrimarySide(), vm, arbiter, agent, time, pauses, duties);
+        return new OwnershipAgent<>(
+                new Side<>(
+                        PrimaryOwnership::on,
+                        PrimaryEvent.Answered::new,
+                        PrimaryEvent.RetryDue::new,
+                        PrimaryEvent.ActivationOverdue::new),
+                vm,
+                arbiter,
+                agent,
+                time,
+                pauses,
+                duties);
     }
 
     /** For a host that backs the VM up; as {@link #ofPrimary}. */
@@ -109,7 +122,14 @@ public final class OwnershipAgent<S, E> {
             Time time,
             Pauses pauses,
             Consumer<? super OwnershipAction> duties) {
-        return new OwnershipAgent<>(new BackupSide(), vm, arbiter, agent, time, pauses, duties);
+        return new OwnershipAgent<>(
+                new Side<>(BackupOwnership::on, BackupEvent.Answered::new, BackupEvent.RetryDue::new, null),
+                vm,
+                arbiter,
+                agent,
+                time,
+                pauses,
+                duties);
     }
 
     /** {@code told} gets the state before and after each step, when its actions are done. */
@@ -144,15 +164,15 @@ public final class OwnershipAgent<S, E> {
     public long tick(long nowNanos) {
         if (nowNanos >= retryAtNanos) {
             retryAtNanos = NEVER;
-            on(side.retryDue());
+            on(side.retryDue().get());
         }
         Term term = activating;
         if (term != null && nowNanos >= overdueAtNanos) {
             activating = null;
             overdueAtNanos = NEVER;
-            E overdue = side.activationOverdue(term);
+            Function<Term, E> overdue = side.activationOverdue();
             if (overdue != null) {
-                on(overdue);
+                on(overdue.apply(term));
             }
         }
         long next = Math.min(retryAtNanos, overdueAtNanos);
@@ -161,7 +181,7 @@ public final class OwnershipAgent<S, E> {
 
     private void takeWaiting() {
         while (!waiting.isEmpty()) {
-            take(side.on(state(), waiting.remove()));
+            take(side.on().apply(state(), waiting.remove()));
         }
     }
 
@@ -192,55 +212,12 @@ public final class OwnershipAgent<S, E> {
     }
 
     private void ask(long ask, Question question) {
-        Consumer<Arbiter.Outcome> answer = outcome -> agent.execute(() -> on(side.answered(ask, outcome)));
+        Consumer<Arbiter.Outcome> answer =
+                outcome -> agent.execute(() -> on(side.answered().apply(ask, outcome)));
         switch (question) {
             case Question.Read() -> arbiter.read(vm, answer);
             case Question.Set(OwnershipRecord expected, OwnershipRecord next) ->
                 arbiter.set(vm, expected, next, answer);
-        }
-    }
-
-    private static final class PrimarySide implements Side<PrimaryState, PrimaryEvent> {
-        @Override
-        public Step<PrimaryState> on(PrimaryState state, PrimaryEvent event) {
-            return PrimaryOwnership.on(state, event);
-        }
-
-        @Override
-        public PrimaryEvent answered(long ask, Arbiter.Outcome outcome) {
-            return new PrimaryEvent.Answered(ask, outcome);
-        }
-
-        @Override
-        public PrimaryEvent retryDue() {
-            return new PrimaryEvent.RetryDue();
-        }
-
-        @Override
-        public PrimaryEvent activationOverdue(Term term) {
-            return new PrimaryEvent.ActivationOverdue(term);
-        }
-    }
-
-    private static final class BackupSide implements Side<BackupState, BackupEvent> {
-        @Override
-        public Step<BackupState> on(BackupState state, BackupEvent event) {
-            return BackupOwnership.on(state, event);
-        }
-
-        @Override
-        public BackupEvent answered(long ask, Arbiter.Outcome outcome) {
-            return new BackupEvent.Answered(ask, outcome);
-        }
-
-        @Override
-        public BackupEvent retryDue() {
-            return new BackupEvent.RetryDue();
-        }
-
-        @Override
-        public @Nullable BackupEvent activationOverdue(Term term) {
-            return null;
         }
     }
 }

@@ -74,10 +74,6 @@ final class VmArbiter implements Arbiter {
         return new LocalArbiter(self, detect.toNanos(), whenAlone, services.time(), new Surroundings(), noted);
     }
 
-    HostId self() {
-        return self;
-    }
-
     /** From now on answers are handed over by {@code next}. */
     void answerOn(Executor next) {
         agent = next;
