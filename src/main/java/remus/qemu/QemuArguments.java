@@ -28,6 +28,8 @@ public final class QemuArguments {
     /** How long the guest's requests wait for a daemon that comes back; then it gets I/O errors. In seconds. */
     private static final int DISK_RECONNECT_SECONDS = 60;
 
+    private static final String DISK_THREAD = "disks";
+
     /** PCI slot of the first disk. */
     private static final int FIRST_DISK_SLOT = 8;
 
@@ -104,6 +106,9 @@ public final class QemuArguments {
         control();
         firmwareAndBoot();
         console();
+        if (!vm.disks().isEmpty() && ownDiskThread()) {
+            add("-object", "iothread,id=" + DISK_THREAD);
+        }
         for (int index = 0; index < vm.disks().size(); index++) {
             disk(index, vm.disks().get(index));
         }
@@ -189,6 +194,17 @@ public final class QemuArguments {
     }
 
     /**
+     * Whether the disks' requests are done by a thread of their own, beside the one that runs timers, network and QMP. A
+     * microvm under software emulation can't: its transport has no event descriptors then, and QEMU refuses.
+     */
+    private boolean ownDiskThread() {
+        return switch (vm.machine()) {
+            case Q35, PC -> true;
+            case MICROVM -> false;
+        };
+    }
+
+    /**
      * Errors go to the guest, as on real hardware: QEMU's default is to stop the guest when the disk is full. The
      * firmware tries the disks in their order, unless a kernel is given: QEMU has that be the first to boot from, and
      * refuses another first.
@@ -211,7 +227,7 @@ public final class QemuArguments {
                         "-device",
                         "virtio-blk-pci" + common + (vm.boot() == null ? ",bootindex=" + index : "") + ",addr=0x"
                                 + Integer.toHexString(FIRST_DISK_SLOT + index)
-                                + ",disable-modern=on,disable-legacy=off");
+                                + ",iothread=" + DISK_THREAD + ",disable-modern=on,disable-legacy=off");
             case MICROVM ->
                 add(
                         "-device",

@@ -171,7 +171,7 @@ class QemuArgumentsTest {
         String arguments = text(QemuArguments.forPrimary(withDisks(MachineType.Q35, 2, 1), PATHS, FEATURES));
         assertTrue(arguments.contains("""
                 -blockdev driver=nbd,node-name=disk1,server.type=unix,server.path=/run/remus/shop/disks,export=data1,reconnect-delay=60,discard=unmap
-                -device virtio-blk-pci,id=dev-disk1,drive=disk1,serial=data1,rerror=report,werror=report,bootindex=1,addr=0x9,disable-modern=on,disable-legacy=off
+                -device virtio-blk-pci,id=dev-disk1,drive=disk1,serial=data1,rerror=report,werror=report,bootindex=1,addr=0x9,iothread=disks,disable-modern=on,disable-legacy=off
                 -netdev stream,id=nic0,"""), arguments);
         assertFalse(arguments.contains("-kernel"), "it boots from its first disk");
     }
@@ -188,6 +188,7 @@ class QemuArgumentsTest {
     @Test
     void aMicrovmsDisksFollowItsInterfaces() {
         String arguments = text(QemuArguments.forPrimary(withDisks(MachineType.MICROVM, 2, 3), PATHS, FEATURES));
+        assertFalse(arguments.contains("iothread"), "QEMU refuses it for this transport: " + arguments);
         assertTrue(arguments.contains("serial=data1,rerror=report,werror=report,bus=virtio-mmio-bus.4"), arguments);
         assertThrows(
                 IllegalArgumentException.class,
