@@ -4,11 +4,11 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One measured case of the disk bench: a workload in one of three settings. {@code plain} is QEMU on the image file
- * itself, {@code unprotected} the same VM through our NBD server, {@code protected} the same with a backup on the same
- * machine. A figure without {@code Min} or {@code Max} at its end is the median of the rounds.
+ * One measured case of the disk bench: a workload in one of four settings. {@code plain} is QEMU on the image file
+ * itself, {@code qemu-nbd} the same VM through QEMU's own NBD server, {@code unprotected} through ours, {@code protected}
+ * the same with a backup on the same machine. A figure without {@code Min} or {@code Max} at its end is the median of the rounds.
  *
- * @param setting plain, unprotected or protected
+ * @param setting plain, qemu-nbd, unprotected or protected
  * @param workload randwrite-4k or write-1m
  * @param blockBytes size of each write that fio asks for
  * @param ioDepth writes that fio keeps under way

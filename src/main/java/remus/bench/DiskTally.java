@@ -18,12 +18,13 @@ public final class DiskTally {
     /** How the guest reaches its disk. */
     public enum Setting {
         PLAIN,
+        QEMU_NBD,
         UNPROTECTED,
         PROTECTED;
 
         /** Its name in reports. */
         public String key() {
-            return name().toLowerCase(Locale.ROOT);
+            return name().toLowerCase(Locale.ROOT).replace('_', '-');
         }
     }
 

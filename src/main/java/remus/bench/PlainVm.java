@@ -3,6 +3,7 @@ package remus.bench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import remus.base.CloseStack;
 import remus.base.RemusException;
 import remus.memory.SharedRamFile;
@@ -14,8 +15,8 @@ import remus.qemu.VmDefinition;
 
 /**
  * A VM as if there were no Remus: QEMU with the arguments of a protected VM, but that it writes the disks' images
- * itself; its one network card is plugged into a bridge. What protection costs is measured against it. Owns QEMU and its
- * files, but for the images.
+ * itself, or by its own NBD server; its one network card is plugged into a bridge. What protection costs is measured
+ * against it. Owns QEMU and its files, but for the images.
  */
 public final class PlainVm implements AutoCloseable {
     private static final Path TMPFS = Path.of("/dev/shm");
@@ -30,7 +31,15 @@ public final class PlainVm implements AutoCloseable {
      */
     public record Plug(Path namespace, String bridge) {}
 
-    private PlainVm(QemuInstallation installation, VmDefinition definition, Plug plug)
+    /** How the VM reaches its disks. */
+    public enum DiskPath {
+        /** QEMU opens the images. */
+        FILES,
+        /** QEMU asks QEMU's own NBD server, exactly as it would ask ours. */
+        QEMU_NBD
+    }
+
+    private PlainVm(QemuInstallation installation, VmDefinition definition, DiskPath disks, Plug plug)
             throws BenchException, InterruptedException {
         boolean started = false;
         try {
@@ -42,11 +51,14 @@ public final class PlainVm implements AutoCloseable {
             });
             SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
             installation.require(definition.machine());
-            qemu = owned.push(QemuProcess.start(
-                    installation,
-                    QemuArguments.forPlainFiles(definition, paths, installation.features()),
-                    paths,
-                    BenchVm.LIMITS.start()));
+            List<String> arguments = switch (disks) {
+                case FILES -> QemuArguments.forPlainFiles(definition, paths, installation.features());
+                case QEMU_NBD -> {
+                    owned.push(StorageDaemon.start(definition.disks(), paths.diskSocket(), paths.logFile()));
+                    yield QemuArguments.forPrimary(definition, paths, installation.features());
+                }
+            };
+            qemu = owned.push(QemuProcess.start(installation, arguments, paths, BenchVm.LIMITS.start()));
             owned.push(PlainNetwork.start(paths.nicSocket(0), plug));
             started = true;
         } catch (IOException e) {
@@ -61,9 +73,9 @@ public final class PlainVm implements AutoCloseable {
     }
 
     /** Boots the VM; {@code definition} has one network card. */
-    public static PlainVm boot(QemuInstallation installation, VmDefinition definition, Plug plug)
+    public static PlainVm boot(QemuInstallation installation, VmDefinition definition, DiskPath disks, Plug plug)
             throws BenchException, InterruptedException {
-        return new PlainVm(installation, definition, plug);
+        return new PlainVm(installation, definition, disks, plug);
     }
 
     /** @throws BenchException when QEMU has ended, with its last words */

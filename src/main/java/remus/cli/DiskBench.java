@@ -4,9 +4,13 @@ import java.io.IOException;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.time.ZoneId;
@@ -43,9 +47,10 @@ import remus.qemu.QemuInstallation;
 import remus.qemu.VmDefinition;
 
 /**
- * Measures how fast a guest writes to its disk: through QEMU alone, through our NBD server, and with a backup on the same
- * machine. Two guests of the same definition run side by side, one on plain image files, the other on a host of the
- * demo's, that protects it by the other host for its turns; one of them writes at a time. Everything ours is real: two
+ * Measures how fast a guest writes to its disk: through QEMU alone, through QEMU's NBD server, through ours, and with a
+ * backup on the same machine. Three guests of the same definition run side by side, one on plain image files, one on
+ * QEMU's NBD server, the third on a host of the demo's, that protects it by the other host for its turns; one of them
+ * writes at a time. Everything ours is real: two
  * daemons in network namespaces.
  *
  * <p>Confined to the thread that calls {@link #run}; what was made is gone when that ends, however it ends.
@@ -53,8 +58,6 @@ import remus.qemu.VmDefinition;
 final class DiskBench implements AutoCloseable {
     private static final String NAME = "disk";
     private static final String VM = "bench";
-    private static final String MAC = "52:54:00:4d:00:02";
-    private static final String PLAIN_MAC = "52:54:00:4d:00:03";
     private static final String DATA = "data";
     private static final String ROOT = "root";
 
@@ -98,10 +101,34 @@ final class DiskBench implements AutoCloseable {
         }
     }
 
+    /** The guests that run side by side. */
+    private enum Guest {
+        OURS("ours", "52:54:00:4d:00:02"),
+        PLAIN("plain", "52:54:00:4d:00:03"),
+        QEMU_NBD("qemu-nbd", "52:54:00:4d:00:04");
+
+        final String key;
+        final String mac;
+
+        Guest(String key, String mac) {
+            this.key = key;
+            this.mac = mac;
+        }
+
+        static Guest of(Setting setting) {
+            return switch (setting) {
+                case PLAIN -> PLAIN;
+                case QEMU_NBD -> QEMU_NBD;
+                case UNPROTECTED, PROTECTED -> OURS;
+            };
+        }
+    }
+
     /** What runs, in one place. */
-    private record Running(DemoHost alpha, DemoHost beta, PlainVm plain, NamespaceThread inside, Path directory) {
-        Socket control(boolean plainOne) throws RemusException {
-            return inside.connect(DiskGuestImage.addressOfMac(plainOne ? PLAIN_MAC : MAC), DiskGuestImage.CONTROL_PORT);
+    private record Running(
+            DemoHost alpha, DemoHost beta, List<PlainVm> withoutRemus, NamespaceThread inside, Path directory) {
+        Socket control(Guest guest) throws RemusException {
+            return inside.connect(DiskGuestImage.addressOfMac(guest.mac), DiskGuestImage.CONTROL_PORT);
         }
     }
 
@@ -134,7 +161,7 @@ final class DiskBench implements AutoCloseable {
         }
         settle(running.directory());
         progress.accept(what + "%d s".formatted(duration.toSeconds()));
-        double rate = new FioTurn(() -> running.control(setting == Setting.PLAIN), stop).measure(workload, duration);
+        double rate = new FioTurn(() -> running.control(Guest.of(setting)), stop).measure(workload, duration);
         CheckpointStatus checkpoints = setting == Setting.PROTECTED ? unprotect(running) : null;
         if (round > 0) {
             tally.add(setting, workload, new DiskTally.Turn(rate, checkpoints));
@@ -180,13 +207,27 @@ final class DiskBench implements AutoCloseable {
 
     /** Nobody's turn begins with what another one has left to be written to the host's disk. */
     private static void settle(Path directory) throws CommandException {
-        try (Stream<Path> files = Files.walk(directory)) {
-            for (Path image :
-                    files.filter(file -> file.toString().endsWith(".raw")).toList()) {
-                try (FileChannel channel = FileChannel.open(image, StandardOpenOption.WRITE)) {
-                    channel.force(false);
+        try {
+            Files.walkFileTree(directory, new SimpleFileVisitor<>() {
+                @Override
+                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                    if (file.toString().endsWith(".raw")) {
+                        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                            channel.force(false);
+                        }
+                    }
+                    return FileVisitResult.CONTINUE;
                 }
-            }
+
+                @Override
+                public FileVisitResult visitFileFailed(Path file, IOException failure) throws IOException {
+                    // The hosts live: a file that one of them replaces may be gone between its name and a look at it.
+                    if (failure instanceof NoSuchFileException) {
+                        return FileVisitResult.CONTINUE;
+                    }
+                    throw failure;
+                }
+            });
         } catch (IOException e) {
             throw new CommandException("the images can't be written to their disk: " + e.getMessage(), e);
         }
@@ -199,9 +240,9 @@ final class DiskBench implements AutoCloseable {
         Path cached = DiskGuestImage.make().disk();
         Path directory = makeDirectory();
         progress.accept("images");
-        for (String side : List.of("ours", "plain")) {
-            DiskGuestImage.copy(cached, image(directory, side, ROOT));
-            fill(image(directory, side, DATA));
+        for (Guest guest : Guest.values()) {
+            DiskGuestImage.copy(cached, image(directory, guest, ROOT));
+            fill(image(directory, guest, DATA));
         }
         progress.accept("hosts");
         DemoTopology topology = owned.push(DemoTopology.create());
@@ -211,11 +252,15 @@ final class DiskBench implements AutoCloseable {
         DemoHost beta = host(topology, DemoTopology.Place.BETA, inside, directory);
         alpha.awaitUp();
         beta.awaitUp();
-        progress.accept("booting both guests");
+        progress.accept("booting the guests");
         alpha.post("/api/v1/vms", new StartRequest(yaml(directory), directory.toString(), null));
-        PlainVm plain =
-                owned.push(PlainVm.boot(installation, plain(directory), new PlainVm.Plug(client, DemoTopology.SWITCH)));
-        return new Running(alpha, beta, plain, inside, directory);
+        PlainVm.Plug plug = new PlainVm.Plug(client, DemoTopology.SWITCH);
+        List<PlainVm> withoutRemus = List.of(
+                owned.push(
+                        PlainVm.boot(installation, definition(directory, Guest.PLAIN), PlainVm.DiskPath.FILES, plug)),
+                owned.push(PlainVm.boot(
+                        installation, definition(directory, Guest.QEMU_NBD), PlainVm.DiskPath.QEMU_NBD, plug)));
+        return new Running(alpha, beta, withoutRemus, inside, directory);
     }
 
     private DemoHost host(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside, Path directory)
@@ -235,8 +280,9 @@ final class DiskBench implements AutoCloseable {
                     }
                 }
             });
-            Files.createDirectories(image(directory, "ours", ROOT).getParent());
-            Files.createDirectories(image(directory, "plain", ROOT).getParent());
+            for (Guest guest : Guest.values()) {
+                Files.createDirectories(directory.resolve(guest.key));
+            }
             return directory;
         } catch (IOException e) {
             throw new CommandException(
@@ -246,8 +292,8 @@ final class DiskBench implements AutoCloseable {
         }
     }
 
-    private static Path image(Path directory, String side, String disk) {
-        return directory.resolve(side).resolve(disk + ".raw");
+    private static Path image(Path directory, Guest guest, String disk) {
+        return directory.resolve(guest.key).resolve(disk + ".raw");
     }
 
     /** All of it is written once, so that no case has to find room in the file system; not with zeros, which may stay holes. */
@@ -278,23 +324,24 @@ final class DiskBench implements AutoCloseable {
                 accelerator: %s
                 disks: [{name: %s, image: %s}, {name: %s, image: %s}]
                 nics: [{mac: "%s", bridge: %s}]
-                console: ours.log
+                console: %s.log
                 """.formatted(
                         VM,
                         settings.memory().bytes(),
                         settings.accelerator().key(),
                         ROOT,
-                        image(directory, "ours", ROOT),
+                        image(directory, Guest.OURS, ROOT),
                         DATA,
-                        image(directory, "ours", DATA),
-                        MAC,
-                        DemoTopology.HOST_BRIDGE);
+                        image(directory, Guest.OURS, DATA),
+                        Guest.OURS.mac,
+                        DemoTopology.HOST_BRIDGE,
+                        Guest.OURS.key);
     }
 
     /** The same but for names and places. */
-    private VmDefinition plain(Path directory) {
+    private VmDefinition definition(Path directory, Guest guest) {
         return new VmDefinition(
-                VM + "-plain",
+                VM + "-" + guest.key,
                 MachineType.Q35,
                 1,
                 settings.memory(),
@@ -302,22 +349,24 @@ final class DiskBench implements AutoCloseable {
                 settings.accelerator() == Accelerator.KVM ? "host" : "max",
                 null,
                 List.of(
-                        new VmDefinition.Disk(ROOT, image(directory, "plain", ROOT)),
-                        new VmDefinition.Disk(DATA, image(directory, "plain", DATA))),
-                List.of(new VmDefinition.Nic(PLAIN_MAC, DemoTopology.SWITCH)),
-                directory.resolve("plain.log"));
+                        new VmDefinition.Disk(ROOT, image(directory, guest, ROOT)),
+                        new VmDefinition.Disk(DATA, image(directory, guest, DATA))),
+                List.of(new VmDefinition.Nic(guest.mac, DemoTopology.SWITCH)),
+                directory.resolve(guest.key + ".log"));
     }
 
     private void awaitReady(Running running) throws RemusException, InterruptedException {
         long deadline = System.nanoTime() + BOOT_LIMIT.toNanos();
-        for (String side : List.of("ours", "plain")) {
-            while (!isReady(running, side)) {
+        for (Guest guest : Guest.values()) {
+            while (!isReady(running, guest)) {
                 stop.check();
-                running.plain().requireAlive();
+                for (PlainVm vm : running.withoutRemus()) {
+                    vm.requireAlive();
+                }
                 if (System.nanoTime() - deadline > 0) {
                     throw new CommandException(
                             "the guest on %s disks did not boot within %d s; the last line of its console: %s"
-                                    .formatted(side, BOOT_LIMIT.toSeconds(), lastLine(running, side)));
+                                    .formatted(guest.key, BOOT_LIMIT.toSeconds(), lastLine(running, guest)));
                 }
                 TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
             }
@@ -325,12 +374,12 @@ final class DiskBench implements AutoCloseable {
     }
 
     /** Its database is up, so that it is idle from now on, and it takes commands. */
-    private static boolean isReady(Running running, String side) throws RemusException {
-        if (!console(running, side).contains(DiskGuestImage.READY)) {
+    private static boolean isReady(Running running, Guest guest) throws RemusException {
+        if (!console(running, guest).contains(DiskGuestImage.READY)) {
             return false;
         }
         try {
-            return GuestControl.run(running.control(side.equals("plain")), "true", ANSWER_LIMIT)
+            return GuestControl.run(running.control(guest), "true", ANSWER_LIMIT)
                             .exit()
                     == 0;
         } catch (CommandException | IOException e) {
@@ -338,8 +387,8 @@ final class DiskBench implements AutoCloseable {
         }
     }
 
-    private static String console(Running running, String side) throws CommandException {
-        Path console = running.directory().resolve(side + ".log");
+    private static String console(Running running, Guest guest) throws CommandException {
+        Path console = running.directory().resolve(guest.key + ".log");
         try {
             return Files.exists(console) ? Files.readString(console, java.nio.charset.StandardCharsets.ISO_8859_1) : "";
         } catch (IOException e) {
@@ -347,10 +396,12 @@ final class DiskBench implements AutoCloseable {
         }
     }
 
-    private static String lastLine(Running running, String side) throws CommandException {
+    private static String lastLine(Running running, Guest guest) throws CommandException {
         @Nullable
-        String last =
-                console(running, side).lines().reduce((first, second) -> second).orElse(null);
+        String last = console(running, guest)
+                .lines()
+                .reduce((first, second) -> second)
+                .orElse(null);
         return last == null ? "(none)" : last;
     }
 

@@ -48,6 +48,7 @@ class DiskReportTest {
         for (double speed : new double[] {1, 0.5, 1.5}) {
             for (DiskWorkload workload : DiskWorkload.values()) {
                 tally.add(Setting.PLAIN, workload, new DiskTally.Turn(speed * 100 * MEBIBYTE, null));
+                tally.add(Setting.QEMU_NBD, workload, new DiskTally.Turn(speed * 85 * MEBIBYTE, null));
                 tally.add(Setting.UNPROTECTED, workload, new DiskTally.Turn(speed * 90 * MEBIBYTE, null));
                 tally.add(
                         Setting.PROTECTED,
@@ -69,9 +70,11 @@ class DiskReportTest {
         assertEquals(
                 List.of(
                         "plain randwrite-4k",
+                        "qemu-nbd randwrite-4k",
                         "unprotected randwrite-4k",
                         "protected randwrite-4k",
                         "plain write-1m",
+                        "qemu-nbd write-1m",
                         "unprotected write-1m",
                         "protected write-1m"),
                 runs.stream()
@@ -98,7 +101,7 @@ class DiskReportTest {
 
     @Test
     void aCaseIsTheMedianOfItsRoundsAndItsRatioThatOfTheMedians() {
-        DiskCase run = cases().get(2);
+        DiskCase run = cases().get(3);
         assertEquals("protected", run.setting());
         assertEquals(3, run.rounds());
         assertEquals(70, run.mebibytesPerSecondP50());
@@ -112,11 +115,11 @@ class DiskReportTest {
 
     @Test
     void pausesAndCommitsAreThoseOfTheProtectedCases() {
-        DiskCase unprotected = cases().get(1);
+        DiskCase unprotected = cases().get(2);
         assertNull(unprotected.checkpoints());
         assertNull(unprotected.pauseMicrosP50());
         assertNull(unprotected.intervalMillis());
-        DiskCase run = cases().get(2);
+        DiskCase run = cases().get(3);
         assertEquals(600, run.checkpoints());
         assertEquals(200, run.pauseMicrosP50());
         assertEquals(400, run.pauseMicrosP99());

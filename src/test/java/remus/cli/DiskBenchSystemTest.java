@@ -41,7 +41,7 @@ class DiskBenchSystemTest {
         BenchReport<DiskCase> report = DiskBench.run(settings, progress::add);
 
         assertEquals("disk", report.bench());
-        assertEquals(6, report.runs().size());
+        assertEquals(8, report.runs().size());
         for (DiskCase run : report.runs()) {
             assertTrue(run.mebibytesPerSecondP50() > 0 && run.iopsP50() > 0, run.toString());
             assertEquals(run.setting().equals("protected"), run.checkpoints() != null, run.toString());
