@@ -3,7 +3,6 @@ package remus.availability;
 import org.jspecify.annotations.Nullable;
 import remus.availability.Inquiry.Finding;
 import remus.availability.OwnershipAction.BootGuest;
-import remus.availability.OwnershipAction.Discard;
 import remus.availability.OwnershipAction.EndSession;
 import remus.availability.OwnershipAction.Flow;
 import remus.availability.OwnershipAction.Hold;
@@ -12,7 +11,6 @@ import remus.availability.OwnershipAction.Reconnect;
 import remus.availability.OwnershipAction.RefuseSession;
 import remus.availability.OwnershipAction.Release;
 import remus.availability.OwnershipAction.SignOff;
-import remus.availability.OwnershipAction.StartSession;
 import remus.availability.PrimaryEvent.Acknowledged;
 import remus.availability.PrimaryEvent.ActivationOverdue;
 import remus.availability.PrimaryEvent.Answered;
@@ -141,10 +139,10 @@ public final class PrimaryOwnership {
         return switch (role) {
             case Claiming claiming -> claiming(turn, claiming, event);
             case Alone alone -> alone(turn, alone, event);
-            case Opening opening -> opening(turn, opening, event);
-            case Synchronizing synchronizing -> synchronizing(turn, synchronizing, event);
-            case Joining joining -> joining(turn, joining, event);
-            case Entering entering -> entering(turn, entering, event);
+            case Opening opening -> ProtectionEntry.opening(turn, opening, event);
+            case Synchronizing synchronizing -> ProtectionEntry.synchronizing(turn, synchronizing, event);
+            case Joining joining -> ProtectionEntry.joining(turn, joining, event);
+            case Entering entering -> ProtectionEntry.entering(turn, entering, event);
             case Protected running -> guarded(turn, running, event);
             case Woken woken -> woken(turn, woken, event);
             case Leaving leaving -> leaving(turn, leaving, event);
@@ -219,167 +217,16 @@ public final class PrimaryOwnership {
         };
     }
 
-    private static Inquiry renew(Turn turn, OwnershipRecord record) {
+    static Inquiry renew(Turn turn, OwnershipRecord record) {
         return Inquiry.change(turn, record, turn.alone(record.term().next()));
     }
 
-    private static Role kill(Turn turn, String cause) {
+    static Role kill(Turn turn, String cause) {
         turn.act(new KillGuest());
         return new Gone(cause);
     }
 
-    private static Role opening(Turn turn, Opening state, PrimaryEvent event) {
-        return switch (event) {
-            case Answered(long ask, Arbiter.Outcome outcome) ->
-                switch (state.inquiry().answered(turn, ask, outcome)) {
-                    case Finding.Pending(Inquiry inquiry) -> reopened(state, inquiry);
-                    case Finding.NotNow(Inquiry inquiry) -> reopened(state, inquiry);
-                    case Finding.Granted(OwnershipRecord granted) -> startSession(turn, granted, state.backup());
-                    case Finding.Seen(OwnershipRecord seen) -> {
-                        if (state.record().equals(seen)) {
-                            yield startSession(turn, seen, state.backup());
-                        }
-                        // Its own, but of a request that was given up: its next term may be as spent as this one's.
-                        yield seen != null && seen.isOwnedBy(turn.self()) && seen.phase() == OwnershipRecord.Phase.ALONE
-                                ? new Opening(seen, true, state.backup(), renew(turn, seen))
-                                : OwnershipContest.unexpected(turn, null, seen);
-                    }
-                };
-            case RetryDue() -> reopened(state, state.inquiry().retry(turn));
-            case UnprotectRequested _ ->
-                // A renewal may land yet, and a session under its term would be one under a term already used.
-                new Alone(state.record(), state.spent());
-            case StopRequested(String cause) -> kill(turn, cause);
-            case GuestDied(String cause) -> new Gone(cause);
-            case ProtectRequested _, ActivationOverdue _, WokeLate _, SessionOffered _, OfSession _ -> state;
-        };
-    }
-
-    private static Opening reopened(Opening state, Inquiry inquiry) {
-        return new Opening(state.record(), state.spent(), state.backup(), inquiry);
-    }
-
-    private static Role startSession(Turn turn, OwnershipRecord record, HostId backup) {
-        Session session = new Session(record.term().next(), backup);
-        turn.act(new StartSession(session.term(), backup));
-        return new Synchronizing(record, session);
-    }
-
-    private static Role synchronizing(Turn turn, Synchronizing state, PrimaryEvent event) {
-        return switch (event) {
-            case FirstCheckpointPaused _ -> {
-                turn.act(new Hold());
-                yield new Joining(state.record(), state.session());
-            }
-            case BackupLost(Term _, String cause) -> givenUp(turn, state, cause);
-            case UnprotectRequested(String cause) -> givenUp(turn, state, cause);
-            case YieldRequested(Term _, String cause) -> OwnershipContest.lose(turn, state.session(), cause);
-            case StopRequested(String cause) -> {
-                turn.act(new EndSession(state.session().term(), cause));
-                yield kill(turn, cause);
-            }
-            case GuestDied(String cause) -> {
-                turn.act(new EndSession(state.session().term(), cause));
-                yield new Gone(cause);
-            }
-            case Answered _,
-                    RetryDue _,
-                    ProtectRequested _,
-                    ActivationOverdue _,
-                    WokeLate _,
-                    SessionOffered _,
-                    Acknowledged _,
-                    Reconnected _ -> state;
-        };
-    }
-
-    /** No full checkpoint was sent, so the record needs no change; but the session's term was used. */
-    private static Role givenUp(Turn turn, Synchronizing state, String cause) {
-        turn.act(new EndSession(state.session().term(), cause));
-        turn.report("not protected: " + cause);
-        return new Alone(state.record(), true);
-    }
-
-    private static Role joining(Turn turn, Joining state, PrimaryEvent event) {
-        return switch (event) {
-            case Acknowledged(Term _, EpochId epoch) -> enter(turn, state, epoch);
-            case Reconnected(Term _, EpochId lastWhole) -> enter(turn, state, lastWhole);
-            case BackupLost(Term _, String cause) ->
-                OwnershipContest.abandon(turn, state.record(), state.session(), cause, false);
-            case UnprotectRequested(String cause) ->
-                OwnershipContest.abandon(turn, state.record(), state.session(), cause, false);
-            case StopRequested(String cause) ->
-                OwnershipContest.abandon(turn, state.record(), state.session(), cause, true);
-            case YieldRequested(Term _, String cause) -> OwnershipContest.lose(turn, state.session(), cause);
-            case GuestDied(String cause) -> {
-                turn.act(new EndSession(state.session().term(), cause));
-                yield new Gone(cause);
-            }
-            case Answered _,
-                    RetryDue _,
-                    ProtectRequested _,
-                    FirstCheckpointPaused _,
-                    ActivationOverdue _,
-                    WokeLate _,
-                    SessionOffered _ -> state;
-        };
-    }
-
-    private static Role enter(Turn turn, Joining state, EpochId whole) {
-        if (!whole.isAfter(EpochId.NONE)) {
-            return state;
-        }
-        Session session = state.session();
-        OwnershipRecord next =
-                OwnershipRecord.protectedBy(session.term(), turn.self(), session.backup(), turn.newRequest());
-        return new Entering(state.record(), session, whole, false, Inquiry.change(turn, state.record(), next));
-    }
-
-    private static Role entering(Turn turn, Entering state, PrimaryEvent event) {
-        Session session = state.session();
-        return switch (event) {
-            case Answered(long ask, Arbiter.Outcome outcome) ->
-                switch (state.inquiry().answered(turn, ask, outcome)) {
-                    case Finding.Pending(Inquiry inquiry) -> entering(state, state.acknowledged(), inquiry);
-                    case Finding.NotNow(Inquiry inquiry) -> entering(state, state.acknowledged(), inquiry);
-                    case Finding.Granted(OwnershipRecord granted) -> entered(turn, state, granted);
-                    case Finding.Seen(OwnershipRecord seen) -> OwnershipContest.unexpected(turn, session, seen);
-                };
-            case RetryDue() ->
-                entering(state, state.acknowledged(), state.inquiry().retry(turn));
-            case Acknowledged(Term _, EpochId epoch) -> entering(state, epoch, state.inquiry());
-            case Reconnected(Term _, EpochId lastWhole) -> entering(state, lastWhole, state.inquiry());
-            case WokeLate() -> new Entering(state.record(), session, state.acknowledged(), true, state.inquiry());
-            case BackupLost(Term _, String cause) ->
-                OwnershipContest.abandon(turn, state.record(), session, cause, false);
-            case UnprotectRequested(String cause) ->
-                OwnershipContest.abandon(turn, state.record(), session, cause, false);
-            case StopRequested(String cause) -> OwnershipContest.abandon(turn, state.record(), session, cause, true);
-            case YieldRequested(Term _, String cause) -> OwnershipContest.lose(turn, session, cause);
-            case GuestDied(String cause) -> {
-                turn.act(new Discard());
-                turn.report("QEMU died while the backup was being entered in the record: " + cause);
-                yield new Bequeathing(state.inquiry(), session);
-            }
-            case ProtectRequested _, FirstCheckpointPaused _, ActivationOverdue _, SessionOffered _ -> state;
-        };
-    }
-
-    private static Entering entering(Entering state, EpochId whole, Inquiry inquiry) {
-        EpochId acknowledged = whole.isAfter(state.acknowledged()) ? whole : state.acknowledged();
-        return new Entering(state.record(), state.session(), acknowledged, state.wokeLate(), inquiry);
-    }
-
-    private static Role entered(Turn turn, Entering state, OwnershipRecord granted) {
-        if (state.wokeLate()) {
-            return ask(turn, granted, state.session(), state.acknowledged());
-        }
-        turn.report("protected by " + state.session().backup() + " in term " + granted.term());
-        turn.act(new Release(state.acknowledged()));
-        return new Protected(granted, state.session());
-    }
-
-    private static Role ask(Turn turn, OwnershipRecord record, Session session, EpochId acknowledged) {
+    static Role ask(Turn turn, OwnershipRecord record, Session session, EpochId acknowledged) {
         turn.report("this host was not running for longer than the detection time: asking before anything leaves");
         turn.act(new Reconnect(session.term()));
         return new Woken(record, session, acknowledged, Inquiry.look(turn));

@@ -17,7 +17,6 @@ import remus.availability.PrimaryEvent.Acknowledged;
 import remus.availability.PrimaryEvent.BackupLost;
 import remus.availability.PrimaryEvent.FirstCheckpointPaused;
 import remus.availability.PrimaryEvent.GuestDied;
-import remus.availability.PrimaryEvent.ProtectRequested;
 import remus.availability.PrimaryEvent.Reconnected;
 import remus.availability.PrimaryEvent.RetryDue;
 import remus.availability.PrimaryEvent.StopRequested;
@@ -34,16 +33,16 @@ import remus.availability.PrimaryState.Waiting;
 import remus.availability.Step;
 import remus.base.EpochId;
 import remus.base.Term;
-import remus.host.OperationException.Kind;
 
 /**
  * What happens to a VM that runs here, brought to {@link PrimaryOwnership}, which decides what becomes of it; its header
- * has the states. What is to be done then is for {@link OwnershipDuties}, what is told of it for {@link OwnershipStory}.
+ * has the states. What is to be done then is for {@link ActiveDuties}, what is told of it for {@link ActiveStory}, what is
+ * asked of it for {@link ActiveCommands}.
  *
  * <p>A backup that is silent is tried again and again with output held. With an arbiter, whose record makes it safe, it is
  * given up after the acknowledgement deadline. Without one it is given up only where the VM may go on all the same
- * ({@link WhenAlone#CONTINUE}), and at once, for then the {@link VmArbiter} has its own patience. A backup that says itself that it has no image is given up
- * always. Confined to the VM's agent thread.
+ * ({@link WhenAlone#CONTINUE}), and at once, for then the {@link VmArbiter} has its own patience. A backup that says itself
+ * that it has no image is given up always. Confined to the VM's agent thread.
  */
 final class ActiveOwnership implements SessionOwner {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveOwnership.class);
@@ -52,8 +51,9 @@ final class ActiveOwnership implements SessionOwner {
     private final VmProtection protection;
     private final ActiveStatus status;
     private final VmArbiter arbiter;
-    private final OwnershipDuties duties;
-    private final OwnershipStory story;
+    private final ActiveDuties duties;
+    private final ActiveStory story;
+    private final ActiveCommands commands;
     private final OwnershipAgent<PrimaryState, PrimaryEvent> ownership;
     private @Nullable String broken;
 
@@ -70,8 +70,9 @@ final class ActiveOwnership implements SessionOwner {
         this.protection = protection;
         this.status = status;
         this.arbiter = arbiter;
-        story = new OwnershipStory(host.images(), guest, protection, status, arbiter);
-        duties = new OwnershipDuties(host, guest, protection, status, arbiter, story, this, agent);
+        story = new ActiveStory(host.images(), guest, protection, status, arbiter);
+        duties = new ActiveDuties(host, guest, protection, status, arbiter, story, this);
+        commands = new ActiveCommands(guest, protection, status, arbiter, duties, story, this);
         arbiter.answerOn(agent::post);
         ownership =
                 OwnershipAgent.ofPrimary(guest.name(), arbiter, agent::post, host.time(), host.pauses(), this::does);
@@ -85,6 +86,11 @@ final class ActiveOwnership implements SessionOwner {
 
     private String name() {
         return guest.name();
+    }
+
+    /** What people may ask of the VM. */
+    ActiveCommands commands() {
+        return commands;
     }
 
     /** Does what is due; returns nanoseconds until it wants to be called again. */
@@ -135,8 +141,12 @@ final class ActiveOwnership implements SessionOwner {
         arbiter.begins(session);
     }
 
+    void on(PrimaryEvent event) {
+        ownership.on(event);
+    }
+
     /** An event of the session of now. */
-    private void tell(Function<Term, PrimaryEvent> event) {
+    void tell(Function<Term, PrimaryEvent> event) {
         ProtectionSession running = protection.session();
         if (running != null) {
             ownership.on(event.apply(running.term()));
@@ -148,100 +158,7 @@ final class ActiveOwnership implements SessionOwner {
         ownership.on(new BackupLost(session, cause));
     }
 
-    // ---- what is asked of it
-
-    /**
-     * Begins to protect the VM.
-     *
-     * @param result completes when the session has begun, or can't
-     */
-    void protect(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
-        OperationException refused = refusalToProtect();
-        if (refused != null || !(role() instanceof Alone alone)) {
-            result.completeExceptionally(refused != null ? refused : notNow());
-            return;
-        }
-        arbiter.protecting(alone.record(), factory.backup(), settings);
-        duties.wanted(settings, factory, result);
-        status.become(VmState.SYNCHRONIZING, "connecting to " + factory.backup());
-        ownership.on(new ProtectRequested(factory.backupId()));
-    }
-
-    private @Nullable OperationException refusalToProtect() {
-        ProtectionSession present = protection.session();
-        if (present != null) {
-            return new OperationException(
-                    Kind.CONFLICT,
-                    "VM %s is protected already, by %s".formatted(name(), present.backup()),
-                    "end that first: remus unprotect " + name());
-        }
-        if (guest.isGone() || story.isEnding() || guest.staysPaused()) {
-            return new OperationException(
-                    Kind.CONFLICT, "VM %s is %s".formatted(name(), status.state()), "see remus status " + name());
-        }
-        if (guest.isPausing()) {
-            return new OperationException(
-                    Kind.CONFLICT,
-                    "VM " + name() + " is still in the last pause of the protection that has just ended",
-                    "try again");
-        }
-        if (guest.isHeld()) {
-            return new OperationException(
-                    Kind.CONFLICT,
-                    "VM " + name() + " still waits for its disks after the protection that has just ended",
-                    "try again");
-        }
-        return null;
-    }
-
-    private OperationException notNow() {
-        return new OperationException(
-                Kind.CONFLICT,
-                "who owns VM %s is being decided: %s".formatted(name(), status.reason()),
-                "try again; see remus status " + name());
-    }
-
-    /**
-     * Ends protection.
-     *
-     * @param force an operator's word that the backup does not run the VM
-     * @param result completes when the VM is alone by the record
-     */
-    void unprotect(boolean force, CompletableFuture<Void> result) {
-        boolean isForWaiting = force && !arbiter.isShared() && role() instanceof Waiting;
-        boolean canEnd = protection.session() != null
-                || role().output() == PrimaryState.Output.HELD
-                || role() instanceof Opening;
-        if (guest.isGone() || !(canEnd || isForWaiting)) {
-            result.completeExceptionally(new OperationException(
-                    Kind.CONFLICT, "VM " + name() + " is not protected", "see remus status " + name()));
-        } else if (force) {
-            story.unprotecting(result, "protection ended by command, without asking the backup");
-            arbiter.vouched();
-            tell(session -> new BackupLost(session, "protection ended by command, without asking the backup"));
-            ownership.on(new RetryDue());
-        } else if (story.isUnprotecting()) {
-            result.completeExceptionally(new OperationException(
-                    Kind.CONFLICT, "VM " + name() + "'s protection is being ended already", "wait for it"));
-        } else {
-            story.unprotecting(result, "protection ended by command");
-            ownership.on(new UnprotectRequested("protection ended by command"));
-        }
-    }
-
-    /** The VM is to end here, in good order; {@code result} completes when nothing of it is left. */
-    void stop(String why, CompletableFuture<Void> result) {
-        story.ending(why, result);
-        stopNow(why);
-    }
-
-    private void stopNow(String why) {
-        if (guest.isGone()) {
-            duties.quit();
-        } else {
-            ownership.on(new StopRequested(why));
-        }
-    }
+    // ---- what other hosts ask
 
     /** Another host wants the VM: only the session's own backup, in the next term, and once it may hold a checkpoint. */
     void fence(Term by) {
@@ -275,9 +192,7 @@ final class ActiveOwnership implements SessionOwner {
             return;
         }
         status.event(EventType.GUEST_SHUTDOWN, "the guest powered itself off");
-        String why = "the guest powered itself off";
-        story.ending(why, new CompletableFuture<>());
-        stopNow(why);
+        commands.stop("the guest powered itself off", new CompletableFuture<>());
     }
 
     /** QEMU is dead or hangs: if there is a backup, it takes over. */

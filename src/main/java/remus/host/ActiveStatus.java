@@ -2,12 +2,10 @@ package remus.host;
 
 import org.jspecify.annotations.Nullable;
 import remus.api.EventType;
-import remus.api.OutputStatus;
 import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.base.Term;
-import remus.checkpoint.OutputBuffer;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
 
@@ -125,13 +123,8 @@ final class ActiveStatus {
                 guest.qemuPid(),
                 guest.tapName(),
                 protection.statistics(),
-                outputStatus(guest.parts().network().output()),
-                guest.parts().disks().status(),
+                guest.outputStatus(),
+                guest.diskStatus(),
                 protection.pausedMillis());
-    }
-
-    private static OutputStatus outputStatus(OutputBuffer output) {
-        return new OutputStatus(
-                output.heldFrameCount(), output.heldBytes(), output.releasedFrameCount(), output.droppedFrameCount());
     }
 }

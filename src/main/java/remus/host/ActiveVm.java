@@ -39,7 +39,7 @@ final class ActiveVm implements HostedVm {
     private final VmParts parts;
     private final EventFd wakeup;
     private final Agent agent;
-    private final ActiveGuest guest;
+    private final QemuGuest guest;
     private final VmProtection protection;
     private final ActiveStatus status;
     private final ActiveOwnership ownership;
@@ -65,7 +65,7 @@ final class ActiveVm implements HostedVm {
         this.definedProtection = definedProtection;
         wakeup = EventFd.open();
         agent = new Agent(wakeup::signal);
-        guest = new ActiveGuest(parts, agent);
+        guest = new QemuGuest(parts, agent);
         protection = new VmProtection(parts.network(), termOf(owned));
         status = new ActiveStatus(guest, protection, host.events(), host.hostName());
         ownership = new ActiveOwnership(host, guest, protection, status, arbiter, owned, agent);
@@ -167,13 +167,13 @@ final class ActiveVm implements HostedVm {
         /** The name of the host at that address. */
         HostId backupId();
 
-        ProtectionSession create(Term term, Agent agent, VmParts vm, SessionOwner owner) throws OperationException;
+        ProtectionSession create(Term term, SessionOwner owner) throws OperationException;
     }
 
     /** Begins a protection session; completes when it has begun. */
     CompletableFuture<Void> protect(ProtectionSettings settings, SessionFactory factory) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.protect(settings, factory, result))) {
+        if (!agent.post(() -> ownership.commands().protect(settings, factory, result))) {
             result.completeExceptionally(
                     new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
         }
@@ -186,7 +186,7 @@ final class ActiveVm implements HostedVm {
      */
     CompletableFuture<Void> unprotect(boolean force) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.unprotect(force, result))) {
+        if (!agent.post(() -> ownership.commands().unprotect(force, result))) {
             result.completeExceptionally(
                     new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
         }
@@ -196,7 +196,7 @@ final class ActiveVm implements HostedVm {
     @Override
     public CompletableFuture<Void> shutdown(String why) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.stop(why, result))) {
+        if (!agent.post(() -> ownership.commands().stop(why, result))) {
             result.complete(null);
         }
         return result;
@@ -232,6 +232,11 @@ final class ActiveVm implements HostedVm {
     /** Work of the activation's that nobody waits for; on the agent, as its first. */
     void afterActivation(Runnable task) {
         agent.post(task);
+    }
+
+    /** For a session of this VM's. */
+    Agent agent() {
+        return agent;
     }
 
     /** Ends a VM whose agent never ran. */

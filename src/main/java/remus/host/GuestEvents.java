@@ -18,7 +18,7 @@ import remus.qemu.RunningGuest;
  * {@link ActiveOwnership}, the rest to the events. QEMU's is said on the agent thread, the disks' on any.
  */
 final class GuestEvents implements GuestListener, GuestDisks.Listener {
-    private final ActiveGuest guest;
+    private final QemuGuest guest;
     private final VmProtection protection;
     private final ActiveStatus status;
     private final ActiveOwnership ownership;
@@ -26,7 +26,7 @@ final class GuestEvents implements GuestListener, GuestDisks.Listener {
     private final Time time;
 
     GuestEvents(
-            ActiveGuest guest,
+            QemuGuest guest,
             VmProtection protection,
             ActiveStatus status,
             ActiveOwnership ownership,

@@ -53,9 +53,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         BackupChannel create(BackupChannel.Listener listener);
     }
 
-    private final ProtectionSettings settings;
-    private final HostAddress backup;
-    private final Term term;
+    private final SessionPlan plan;
     private final SessionOwner owner;
     private final Agent agent;
     private final Time time;
@@ -74,20 +72,17 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private long releasedAtNanos;
 
     ProtectionSession(
-            ProtectionSettings settings,
-            HostAddress backup,
-            Term term,
+            SessionPlan plan,
             CheckpointEngine.Settings engineSettings,
             Parts parts,
             SessionOwner owner,
             Agent agent,
             Time time) {
-        this.settings = settings;
-        this.backup = backup;
-        this.term = term;
+        this.plan = plan;
         this.owner = owner;
         this.agent = agent;
         this.time = time;
+        ProtectionSettings settings = plan.settings();
         detectNanos = settings.detect().toNanos();
         release = parts.release();
         disks = parts.disks();
@@ -138,7 +133,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
             owner.severed(overdue);
         }
         if (watch.isGivenUp(nowNanos)) {
-            owner.givenUp("no contact with the backup " + backup);
+            owner.givenUp("no contact with the backup " + backup());
         }
     }
 
@@ -175,15 +170,15 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     }
 
     Term term() {
-        return term;
+        return plan.term();
     }
 
     HostAddress backup() {
-        return backup;
+        return plan.backup();
     }
 
     ProtectionSettings settings() {
-        return settings;
+        return plan.settings();
     }
 
     CheckpointStatus statistics() {
@@ -196,9 +191,9 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     /** The device state is in place: as {@link CheckpointEngine#guestSaved}, and the backup is told of life meanwhile. */
     void guestSaved(long nowNanos) {
-        boolean digests = settings.verifyEvery() > 0
+        boolean digests = settings().verifyEvery() > 0
                 && engine.phase() == CheckpointEngine.Phase.SAVING
-                && engine.epoch().value() % settings.verifyEvery() == 0;
+                && engine.epoch().value() % settings().verifyEvery() == 0;
         if (!digests) {
             engine.guestSaved(nowNanos);
             return;

@@ -46,6 +46,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     private final HostServices services;
     private final ProtectionSettings settings;
     private final HostAddress backup;
+    private final ActiveVm vm;
     private final VmDefinition definition;
     private final Map<String, Path> files;
     private final Hello hello;
@@ -62,6 +63,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
         this.services = services;
         this.settings = settings;
         this.backup = backup;
+        this.vm = vm;
         definition = vm.handle().definition();
         files = SharedDefinition.files(definition);
         try {
@@ -109,13 +111,14 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     }
 
     @Override
-    public ProtectionSession create(Term term, Agent agent, VmParts vm, SessionOwner owner) throws OperationException {
+    public ProtectionSession create(Term term, SessionOwner owner) throws OperationException {
+        VmParts parts = vm.parts();
         try (CloseStack onFailure = new CloseStack()) {
             Path ramFile = vm.handle().paths().ramFile();
             long memoryBytes = definition.memory().bytes();
             GuestMemory memory = onFailure.push(GuestMemory.forReading(new SharedRamFile(ramFile, memoryBytes)));
             DirtyTracker tracker = onFailure.push(DirtyTracking.attach(
-                    vm.guest().process().identity().pid(),
+                    parts.guest().process().identity().pid(),
                     ramFile,
                     memoryBytes,
                     tracking(),
@@ -124,17 +127,15 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                             : ResetStrategy.ONE_RESETTING_SCAN));
             GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, (int) settings.verifyEvery());
             ProtectionSession session = new ProtectionSession(
-                    settings,
-                    backup,
-                    term,
+                    new SessionPlan(term, backup, settings),
                     new CheckpointEngine.Settings(
                             settings.interval().toNanos(),
                             GuestNetwork.OUTPUT_LIMIT_BYTES,
                             GuestMemory.PAGE_BYTES,
                             memoryBytes),
-                    parts(term, vm, device, memory),
+                    parts(term, parts, device, memory),
                     owner,
-                    agent,
+                    vm.agent(),
                     services.time());
             onFailure.release();
             return session;

@@ -104,10 +104,10 @@ final class StandbyVm implements HostedVm {
             welcome();
             while (!ownership.hasEnded() && activated == null) {
                 turn();
-                if (ownership.isToLoad() && !ownership.hasEnded()) {
+                if (ownership.duties().isToLoad() && !ownership.hasEnded()) {
                     load();
                 }
-                PrimaryState owned = ownership.taken();
+                PrimaryState owned = ownership.duties().taken();
                 if (owned != null) {
                     activated = copy.handOver(this, ownership.arbiter(), owned, ownership.decidedNanos());
                 }
@@ -207,7 +207,7 @@ final class StandbyVm implements HostedVm {
             services.registry().remove(this);
         }
         agent.close();
-        ownership.completeFailover(activated != null);
+        ownership.commands().ended(activated != null);
         ended.countDown();
     }
 
@@ -232,8 +232,8 @@ final class StandbyVm implements HostedVm {
     /** Activates by command, after the primary was fenced unless {@code force}; completes when the VM runs. */
     CompletableFuture<Void> failover(boolean force) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.failOver(force, result))) {
-            result.completeExceptionally(ownership.notAStandby());
+        if (!agent.post(() -> ownership.commands().failOver(force, result))) {
+            result.completeExceptionally(ownership.commands().notAStandby());
         }
         return result;
     }

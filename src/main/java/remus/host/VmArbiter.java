@@ -81,11 +81,10 @@ final class VmArbiter implements Arbiter {
 
     // ---- what happens to the VM
 
-    /** This host's VM is to be protected. */
+    /** This host's VM is to be protected; {@link #begins} follows when it is known under which term. */
     void protecting(OwnershipRecord alone, HostAddress backup, ProtectionSettings settings) {
         peer = backup;
         peerIsPrimary = false;
-        session = alone.term().next();
         whenAlone = settings.whenAlone() == remus.api.WhenAlone.CONTINUE ? WhenAlone.CONTINUE : WhenAlone.HOLD;
         imageIsThere = false;
         backupGone = false;
@@ -94,7 +93,7 @@ final class VmArbiter implements Arbiter {
         local = newLocal(settings.detect(), alone);
     }
 
-    /** The session begins, under a term that may be later than the record's next one was when it was wanted. */
+    /** The session that was wanted begins. */
     void begins(Term term) {
         session = term;
     }

@@ -38,16 +38,17 @@ class ProtectionSessionTest {
     private final List<String> sent = new ArrayList<>();
     private final CountDownLatch released = new CountDownLatch(1);
     private final ProtectionSession session = new ProtectionSession(
-            new ProtectionSettings(
-                    List.of(),
-                    Duration.ofMillis(25),
-                    Duration.ofMillis(DETECT_MILLIS),
-                    WhenAlone.HOLD,
-                    true,
-                    0,
-                    new ByteSize(0)),
-            new HostAddress("192.0.2.7", 7420),
-            new Term(2),
+            new SessionPlan(
+                    new Term(2),
+                    new HostAddress("192.0.2.7", 7420),
+                    new ProtectionSettings(
+                            List.of(),
+                            Duration.ofMillis(25),
+                            Duration.ofMillis(DETECT_MILLIS),
+                            WhenAlone.HOLD,
+                            true,
+                            0,
+                            new ByteSize(0))),
             new CheckpointEngine.Settings(25_000_000, 1 << 20, 4096, 1 << 20),
             new ProtectionSession.Parts(
                     new GuestThatNeverStops(),

@@ -23,8 +23,8 @@ import remus.host.OperationException.Kind;
  * <p>A session that ends while its backup may hold an image is signed off on the way out, by {@link #isParting}: whether it
  * answers means nothing to an arbiter, and without one it is what lets the VM go on.
  */
-final class OwnershipDuties {
-    private static final Logger LOG = LoggerFactory.getLogger(OwnershipDuties.class);
+final class ActiveDuties {
+    private static final Logger LOG = LoggerFactory.getLogger(ActiveDuties.class);
 
     private record Wanted(
             ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {}
@@ -34,23 +34,21 @@ final class OwnershipDuties {
     private final VmProtection protection;
     private final ActiveStatus status;
     private final VmArbiter arbiter;
-    private final OwnershipStory story;
+    private final ActiveStory story;
     private final ActiveOwnership ownership;
-    private final Agent agent;
     private @Nullable Wanted wanted;
     private @Nullable ProtectionSession parting;
     private EpochId firstEpoch = EpochId.NONE;
     private boolean bequeathed;
 
-    OwnershipDuties(
+    ActiveDuties(
             HostServices host,
             ActiveGuest guest,
             VmProtection protection,
             ActiveStatus status,
             VmArbiter arbiter,
-            OwnershipStory story,
-            ActiveOwnership ownership,
-            Agent agent) {
+            ActiveStory story,
+            ActiveOwnership ownership) {
         this.host = host;
         this.guest = guest;
         this.protection = protection;
@@ -58,7 +56,6 @@ final class OwnershipDuties {
         this.arbiter = arbiter;
         this.story = story;
         this.ownership = ownership;
-        this.agent = agent;
     }
 
     /** What the next session is to be; {@code result} completes when it has begun, or can't. */
@@ -211,12 +208,8 @@ final class OwnershipDuties {
         ownership.sessionBegins(session);
         try {
             host.state().note(guest.name(), session, false);
-            host.images()
-                    .notePeer(
-                            guest.parts().handle().definition(),
-                            session,
-                            next.factory().backup());
-            ProtectionSession begun = next.factory().create(session, agent, guest.parts(), ownership);
+            host.images().notePeer(guest.definition(), session, next.factory().backup());
+            ProtectionSession begun = next.factory().create(session, ownership);
             firstEpoch = EpochId.NONE;
             protection.begin(begun);
             status.become(VmState.SYNCHRONIZING, "connecting to " + begun.backup());

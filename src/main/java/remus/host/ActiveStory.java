@@ -25,7 +25,7 @@ import remus.host.OperationException.Kind;
  * What people are told as a VM's ownership moves on: its state with the reason, the events, and the answer to whoever waits
  * for the end of its protection or for its own. Confined to the VM's agent thread.
  */
-final class OwnershipStory {
+final class ActiveStory {
     private final ImageOwnership images;
     private final ActiveGuest guest;
     private final VmProtection protection;
@@ -38,7 +38,7 @@ final class OwnershipStory {
     private boolean isSevered;
     private String lastReport = "";
 
-    OwnershipStory(
+    ActiveStory(
             ImageOwnership images, ActiveGuest guest, VmProtection protection, ActiveStatus status, VmArbiter arbiter) {
         this.images = images;
         this.guest = guest;
@@ -211,7 +211,7 @@ final class OwnershipStory {
     /** No other host can have gone on with a copy of the disks: they are started here without a question. */
     private void forgetCopies() {
         if (arbiter.isAloneForCertain()) {
-            images.forget(guest.parts().handle().definition());
+            images.forget(guest.definition());
         }
     }
 

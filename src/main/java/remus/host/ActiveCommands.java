@@ -1,0 +1,138 @@
+package remus.host;
+
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import remus.api.VmState;
+import remus.availability.PrimaryEvent.BackupLost;
+import remus.availability.PrimaryEvent.ProtectRequested;
+import remus.availability.PrimaryEvent.RetryDue;
+import remus.availability.PrimaryEvent.StopRequested;
+import remus.availability.PrimaryEvent.UnprotectRequested;
+import remus.availability.PrimaryState;
+import remus.availability.PrimaryState.Alone;
+import remus.availability.PrimaryState.Opening;
+import remus.availability.PrimaryState.Waiting;
+import remus.host.OperationException.Kind;
+
+/**
+ * What people ask of a VM that runs here: refused where it makes no sense, brought to its {@link ActiveOwnership} otherwise.
+ * Confined to the VM's agent thread.
+ */
+final class ActiveCommands {
+    private final ActiveGuest guest;
+    private final VmProtection protection;
+    private final ActiveStatus status;
+    private final VmArbiter arbiter;
+    private final ActiveDuties duties;
+    private final ActiveStory story;
+    private final ActiveOwnership ownership;
+
+    ActiveCommands(
+            ActiveGuest guest,
+            VmProtection protection,
+            ActiveStatus status,
+            VmArbiter arbiter,
+            ActiveDuties duties,
+            ActiveStory story,
+            ActiveOwnership ownership) {
+        this.guest = guest;
+        this.protection = protection;
+        this.status = status;
+        this.arbiter = arbiter;
+        this.duties = duties;
+        this.story = story;
+        this.ownership = ownership;
+    }
+
+    /**
+     * Begins to protect the VM.
+     *
+     * @param result completes when the session has begun, or can't
+     */
+    void protect(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
+        OperationException refused = refusalToProtect();
+        if (refused != null || !(ownership.role() instanceof Alone alone)) {
+            result.completeExceptionally(refused != null ? refused : notNow());
+            return;
+        }
+        arbiter.protecting(alone.record(), factory.backup(), settings);
+        duties.wanted(settings, factory, result);
+        status.become(VmState.SYNCHRONIZING, "connecting to " + factory.backup());
+        ownership.on(new ProtectRequested(factory.backupId()));
+    }
+
+    private @Nullable OperationException refusalToProtect() {
+        ProtectionSession present = protection.session();
+        if (present != null) {
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s is protected already, by %s".formatted(guest.name(), present.backup()),
+                    "end that first: remus unprotect " + guest.name());
+        }
+        if (guest.isGone() || story.isEnding() || guest.staysPaused()) {
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s is %s".formatted(guest.name(), status.state()),
+                    "see remus status " + guest.name());
+        }
+        if (guest.isPausing()) {
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM " + guest.name() + " is still in the last pause of the protection that has just ended",
+                    "try again");
+        }
+        if (guest.isHeld()) {
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM " + guest.name() + " still waits for its disks after the protection that has just ended",
+                    "try again");
+        }
+        return null;
+    }
+
+    private OperationException notNow() {
+        return new OperationException(
+                Kind.CONFLICT,
+                "who owns VM %s is being decided: %s".formatted(guest.name(), status.reason()),
+                "try again; see remus status " + guest.name());
+    }
+
+    /**
+     * Ends protection.
+     *
+     * @param force an operator's word that the backup does not run the VM
+     * @param result completes when the VM is alone by the record
+     */
+    void unprotect(boolean force, CompletableFuture<Void> result) {
+        boolean isForWaiting = force && !arbiter.isShared() && ownership.role() instanceof Waiting;
+        boolean canEnd = protection.session() != null
+                || ownership.role().output() == PrimaryState.Output.HELD
+                || ownership.role() instanceof Opening;
+        if (guest.isGone() || !(canEnd || isForWaiting)) {
+            result.completeExceptionally(new OperationException(
+                    Kind.CONFLICT, "VM " + guest.name() + " is not protected", "see remus status " + guest.name()));
+        } else if (force) {
+            story.unprotecting(result, "protection ended by command, without asking the backup");
+            arbiter.vouched();
+            ownership.tell(
+                    session -> new BackupLost(session, "protection ended by command, without asking the backup"));
+            ownership.on(new RetryDue());
+        } else if (story.isUnprotecting()) {
+            result.completeExceptionally(new OperationException(
+                    Kind.CONFLICT, "VM " + guest.name() + "'s protection is being ended already", "wait for it"));
+        } else {
+            story.unprotecting(result, "protection ended by command");
+            ownership.on(new UnprotectRequested("protection ended by command"));
+        }
+    }
+
+    /** The VM is to end here, in good order; {@code result} completes when nothing of it is left. */
+    void stop(String why, CompletableFuture<Void> result) {
+        story.ending(why, result);
+        if (guest.isGone()) {
+            duties.quit();
+        } else {
+            ownership.on(new StopRequested(why));
+        }
+    }
+}
