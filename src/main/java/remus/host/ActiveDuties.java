@@ -9,6 +9,8 @@ import remus.api.EventType;
 import remus.api.VmState;
 import remus.availability.HostId;
 import remus.availability.OwnershipAction;
+import remus.availability.PrimaryEvent.RetryDue;
+import remus.availability.PrimaryEvent.StopRequested;
 import remus.availability.PrimaryState;
 import remus.base.EpochId;
 import remus.base.Invariant;
@@ -20,8 +22,8 @@ import remus.host.OperationException.Kind;
  * Does what the ownership of a VM that runs here demands: to its output, its guest, its session. Whether it is right is
  * decided before. Confined to the VM's agent thread.
  *
- * <p>A session that ends while its backup may hold an image is signed off on the way out, by {@link #isParting}: whether it
- * answers means nothing to an arbiter, and without one it is what lets the VM go on.
+ * <p>A session that ends while its backup may hold an image is signed off on the way out: whether it answers means nothing
+ * to an arbiter, and without one it is what lets the VM go on. It is heard no more as soon as another session is wanted.
  */
 final class ActiveDuties {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveDuties.class);
@@ -60,6 +62,7 @@ final class ActiveDuties {
 
     /** What the next session is to be; {@code result} completes when it has begun, or can't. */
     void wanted(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
+        parted();
         wanted = new Wanted(settings, factory, result);
     }
 
@@ -204,7 +207,6 @@ final class ActiveDuties {
     private void startSession(Term session, HostId backup) {
         Wanted next = Invariant.present(wanted, "what the session is to be");
         wanted = null;
-        parted();
         ownership.sessionBegins(session);
         try {
             host.state().note(guest.name(), session, false);
@@ -231,22 +233,47 @@ final class ActiveDuties {
     private void endSession(String reason) {
         ProtectionSession running = protection.session();
         if (running != null && arbiter.mayBackupHaveImage() && !guest.isGone() && !guest.staysPaused()) {
-            running.engine().end();
             parting = running;
             protection.part();
-            running.signOff(reason);
+            running.part(new Parting(), reason);
         } else {
             protection.end();
         }
     }
 
-    /** A session that has ended here waits for its backup to say so, too. */
-    boolean isParting() {
-        return parting != null;
+    /** What the backup of a session that has ended here says of that. */
+    private final class Parting implements SessionEnd {
+        @Override
+        public void backupGone(String reason) {
+            arbiter.backupGone();
+            parted();
+            ownership.on(new RetryDue());
+        }
+
+        @Override
+        public void signOffUnanswered(String reason) {
+            parted();
+            if (arbiter.isShared() || ownership.role().output() != PrimaryState.Output.HELD) {
+                return; // the record decides, or has decided, whatever the backup does
+            }
+            if (story.isEnding()) {
+                status.event(EventType.BACKUP_LOST, reason + "; the VM ends here all the same");
+                ownership.on(new StopRequested(reason));
+            } else {
+                story.stuck(reason);
+            }
+        }
+
+        @Override
+        public void backupActivated(String reason) {
+            arbiter.fenced();
+            parted();
+            ownership.on(new RetryDue()); // what the record says of it is looked at now
+        }
     }
 
-    /** It has, or never will. */
-    void parted() {
+    /** The session that was parting is over. */
+    private void parted() {
         ProtectionSession former = parting;
         if (former != null) {
             parting = null;

@@ -293,19 +293,12 @@ final class ActiveOwnership implements SessionOwner {
                     VmState.STOPPED, "QEMU died here and the backup has no whole checkpoint: " + reason);
             return;
         }
-        if (duties.isParting()) {
-            duties.parted();
-            ownership.on(new RetryDue());
-            return;
-        }
         story.because(reason);
         tell(session -> new BackupLost(session, reason));
     }
 
     @Override
     public void signOffUnanswered(String reason) {
-        boolean wasParting = duties.isParting();
-        duties.parted();
         tell(session -> new BackupLost(session, reason));
         if (arbiter.isShared()) {
             return; // the record decides, whatever the backup does
@@ -313,8 +306,6 @@ final class ActiveOwnership implements SessionOwner {
         if (story.isEnding()) {
             status.event(EventType.BACKUP_LOST, reason + "; the VM ends here all the same");
             ownership.on(new StopRequested(reason));
-        } else if (wasParting) {
-            story.stuck(reason);
         } else {
             story.failUnprotecting(reason);
         }
@@ -325,11 +316,6 @@ final class ActiveOwnership implements SessionOwner {
         arbiter.fenced();
         if (role() instanceof Gone) {
             duties.finishAfterDeath(VmState.FENCED, reason);
-            return;
-        }
-        duties.parted();
-        if (protection.session() == null && !(role() instanceof Waiting)) {
-            ownership.on(new RetryDue()); // what the record says of it is looked at now
             return;
         }
         tell(session -> new YieldRequested(session, reason));

@@ -43,7 +43,11 @@ final class ActiveStatus {
         return reason;
     }
 
+    /** Once the VM has ended here its last state stays, whatever is still decided about it. */
     void become(VmState next, @Nullable String why) {
+        if (ended) {
+            return;
+        }
         state = next;
         reason = why;
         published = describe();

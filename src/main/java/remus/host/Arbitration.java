@@ -44,7 +44,7 @@ final class Arbitration implements AutoCloseable {
 
     private final AtomicLong incarnations = new AtomicLong();
 
-    private Arbitration(CloseStack parts, @Nullable Arbiter arbiter, Supplier<ArbiterView> view) {
+    Arbitration(CloseStack parts, @Nullable Arbiter arbiter, Supplier<ArbiterView> view) {
         this.parts = parts;
         this.arbiter = arbiter;
         this.view = view;

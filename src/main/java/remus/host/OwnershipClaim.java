@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import remus.availability.Inquiry;
 import remus.availability.OwnershipAction;
 import remus.availability.OwnershipAgent;
 import remus.availability.PrimaryEvent;
@@ -13,7 +14,10 @@ import remus.availability.Requests;
 import remus.base.Time;
 import remus.host.OperationException.Kind;
 
-/** Asks for the right to start a VM here, before anything of it is made; waits for the answer. */
+/**
+ * Asks for the right to start a VM here, before anything of it is made; waits for the answer. When it is ended early it
+ * asks for nothing any more, and waits only for what it has asked to be granted, to say truly what the record is.
+ */
 final class OwnershipClaim {
     /** For an arbiter whose leader has just died: its servers elect another one within seconds. */
     static final Duration LIMIT = Duration.ofSeconds(15);
@@ -22,6 +26,7 @@ final class OwnershipClaim {
     private final String vm;
     private final Time time;
     private boolean isShared;
+    private boolean ending;
     private String lastReport = "it has not answered";
 
     OwnershipClaim(String vm, Time time) {
@@ -34,11 +39,16 @@ final class OwnershipClaim {
         answers.add(answer);
     }
 
+    /** The VM is not to be started any more; on any thread. */
+    void end() {
+        answers.add(() -> ending = true);
+    }
+
     /**
      * Returns the state in which this host owns the VM alone.
      *
      * @param force an operator vouches that no other host runs it
-     * @throws OperationException when another host has the VM, or the arbiter can't be asked
+     * @throws OperationException when another host has the VM, the arbiter can't be asked, or {@link #end} was called
      */
     PrimaryState await(VmArbiter arbiter, OwnershipAgent.Pauses pauses, Requests requests, boolean force)
             throws OperationException {
@@ -50,8 +60,13 @@ final class OwnershipClaim {
         while (true) {
             switch (claim.state().role()) {
                 case PrimaryState.Alone _ -> {
+                    if (ending) {
+                        throw ended(true);
+                    }
                     return claim.state();
                 }
+                case PrimaryState.Claiming(Inquiry inquiry, boolean _)
+                when ending && !(inquiry.step() instanceof Inquiry.Step.Setting) -> throw ended(inquiry.mayLand());
                 case PrimaryState.Gone(String reason) ->
                     throw new OperationException(
                             Kind.REFUSED,
@@ -60,6 +75,16 @@ final class OwnershipClaim {
                 default -> waitForAnswer(claim, deadline);
             }
         }
+    }
+
+    /** The record of a VM that ends or never ran is no other than that of one that was stopped. */
+    private OperationException ended(boolean mayBeOnRecord) {
+        return new OperationException(
+                Kind.FAILED,
+                "VM " + vm + " is not started: the daemon is ending",
+                isShared && mayBeOnRecord
+                        ? "start it here again; elsewhere only by --force-stale, for the arbiter's record may name this host"
+                        : "");
     }
 
     private void note(OwnershipAction action) {

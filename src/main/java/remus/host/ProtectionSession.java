@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
@@ -26,7 +27,8 @@ import remus.checkpoint.StagedCheckpoint;
  * words come by {@link SessionContact}, the synchronization of the disks, and the gate that keeps output back until the VM's
  * ownership allows its release. It decides nothing about that: what happens is told to the {@link SessionOwner}.
  *
- * <p>All methods are called on the VM's agent thread. The session ends once, by {@link #end}.
+ * <p>All methods are called on the VM's agent thread. The session ends once, by {@link #end}. Before that the VM may let go
+ * of it by {@link #part}: then all that still counts of it is what its backup says of its own end.
  */
 final class ProtectionSession implements CheckpointEngine.Observer, SessionSynchronization.Listener {
     private static final Logger LOG = LoggerFactory.getLogger(ProtectionSession.class);
@@ -55,6 +57,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     private final SessionPlan plan;
     private final SessionOwner owner;
+    private SessionEnd ending;
     private final Agent agent;
     private final Time time;
     private final BackupChannel channel;
@@ -66,6 +69,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private final SessionSynchronization synchronization;
     private final CheckpointStatistics statistics = new CheckpointStatistics();
     private final long detectNanos;
+    private boolean parting;
     private boolean ended;
     private long lastHeartbeatNanos;
     private boolean diskHangs;
@@ -80,13 +84,14 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
             Time time) {
         this.plan = plan;
         this.owner = owner;
+        ending = owner;
         this.agent = agent;
         this.time = time;
         ProtectionSettings settings = plan.settings();
         detectNanos = settings.detect().toNanos();
         release = parts.release();
         disks = parts.disks();
-        channel = parts.channel().create(new SessionContact(this, this::post));
+        channel = parts.channel().create(new SessionContact(this));
         List<CheckpointDevice> devices = new ArrayList<>(parts.devices());
         devices.add(gate);
         engine = new CheckpointEngine(engineSettings, parts.guest(), parts.memory(), devices, channel, this);
@@ -95,12 +100,33 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
                 new SessionSynchronization(disks, channel, settings.syncRate().bytes(), this, this::post);
     }
 
-    private void post(Runnable task) {
+    /** Has the agent do {@code task}, unless the VM has let go of the session by then. */
+    void post(Runnable task) {
         agent.post(() -> {
-            if (!ended) {
+            if (!ended && !parting) {
                 task.run();
             }
         });
+    }
+
+    /** As {@link #post}, but of a session that is parting, too. */
+    void postEnd(Consumer<SessionEnd> word) {
+        agent.post(() -> {
+            if (!ended) {
+                word.accept(ending);
+            }
+        });
+    }
+
+    /**
+     * Ends it but for its backup, which is asked to drop its image: what that answers is told to {@code next}, and nothing
+     * else of this session to anybody.
+     */
+    void part(SessionEnd next, String reason) {
+        parting = true;
+        ending = next;
+        engine.end();
+        signOff(reason);
     }
 
     void begin() {

@@ -2,8 +2,11 @@ package remus.host;
 
 import remus.base.EpochId;
 
-/** Learns, on the VM's agent thread, what a {@link ProtectionSession} means for its VM; nothing comes after the session's end. */
-interface SessionOwner {
+/**
+ * Learns, on the VM's agent thread, what a {@link ProtectionSession} means for its VM; nothing comes after the session's end,
+ * nor once it is parting.
+ */
+interface SessionOwner extends SessionEnd {
     /** Synchronizing goes on; {@code text} says how far. */
     void progress(String text);
 
@@ -27,15 +30,6 @@ interface SessionOwner {
 
     /** Contact again, by a connection that was made since. */
     void reconnected(EpochId lastWhole);
-
-    /** The backup has no image, whether it signed off, was lost, or refuses the session; it never will activate. */
-    void backupGone(String reason);
-
-    /** The backup did not answer the sign-off: what it does is unknown. */
-    void signOffUnanswered(String reason);
-
-    /** The backup takes the VM over. */
-    void backupActivated(String reason);
 
     /** A disk here does not answer, so that nothing can be committed any more; the backup's works. */
     void diskHangs(String reason);

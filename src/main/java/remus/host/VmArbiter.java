@@ -43,7 +43,7 @@ final class VmArbiter implements Arbiter {
     private LocalArbiter local;
     private @Nullable HostAddress peer;
     private boolean peerIsPrimary;
-    private Term session = Term.NONE;
+    private volatile Term session = Term.NONE;
     private WhenAlone whenAlone = WhenAlone.HOLD;
     private boolean imageIsThere;
     private boolean backupGone;
@@ -234,8 +234,12 @@ final class VmArbiter implements Arbiter {
         }
     }
 
+    /** A record from before the session was so already when the backup got its image: it proves nothing. */
     private void noteGrant(@Nullable OwnershipRecord record) {
-        if (record != null && record.isOwnedBy(self) && record.phase() == Phase.ALONE) {
+        if (record != null
+                && record.isOwnedBy(self)
+                && record.phase() == Phase.ALONE
+                && !session.isAfter(record.term())) {
             aloneGranted = true;
         }
     }
@@ -256,10 +260,13 @@ final class VmArbiter implements Arbiter {
     }
 
     private void askPeer(HostAddress other, Runnable then) {
+        LocalArbiter asking = local;
         Thread.ofVirtual().name("ask-peer").start(() -> {
             PeerAnswer answer = services.peers().ask(other, vm, PEER_LIMIT);
             agent.execute(() -> {
-                local.peerSaid(word(answer));
+                if (asking == local) { // else another session has been wanted since, maybe with another host
+                    local.peerSaid(word(answer));
+                }
                 then.run();
             });
         });

@@ -3,7 +3,9 @@ package remus.host;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Phaser;
 import java.util.concurrent.TimeUnit;
@@ -31,15 +33,18 @@ import remus.qemu.VmDefinition;
 
 /**
  * Boots VMs on this host, each with everything around it, on the thread that becomes its agent. After {@link #close} none
- * is booting any more, so that the registry has them all. Thread-safe.
+ * is booting any more, so that the registry has them all: what still asks for its VM then gives up, and what is booting by
+ * then is ended where it is. Thread-safe.
  */
 final class VmStarter implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VmStarter.class);
 
-    /** How long {@link #close} waits for VMs that are booting; longer than QEMU may take to answer. */
-    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(15);
+    /** What a start may take besides the claim and QEMU's own start: files, disks, TAPs. */
+    private static final Duration PREPARING_LIMIT = Duration.ofSeconds(5);
 
     private final HostServices services;
+    private final Set<OwnershipClaim> claims = ConcurrentHashMap.newKeySet();
+    private volatile boolean ending;
 
     /** Has a party for each VM that is booting, and one for this object, whose arrival ends it. */
     private final Phaser booting = new Phaser(1);
@@ -66,24 +71,19 @@ final class VmStarter implements AutoCloseable {
                         services.registry().memoryBytes());
         Term imagesTerm = services.images().requireNewest(definition, forceStale);
         CompletableFuture<ActiveVm> started = new CompletableFuture<>();
-        if (booting.register() < 0) {
-            throw new OperationException(Kind.FAILED, "the daemon is ending", "");
-        }
+        booting.register();
         var _ = started.whenComplete((vm, failure) -> booting.arriveAndDeregister());
         Thread.ofPlatform().name("vm-" + definition.name()).start(() -> {
             ActiveVm vm;
             try {
-                vm = claimAndBoot(definition, protection, imagesTerm, forceStale);
-                HostedVm other = services.registry().addUnlessInUse(vm);
-                if (other != null) {
-                    vm.abandon();
-                    throw inUse(other);
-                }
+                vm = bootAndRegister(definition, protection, imagesTerm, forceStale);
             } catch (OperationException | RuntimeException e) {
                 started.completeExceptionally(e);
                 return;
+            } catch (Error e) {
+                started.completeExceptionally(e); // nobody is to wait for it any longer, whatever is wrong
+                throw e;
             }
-            services.events().publish(vm.name(), EventType.STARTED, "runs, unprotected", vm.term(), EpochId.NONE);
             started.complete(vm);
             vm.run();
         });
@@ -102,13 +102,26 @@ final class VmStarter implements AutoCloseable {
 
     @Override
     public void close() {
+        ending = true;
+        claims.forEach(OwnershipClaim::end);
+        Duration limit = closeLimit();
         try {
-            booting.awaitAdvanceInterruptibly(
-                    booting.arriveAndDeregister(), CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+            booting.awaitAdvanceInterruptibly(booting.arriveAndDeregister(), limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (TimeoutException e) {
-            LOG.warn("a VM is still booting as the daemon ends; the next daemon clears it away");
+            LOG.warn("a VM is still booting {} s after the daemon began to end", limit.toSeconds());
+        }
+    }
+
+    /** All that a start may take from its claim on: no close gives one up that would still end by itself. */
+    Duration closeLimit() {
+        return OwnershipClaim.LIMIT.plus(services.qemuLimits().start()).plus(PREPARING_LIMIT);
+    }
+
+    private void requireNotEnding() throws OperationException {
+        if (ending) {
+            throw new OperationException(Kind.FAILED, "the daemon is ending", "");
         }
     }
 
@@ -139,6 +152,28 @@ final class VmStarter implements AutoCloseable {
         }
     }
 
+    private ActiveVm bootAndRegister(
+            VmDefinition definition, @Nullable ProtectionSettings protection, Term imagesTerm, boolean force)
+            throws OperationException {
+        ActiveVm vm = claimAndBoot(definition, protection, imagesTerm, force);
+        boolean runs = false;
+        try {
+            requireNotEnding();
+            HostedVm other = services.registry().addUnlessInUse(vm);
+            if (other != null) {
+                throw inUse(other);
+            }
+            services.events().publish(vm.name(), EventType.STARTED, "runs, unprotected", vm.term(), EpochId.NONE);
+            runs = true;
+            return vm;
+        } finally {
+            if (!runs) {
+                services.registry().remove(vm);
+                vm.abandon();
+            }
+        }
+    }
+
     /** Nothing of a VM is made before this host owns it. */
     private ActiveVm claimAndBoot(
             VmDefinition definition, @Nullable ProtectionSettings protection, Term imagesTerm, boolean force)
@@ -147,12 +182,15 @@ final class VmStarter implements AutoCloseable {
         VmArbiter arbiter =
                 new VmArbiter(services, definition.name(), claim::answer, knownTerm(definition.name(), imagesTerm));
         boolean booted = false;
+        claims.add(claim);
         try {
+            requireNotEnding();
             PrimaryState owned = claim.await(arbiter, services.pauses(), services.newRequests(), force);
             ActiveVm vm = boot(definition, protection, arbiter, owned);
             booted = true;
             return vm;
         } finally {
+            claims.remove(claim);
             if (!booted) {
                 arbiter.close();
             }

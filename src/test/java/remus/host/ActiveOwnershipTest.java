@@ -1,0 +1,394 @@
+package remus.host;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import remus.api.EventType;
+import remus.api.VmState;
+import remus.api.WhenAlone;
+import remus.availability.Arbiter.ReadOutcome;
+import remus.availability.Arbiter.SetOutcome;
+import remus.availability.HostId;
+import remus.availability.OwnershipRecord;
+import remus.availability.PrimaryState;
+import remus.availability.PrimaryState.Alone;
+import remus.availability.PrimaryState.GoingAlone;
+import remus.availability.PrimaryState.Joining;
+import remus.availability.PrimaryState.Leaving;
+import remus.availability.PrimaryState.Opening;
+import remus.availability.PrimaryState.Protected;
+import remus.availability.PrimaryState.Role;
+import remus.availability.PrimaryState.Synchronizing;
+import remus.availability.PrimaryState.Waiting;
+import remus.availability.RequestId;
+import remus.base.EpochId;
+import remus.base.Term;
+import remus.network.GuestNetwork;
+import remus.wire.OwnerState;
+
+/** What a host does with a VM that runs on it, between its guest, its session and the arbiter. */
+@Timeout(60)
+@SuppressWarnings("NullAway.Init") // each test begins with run
+class ActiveOwnershipTest {
+    private static final EpochId FIRST = new EpochId(1);
+    private static final HostId SELF = new HostId(QuietHost.NAME);
+
+    /** As a host without an arbiter remembers it. */
+    private static final OwnershipRecord START =
+            OwnershipRecord.alone(new Term(1), SELF, new RequestId(SELF + ".noted.1"));
+
+    @TempDir
+    private Path directory;
+
+    private final Semaphore posted = new Semaphore(0);
+    private final Agent agent = new Agent(posted::release);
+    private final FakeGuest guest = new FakeGuest(QuietHost.definition("shop"));
+    private final GuestNetwork network = new GuestNetwork(List.of());
+    private final VmProtection protection = new VmProtection(network, START.term());
+    private final HeldArbiter arbiter = new HeldArbiter();
+    private @Nullable QuietHost host;
+    private ActiveStatus status;
+    private ActiveOwnership ownership;
+    private FakeSession session;
+
+    /** The VM runs here, alone; its first session is to be {@code session}. */
+    private void run(boolean isShared, WhenAlone whenAlone) throws Exception {
+        QuietHost opened = new QuietHost(directory, isShared ? arbiter : null);
+        host = opened;
+        status = new ActiveStatus(guest, protection, opened.services.events(), QuietHost.NAME);
+        ownership = new ActiveOwnership(
+                opened.services,
+                guest,
+                protection,
+                status,
+                new VmArbiter(opened.services, "shop", agent::post, START.term()),
+                new PrimaryState(opened.services.newRequests(), new Alone(START, false)),
+                agent);
+        session = new FakeSession(whenAlone, agent, opened.time);
+    }
+
+    @AfterEach
+    void close() {
+        protection.abandon();
+        if (ownership != null) {
+            ownership.ending();
+        }
+        network.close();
+        if (host != null) {
+            host.close();
+        }
+    }
+
+    /** The agent works until the VM's role is that. */
+    private void await(Class<? extends Role> role) throws InterruptedException {
+        agent.runPosted();
+        while (!role.isInstance(ownership.role())) {
+            assertTrue(posted.tryAcquire(20, TimeUnit.SECONDS), "no " + role.getSimpleName() + ": " + ownership.role());
+            agent.runPosted();
+        }
+    }
+
+    /** The retry pause is over. */
+    private void retry() {
+        host().time.wallMillis.addAndGet(host().services.pauses().retryNanos() / 1_000_000);
+        ownership.tick(host().time.nanos());
+        agent.runPosted();
+    }
+
+    private void protect() {
+        ownership.commands().protect(session.settings, session, new CompletableFuture<>());
+        agent.runPosted();
+    }
+
+    /** The backup holds the first full checkpoint; with an arbiter it is asked to name it. */
+    private void synchronize(boolean isShared) throws Exception {
+        protect();
+        if (isShared) {
+            arbiter.reading().accept(new ReadOutcome.Found(START));
+        }
+        await(Synchronizing.class);
+        session.owner().firstCheckpointPaused(FIRST);
+        assertInstanceOf(Joining.class, ownership.role());
+        assertTrue(guest.held);
+    }
+
+    /** The record that names the backup. */
+    private OwnershipRecord protectShared() throws Exception {
+        synchronize(true);
+        session.owner().acknowledged(FIRST);
+        HeldArbiter.Call.Set asked = arbiter.setting();
+        asked.answer().accept(new SetOutcome.Done());
+        await(Protected.class);
+        return asked.next();
+    }
+
+    private void protectAlone() throws Exception {
+        synchronize(false);
+        session.owner().acknowledged(FIRST);
+        await(Protected.class);
+    }
+
+    // ---- output
+
+    @Test
+    void whatIsHeldIsNotHeldAgain() throws Exception {
+        run(true, WhenAlone.HOLD);
+        synchronize(true);
+        session.owner().acknowledged(FIRST);
+        OwnershipRecord renewed = OwnershipRecord.alone(new Term(2), SELF, new RequestId("alpha.other.1"));
+        arbiter.setting().answer().accept(new SetOutcome.Refused(renewed));
+        await(GoingAlone.class);
+        assertTrue(guest.held);
+        HeldArbiter.Call.Set alone = arbiter.setting();
+        assertEquals(renewed, alone.expected());
+        alone.answer().accept(new SetOutcome.Done());
+        await(Alone.class);
+        assertFalse(guest.held);
+        assertFalse(status.hasEnded());
+    }
+
+    @Test
+    void aGrantThatComesLateReleasesNothing() throws Exception {
+        run(true, WhenAlone.HOLD);
+        synchronize(true);
+        session.owner().acknowledged(FIRST);
+        HeldArbiter.Call.Set naming = arbiter.setting();
+        session.owner().backupGone("its disk is full");
+        HeldArbiter.Call.Set superseding = arbiter.setting();
+        assertEquals(naming.expected(), superseding.expected(), "of the two one can be granted");
+        naming.answer().accept(new SetOutcome.Done());
+        superseding.answer().accept(new SetOutcome.Refused(naming.next()));
+        HeldArbiter.Call.Set next = nextSetting();
+        assertEquals(naming.next(), next.expected());
+        assertTrue(guest.held);
+        assertInstanceOf(GoingAlone.class, ownership.role());
+        next.answer().accept(new SetOutcome.Done());
+        await(Alone.class);
+        assertFalse(guest.held);
+    }
+
+    private HeldArbiter.Call.Set nextSetting() throws InterruptedException {
+        agent.runPosted();
+        while (!arbiter.isAsked()) {
+            assertTrue(posted.tryAcquire(20, TimeUnit.SECONDS));
+            agent.runPosted();
+        }
+        return arbiter.setting();
+    }
+
+    @Test
+    void aDutyThatFailsDropsOutputAndLetsWhoeverHasACopyTakeOver() throws Exception {
+        run(true, WhenAlone.HOLD);
+        guest.failure = new IllegalStateException("no buffer");
+        protect();
+        arbiter.reading().accept(new ReadOutcome.Found(START));
+        await(Synchronizing.class);
+        session.owner().firstCheckpointPaused(FIRST);
+        assertTrue(guest.discarded);
+        assertTrue(status.hasEnded());
+        assertEquals(OwnerState.UNKNOWN, status.ownerAnswer().state(), "not STOPPED, by which a backup drops its copy");
+    }
+
+    // ---- a backup that is lost
+
+    @Test
+    void withAnArbiterABackupThatIsSilentIsGivenUpUnasked() throws Exception {
+        run(true, WhenAlone.HOLD);
+        OwnershipRecord record = protectShared();
+        session.owner().givenUp("no contact");
+        HeldArbiter.Call.Set alone = arbiter.setting();
+        assertEquals(record, alone.expected());
+        assertInstanceOf(GoingAlone.class, ownership.role());
+        assertTrue(guest.held);
+    }
+
+    @Test
+    void withoutAnArbiterABackupThatIsSilentIsWaitedForUnlessToldOtherwise() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        session.owner().severed("no contact");
+        session.owner().givenUp("no contact");
+        assertInstanceOf(Protected.class, ownership.role());
+        assertEquals(VmState.DEGRADED, status.state());
+        assertTrue(guest.held);
+    }
+
+    @Test
+    void aSessionThatCantGoOnDoesNotBecomeProtectedAgain() throws Exception {
+        run(true, WhenAlone.HOLD);
+        protectShared();
+        session.owner().failed("a disk can't be read");
+        assertInstanceOf(Leaving.class, ownership.role());
+        arbiter.reading().accept(new ReadOutcome.Unavailable("no connection"));
+        await(GoingAlone.class);
+        session.owner().reconnected(FIRST);
+        assertInstanceOf(GoingAlone.class, ownership.role(), "a hello does not mend the disk");
+        assertTrue(guest.held);
+    }
+
+    @Test
+    void anUnprotectIsNotForgottenWhenTheBackupReturns() throws Exception {
+        run(true, WhenAlone.HOLD);
+        OwnershipRecord record = protectShared();
+        session.owner().givenUp("no contact");
+        HeldArbiter.Call.Set alone = arbiter.setting();
+        CompletableFuture<Void> unprotected = new CompletableFuture<>();
+        ownership.commands().unprotect(false, unprotected);
+        alone.answer().accept(new SetOutcome.Refused(record)); // certainly not granted
+        agent.runPosted();
+        session.owner().reconnected(FIRST);
+        await(Leaving.class);
+        assertFalse(unprotected.isDone());
+        arbiter.reading().accept(new ReadOutcome.Found(record));
+        agent.runPosted();
+        assertTrue(session.sent.contains("signOff"), session.sent.toString());
+    }
+
+    @Test
+    void aSignOffWithoutAnAnswerIsToldToWhoWaitsForIt() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        CompletableFuture<Void> unprotected = new CompletableFuture<>();
+        ownership.commands().unprotect(false, unprotected);
+        agent.runPosted();
+        assertTrue(session.sent.contains("signOff"), session.sent.toString());
+        session.channel().signOffUnanswered("no answer within 1 s");
+        await(GoingAlone.class);
+        assertTrue(unprotected.isCompletedExceptionally());
+        assertTrue(guest.held);
+    }
+
+    @Test
+    void nobodyIsProtectedWhileOutputIsStillHeld() throws Exception {
+        run(false, WhenAlone.HOLD);
+        guest.held = true; // the last protection's disks still owe something
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        ownership.commands().protect(session.settings, session, result);
+        assertTrue(result.isCompletedExceptionally());
+        assertInstanceOf(Alone.class, ownership.role());
+    }
+
+    // ---- the other host
+
+    @Test
+    void theLoserKeepsItsGuestPausedUntilTheRecordSaysThatTheOtherRuns() throws Exception {
+        run(true, WhenAlone.HOLD);
+        OwnershipRecord record = protectShared();
+        ownership.fence(record.term().next());
+        assertInstanceOf(Waiting.class, ownership.role());
+        assertTrue(guest.discarded && guest.paused);
+        HostId beta = new HostId("beta");
+        OwnershipRecord activating =
+                OwnershipRecord.activating(record.term().next(), beta, SELF, new RequestId("beta.1"));
+        arbiter.reading().accept(new ReadOutcome.Found(activating));
+        agent.runPosted();
+        assertFalse(guest.gone);
+        retry();
+        OwnershipRecord alone = OwnershipRecord.alone(activating.term().next(), beta, new RequestId("beta.2"));
+        arbiter.reading().accept(new ReadOutcome.Found(alone));
+        await(PrimaryState.Gone.class);
+        assertTrue(guest.gone);
+        assertEquals(VmState.FENCED, status.state());
+    }
+
+    // ---- a session that is parting
+
+    /** The session failed before its backup was named: it is signed off, and an operator vouches for the backup. */
+    private FakeSession partWithoutArbiter() throws Exception {
+        run(false, WhenAlone.HOLD);
+        synchronize(false);
+        FakeSession parting = session;
+        parting.owner().failed("a disk can't be read");
+        assertInstanceOf(GoingAlone.class, ownership.role());
+        assertTrue(parting.sent.contains("signOff"), parting.sent.toString());
+        return parting;
+    }
+
+    @Test
+    void aSessionThatIsPartingAndNotLetGoHoldsOutput() throws Exception {
+        FakeSession parting = partWithoutArbiter();
+        parting.channel().signOffUnanswered("no answer within 1 s");
+        agent.runPosted();
+        assertEquals(VmState.DEGRADED, status.state());
+        assertTrue(guest.held);
+        ownership.commands().unprotect(true, new CompletableFuture<>());
+        await(Alone.class);
+        assertFalse(guest.held);
+    }
+
+    @Test
+    void aSessionThatIsPartingIsLetGoByItsBackup() throws Exception {
+        FakeSession parting = partWithoutArbiter();
+        parting.channel().signedOff("image dropped");
+        await(Alone.class);
+        assertFalse(guest.held);
+    }
+
+    @Test
+    void aSignOffThatIsNotAnsweredChangesNothingOfAVmThatIsAloneByNow() throws Exception {
+        FakeSession parting = partWithoutArbiter();
+        agent.runPosted();
+        ownership.commands().unprotect(true, new CompletableFuture<>());
+        await(Alone.class);
+        assertEquals(VmState.UNPROTECTED, status.state());
+        parting.channel().signOffUnanswered("no answer within 1 s");
+        agent.runPosted();
+        assertEquals(VmState.UNPROTECTED, status.state(), "its output flows");
+    }
+
+    @Test
+    void nothingThatASessionSaysOfItselfCountsOnceItIsParting() throws Exception {
+        FakeSession parting = partWithoutArbiter();
+        parting.channel().verified(FIRST, false);
+        parting.channel().acknowledged(FIRST);
+        parting.channel().disconnected("gone");
+        parting.channel().reconnected(FIRST);
+        agent.runPosted();
+        assertFalse(host().happened().contains(EventType.VERIFY_FAILED));
+        assertInstanceOf(GoingAlone.class, ownership.role());
+        assertTrue(guest.held);
+    }
+
+    private QuietHost host() {
+        return Objects.requireNonNull(host);
+    }
+
+    @Test
+    void aSessionThatIsPartingIsHeardNoMoreWhenAnotherOneIsWanted() throws Exception {
+        run(true, WhenAlone.HOLD);
+        synchronize(true);
+        FakeSession parting = session;
+        parting.owner().failed("a disk can't be read");
+        arbiter.setting().answer().accept(new SetOutcome.Done());
+        await(Alone.class);
+        session = new FakeSession(WhenAlone.HOLD, agent, host().time);
+        protect();
+        assertInstanceOf(Opening.class, ownership.role());
+        parting.channel().backupActivated("it takes over");
+        parting.channel().signedOff("image dropped");
+        agent.runPosted();
+        arbiter.reading().accept(new ReadOutcome.Found(((Opening) ownership.role()).record()));
+        await(Synchronizing.class);
+        parting.channel().backupLost("gone");
+        parting.channel().backupActivated("it takes over");
+        parting.channel().acknowledged(FIRST);
+        session.owner().firstCheckpointPaused(FIRST);
+        agent.runPosted();
+        assertInstanceOf(Joining.class, ownership.role(), "this session's backup has acknowledged nothing");
+        session.channel().backupLost("its disk is full");
+        await(GoingAlone.class);
+    }
+}
