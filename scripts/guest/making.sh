@@ -4,17 +4,25 @@
 
 readonly cache="${XDG_CACHE_HOME:-$HOME/.cache}/remus/guest"
 
+# The guest's: amd64, or arm64 for scripts that offer it.
+readonly architecture="${architecture:-amd64}"
+
 # Each module after those that it needs. virtio_ring before virtio: the drivers then drive the devices as they would
-# on any Debian. pvpanic tells QEMU of a panic; evdev and button bring the power button to acpid.
-readonly modules=(
+# on any Debian. pvpanic tells QEMU of a panic; evdev and button bring the power button to acpid: Debian's arm64 cloud
+# kernel has neither.
+modules=(
     virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_mmio
     failover net_failover virtio_blk virtio_net
-    pvpanic pvpanic-mmio pvpanic-pci evdev button
 )
+[[ $architecture == arm64 ]] || modules+=(pvpanic pvpanic-mmio pvpanic-pci evdev button)
+readonly modules
 
 # quiet: a line on the serial console costs time. no_timer_check: on a busy host the kernel's look at the timer can fail
 # under software emulation, and it then stops. cryptomgr.notests: a quarter of a second less before init.
-readonly cmdline='console=ttyS0 quiet no_timer_check cryptomgr.notests'
+case $architecture in
+    amd64) readonly cmdline='console=ttyS0 quiet no_timer_check cryptomgr.notests' ;;
+    arm64) readonly cmdline='console=ttyAMA0 quiet cryptomgr.notests' ;;
+esac
 
 say() { echo "$image_kind: $*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -26,7 +34,7 @@ need_tools() {
         command -v "$tool" > /dev/null || fail "$tool is missing; run: sudo $here/setup"
     done
     [[ $(dpkg --print-architecture) == amd64 ]] \
-        || fail "this guest is for amd64, but dpkg's architecture is $(dpkg --print-architecture)"
+        || fail "guests are made on amd64, but dpkg's architecture is $(dpkg --print-architecture)"
 }
 
 # recipe_digest FILE…, all in the scripts' directory: what an image of theirs is called.
@@ -65,16 +73,16 @@ apt_options=(-q -o Debug::NoLocking=true -o APT::Sandbox::User="$(id -un)")
 apt() { local command=$1; shift; "apt-$command" "${apt_options[@]}" "$@"; }
 
 use_own_lists() {
-    say "the system's package lists are missing or out of date: fetching lists of our own"
+    say "$1: fetching lists of our own"
     mkdir -p "$work/lists/partial" "$work/archives/partial"
     apt_options+=(-o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/archives" -o Dir::Cache::pkgcache=
-        -o Dir::Cache::srcpkgcache=)
+        -o Dir::Cache::srcpkgcache= -o APT::Architecture="$architecture" -o APT::Architectures="$architecture")
     apt get update >&2
 }
 
 # The package of Debian's cloud kernel: a dependency of its meta-package.
 kernel_package() {
-    apt cache depends linux-image-cloud-amd64 2> /dev/null | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | grep .
+    apt cache depends "linux-image-cloud-$architecture" 2> /dev/null | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | grep .
 }
 
 # extract_packages DIRECTORY: unpacks all of $work/packages there and notes their versions in the image.
@@ -104,10 +112,15 @@ add_modules() {
     done
 }
 
-# add_busybox SYSTEM ROOT: busybox and all its names, in ROOT/bin.
+# add_busybox SYSTEM ROOT: busybox and all its names, in ROOT/bin. One that can't run here gets the name of a shell, and
+# makes the others as it boots.
 add_busybox() {
     local name
     cp "$1/bin/busybox" "$2/bin/" 2> /dev/null || cp "$1/usr/bin/busybox" "$2/bin/"
+    if [[ $architecture != amd64 ]]; then
+        ln -s busybox "$2/bin/sh"
+        return
+    fi
     for name in $("$2/bin/busybox" --list); do
         [[ $name == busybox ]] || ln -s busybox "$2/bin/$name"
     done

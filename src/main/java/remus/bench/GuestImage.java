@@ -3,6 +3,7 @@ package remus.bench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import remus.qemu.Architecture;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
 
@@ -19,7 +20,17 @@ public record GuestImage(Path directory) {
 
     /** Makes the image where it is missing, which takes a minute; what the script says goes to stderr. */
     public static GuestImage make() throws BenchException, InterruptedException {
-        return new GuestImage(ImageScript.run(SCRIPT));
+        return make(Architecture.X86_64);
+    }
+
+    /** The same for guests of that architecture. */
+    public static GuestImage make(Architecture architecture) throws BenchException, InterruptedException {
+        return new GuestImage(ImageScript.run(
+                SCRIPT,
+                switch (architecture) {
+                    case X86_64 -> "amd64";
+                    case ARM64 -> "arm64";
+                }));
     }
 
     /** How to boot this image with the guest's own keys; scripts/guest/README.md lists them. */

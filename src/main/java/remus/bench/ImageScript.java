@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.CodeSource;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Runs the project's scripts that make guest images, or find them in the user's cache. */
@@ -16,15 +17,17 @@ final class ImageScript {
      * Runs a script and returns the directory that it prints; what it says besides goes to stderr.
      *
      * @param script in the source tree, such as {@code scripts/guest-image}
+     * @param arguments of it
      */
-    static Path run(String script) throws BenchException, InterruptedException {
+    static Path run(String script, String... arguments) throws BenchException, InterruptedException {
         Path file = projectDirectory().resolve(script);
         if (!Files.isExecutable(file)) {
             throw new BenchException(
                     "the guest image can't be made: " + file + " is missing; run ./remus from a source tree", null);
         }
         try {
-            Process process = new ProcessBuilder(file.toString())
+            Process process = new ProcessBuilder(Stream.concat(Stream.of(file.toString()), Stream.of(arguments))
+                            .toList())
                     .redirectInput(Path.of("/dev/null").toFile())
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();

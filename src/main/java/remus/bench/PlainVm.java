@@ -58,7 +58,8 @@ public final class PlainVm implements AutoCloseable {
                     yield QemuArguments.forPrimary(definition, paths, installation.features());
                 }
             };
-            qemu = owned.push(QemuProcess.start(installation, arguments, paths, BenchVm.LIMITS.start()));
+            qemu = owned.push(
+                    QemuProcess.start(installation, definition.machine(), arguments, paths, BenchVm.LIMITS.start()));
             owned.push(PlainNetwork.start(paths.nicSocket(0), plug));
             started = true;
         } catch (IOException e) {

@@ -36,17 +36,23 @@ record DemoGuest(GuestImage image) {
 
     /** The same with other work for the guest, in the words of its kernel command line. */
     String definition(String work) throws RemusException {
+        return definition(MachineType.Q35, work);
+    }
+
+    /** The same on another machine, which this image must be made for. */
+    String definition(MachineType machine, String work) throws RemusException {
         VmDefinition.Boot boot =
-                image.boot(MachineType.Q35, "remus.ip=%s/%d %s".formatted(ADDRESS, DemoTopology.PREFIX_LENGTH, work));
+                image.boot(machine, "remus.ip=%s/%d %s".formatted(ADDRESS, DemoTopology.PREFIX_LENGTH, work));
         return """
                 name: %s
-                machine: q35
+                machine: %s
                 memory: 256MiB
                 accelerator: tcg
                 boot: {kernel: %s, initrd: %s, cmdline: "%s"}
                 nics: [{mac: "52:54:00:12:34:56", bridge: %s}]
                 console: console.log
-                """.formatted(NAME, boot.kernel(), boot.initrd(), boot.cmdline(), DemoTopology.HOST_BRIDGE);
+                """.formatted(
+                        NAME, machine.key(), boot.kernel(), boot.initrd(), boot.cmdline(), DemoTopology.HOST_BRIDGE);
     }
 
     /** Waits until the guest's Redis takes connections. */

@@ -16,6 +16,7 @@ import remus.base.ByteSize;
 import remus.disk.DiskException;
 import remus.disk.RawImage;
 import remus.qemu.Accelerator;
+import remus.qemu.Architecture;
 import remus.qemu.MachineType;
 import remus.qemu.QemuArguments;
 import remus.qemu.VmDefinition;
@@ -40,6 +41,10 @@ public record VmDefinitionFile(
     static final int MAX_CMDLINE_CHARS = 2047;
 
     private static final String WHAT = "VM definition";
+
+    /** All that QEMU can emulate, but pointer authentication by its own quick hash: the architecture's costs half the speed. */
+    private static final String ARM64_CPU = "max,pauth-impdef=on";
+
     private static final Pattern CPU_MODEL = Pattern.compile("[A-Za-z0-9_.,+=-]{1,200}");
 
     /**
@@ -60,8 +65,8 @@ public record VmDefinitionFile(
             MachineType machine = orElse(root.value("machine", Reader::machine), MachineType.Q35);
             int cpus = orElse(root.integer("cpus", 1, MAX_CPUS), 1);
             ByteSize memory = memory();
-            Accelerator accelerator = accelerator();
-            String cpu = cpu(accelerator);
+            Accelerator accelerator = accelerator(machine);
+            String cpu = cpu(accelerator, machine);
             VmDefinition.@Nullable Boot boot = boot();
             List<VmDefinition.Disk> disks = disks();
             if (!root.has("boot") && !root.has("disks")) {
@@ -74,8 +79,8 @@ public record VmDefinitionFile(
                         "%d disks and %d nics are more than a microvm has room for: %d together"
                                 .formatted(disks.size(), nics.size(), QemuArguments.MAX_MICROVM_DEVICES));
             }
-            if (machine == MachineType.MICROVM && boot == null) {
-                root.refuse("boot", "missing: a microvm boots a kernel only, its firmware can't read disks");
+            if (machine.bootsKernelOnly() && boot == null) {
+                root.refuse("boot", "missing: a machine " + machine.key() + " boots a kernel only, not from disks");
             }
             @Nullable Path console = console(boot, disks);
             StrictYaml protection = root.mapping("protection");
@@ -111,9 +116,7 @@ public record VmDefinitionFile(
                 }
             }
             throw new IllegalArgumentException(
-                    text.equals("virt")
-                            ? "'virt' (arm64) is not supported yet: use q35, pc or microvm"
-                            : StrictYaml.shown(text) + " is not a machine: use q35, pc or microvm");
+                    StrictYaml.shown(text) + " is not a machine: use q35, pc, microvm or virt (arm64)");
         }
 
         private ByteSize memory() {
@@ -133,22 +136,29 @@ public record VmDefinitionFile(
             return memory;
         }
 
-        private Accelerator accelerator() {
+        private Accelerator accelerator(MachineType machine) {
             String text = orElse(root.text("accelerator"), "auto");
+            boolean isForeign = machine.architecture() != Architecture.X86_64;
             for (Accelerator accelerator : Accelerator.values()) {
                 if (accelerator.key().equals(text)) {
+                    if (isForeign && accelerator == Accelerator.KVM) {
+                        root.refuse("accelerator", "'kvm' runs guests of this host's processor only: use tcg for virt");
+                    }
                     return accelerator;
                 }
             }
             if (!text.equals("auto")) {
                 root.refuse("accelerator", StrictYaml.shown(text) + " is none of auto, kvm, tcg");
             }
-            return facts.automaticAccelerator();
+            return isForeign ? Accelerator.TCG : facts.automaticAccelerator();
         }
 
-        private String cpu(Accelerator accelerator) {
+        private String cpu(Accelerator accelerator, MachineType machine) {
             String cpu = root.text("cpu");
             if (cpu == null) {
+                if (machine.architecture() == Architecture.ARM64) {
+                    return ARM64_CPU;
+                }
                 return accelerator == Accelerator.KVM ? "host" : "max";
             }
             if (!CPU_MODEL.matcher(cpu).matches()) {

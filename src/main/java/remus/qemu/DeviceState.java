@@ -33,7 +33,9 @@ public final class DeviceState implements AutoCloseable {
     private static final int MAGIC = 0x5145564d; // "QEVM"
     private static final int VERSION = 3;
     private static final byte SECTION_END = 0x00;
+    private static final byte SUBSECTION = 0x05;
     private static final byte SECTION_CONFIGURATION = 0x07;
+    private static final int ARM64_PAGE_BITS = 12;
     private static final ValueLayout.OfInt BIG_ENDIAN_INT =
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
@@ -108,9 +110,9 @@ public final class DeviceState implements AutoCloseable {
         }
     }
 
-    /** What precedes the sections of a saved state when a standby loads it: the header and the machine's name. */
-    static byte[] preamble(String versionedMachineName) {
-        byte[] configuration = configurationSection(versionedMachineName);
+    /** What precedes the sections of a saved state when a standby loads it: the header and what machine it is for. */
+    static byte[] preamble(MachineType machine) {
+        byte[] configuration = configurationSection(machine);
         return ByteBuffer.allocate(HEADER_BYTES + configuration.length)
                 .putInt(MAGIC)
                 .putInt(VERSION)
@@ -119,12 +121,26 @@ public final class DeviceState implements AutoCloseable {
     }
 
     /** The section by which a standby checks that the state is for its machine; it follows the header. */
-    static byte[] configurationSection(String versionedMachineName) {
-        byte[] name = versionedMachineName.getBytes(StandardCharsets.US_ASCII);
-        return ByteBuffer.allocate(1 + Integer.BYTES + name.length)
+    static byte[] configurationSection(MachineType machine) {
+        byte[] name = machine.versionedName().getBytes(StandardCharsets.US_ASCII);
+        byte[] pageSize = machine.architecture() == Architecture.ARM64 ? pageSizeSubsection() : new byte[0];
+        return ByteBuffer.allocate(1 + Integer.BYTES + name.length + pageSize.length)
                 .put(SECTION_CONFIGURATION)
                 .putInt(name.length)
                 .put(name)
+                .put(pageSize)
+                .array();
+    }
+
+    /** QEMU decides the size of arm64's pages at run time, and a standby wants to be told it: 2^12 bytes. */
+    private static byte[] pageSizeSubsection() {
+        byte[] name = "configuration/target-page-bits".getBytes(StandardCharsets.US_ASCII);
+        return ByteBuffer.allocate(2 + name.length + 2 * Integer.BYTES)
+                .put(SUBSECTION)
+                .put((byte) name.length)
+                .put(name)
+                .putInt(1) // its version
+                .putInt(ARM64_PAGE_BITS)
                 .array();
     }
 

@@ -115,8 +115,11 @@ public final class QemuArguments {
         for (int index = 0; index < vm.nics().size(); index++) {
             nic(index, vm.nics().get(index));
         }
-        // All machines here have an ISA bus; the guest's kernel then reports its panic as an event.
-        add("-device", "pvpanic");
+        // The guest's kernel then reports its panic as an event.
+        switch (vm.machine()) {
+            case Q35, PC, MICROVM -> add("-device", "pvpanic");
+            case VIRT -> {} // it is on the ISA bus, which this machine has not
+        }
         return List.copyOf(arguments);
     }
 
@@ -132,6 +135,7 @@ public final class QemuArguments {
             case Q35 -> "usb=off,sata=off,smbus=off,hpet=off,i8042=off,vmport=off";
             case PC -> "usb=off,hpet=off,i8042=off,vmport=off";
             case MICROVM -> "acpi=on,rtc=on";
+            case VIRT -> "gic-version=3,its=off";
         };
         // Without suppress-vmdesc the standby looks for a description that our stream does not have, and complains.
         add("-machine", vm.machine().versionedName() + ",memory-backend=ram,suppress-vmdesc=on," + trimmed);
@@ -169,8 +173,8 @@ public final class QemuArguments {
             // them to come with its memory. Without this a guest hangs when it reboots after a failover.
             case Q35, PC ->
                 add("-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + escaped(features.flashFirmware()));
-            // Has no flash; QEMU brings its own SeaBIOS for it.
-            case MICROVM -> {}
+            // The one brings its own SeaBIOS, the other gets its kernel from QEMU itself.
+            case MICROVM, VIRT -> {}
         }
         VmDefinition.Boot boot = vm.boot();
         if (boot != null) {
@@ -194,13 +198,13 @@ public final class QemuArguments {
     }
 
     /**
-     * Whether the disks' requests are done by a thread of their own, beside the one that runs timers, network and QMP. A
-     * microvm under software emulation can't: its transport has no event descriptors then, and QEMU refuses.
+     * Whether the disks' requests are done by a thread of their own, beside the one that runs timers, network and QMP. On
+     * virtio-mmio under software emulation they can't: it has no event descriptors then, and QEMU refuses.
      */
     private boolean ownDiskThread() {
         return switch (vm.machine()) {
             case Q35, PC -> true;
-            case MICROVM -> false;
+            case MICROVM, VIRT -> false;
         };
     }
 
@@ -228,7 +232,7 @@ public final class QemuArguments {
                         "virtio-blk-pci" + common + (vm.boot() == null ? ",bootindex=" + index : "") + ",addr=0x"
                                 + Integer.toHexString(FIRST_DISK_SLOT + index)
                                 + ",iothread=" + DISK_THREAD + ",disable-modern=on,disable-legacy=off");
-            case MICROVM ->
+            case MICROVM, VIRT ->
                 add(
                         "-device",
                         "virtio-blk-device" + common + ",bus=virtio-mmio-bus."
@@ -248,7 +252,7 @@ public final class QemuArguments {
                         "-device",
                         "virtio-net-pci" + common + ",addr=0x" + Integer.toHexString(FIRST_NIC_SLOT + index)
                                 + ",romfile=,disable-modern=on,disable-legacy=off");
-            case MICROVM -> add("-device", "virtio-net-device" + common + ",bus=virtio-mmio-bus." + index);
+            case MICROVM, VIRT -> add("-device", "virtio-net-device" + common + ",bus=virtio-mmio-bus." + index);
         }
     }
 

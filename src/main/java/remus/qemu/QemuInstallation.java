@@ -5,7 +5,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -18,11 +21,14 @@ import remus.base.ErrorCategory;
 /**
  * The QEMU that this machine has.
  *
- * @param binary the emulator
+ * @param binaries the emulators; the one for x86-64 is always there
  * @param setsid the util-linux program that gives QEMU a session of its own (see {@link QemuProcess})
  */
-public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) {
-    private static final String BINARY_NAME = "qemu-system-x86_64";
+public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, QemuFeatures features) {
+    public QemuInstallation {
+        binaries = Map.copyOf(binaries);
+    }
+
     private static final Duration PROBE_LIMIT = Duration.ofSeconds(20);
     private static final Duration KVM_PROBE_LIMIT = Duration.ofSeconds(5);
     private static final Path NO_INPUT = Path.of("/dev/null");
@@ -48,28 +54,60 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
 
     static QemuInstallation probe(String searchPath, List<Path> firmwareCandidates)
             throws QemuException, InterruptedException {
-        Path binary = find(searchPath, BINARY_NAME, "qemu-system-x86");
-        Path setsid = find(searchPath, "setsid", "util-linux");
+        Path binary =
+                find(searchPath, Architecture.X86_64.program()).orElseThrow(() -> missingProgram(Architecture.X86_64));
+        Path setsid = find(searchPath, "setsid").orElseThrow(() -> missing("the program setsid", "util-linux"));
         Path firmware = firmwareCandidates.stream()
                 .filter(Files::isReadable)
                 .findFirst()
                 .orElseThrow(() -> missing("the firmware " + firmwareCandidates.getFirst(), "seabios"));
         String version = supportedVersion(binary, run(binary, "--version"));
-        Set<String> machineTypes = run(binary, "-machine", "help")
+        Map<Architecture, Path> binaries = new EnumMap<>(Architecture.class);
+        binaries.put(Architecture.X86_64, binary);
+        Set<String> machineTypes = new HashSet<>(machineTypes(binary));
+        Optional<Path> arm = find(searchPath, Architecture.ARM64.program());
+        // Hosts compare one version, so one of another version counts as missing.
+        if (arm.isPresent()
+                && supportedVersion(arm.get(), run(arm.get(), "--version")).equals(version)) {
+            binaries.put(Architecture.ARM64, arm.get());
+            machineTypes.add(MachineType.VIRT.versionedName());
+        }
+        return new QemuInstallation(binaries, setsid, new QemuFeatures(version, machineTypes, firmware));
+    }
+
+    private static Set<String> machineTypes(Path binary) throws QemuException, InterruptedException {
+        return run(binary, "-machine", "help")
                 .lines()
                 .skip(1) // the heading
                 .map(line -> line.split("\\s", 2)[0])
                 .filter(name -> !name.isEmpty())
                 .collect(Collectors.toUnmodifiableSet());
-        return new QemuInstallation(binary, setsid, new QemuFeatures(version, machineTypes, firmware));
+    }
+
+    /**
+     * The emulator for such guests.
+     *
+     * @throws QemuException when this host has none, of the same version as the others
+     */
+    Path binary(Architecture architecture) throws QemuException {
+        Path binary = binaries.get(architecture);
+        if (binary == null) {
+            throw missingProgram(architecture);
+        }
+        return binary;
+    }
+
+    private static QemuException missingProgram(Architecture architecture) {
+        return missing("the program " + architecture.program(), architecture.debianPackage());
     }
 
     /** @throws QemuException when VMs of this type can't run here */
     public void require(MachineType type) throws QemuException {
+        binary(type.architecture());
         if (!features.offers(type)) {
             throw new QemuException(
                     ErrorCategory.FATAL,
-                    "QEMU " + features.version() + " (" + binary + ") has no machine type " + type.versionedName()
+                    "QEMU " + features.version() + " has no machine type " + type.versionedName()
                             + ", which VMs with 'machine: " + type.key()
                             + "' need; both hosts must have a QEMU that offers it",
                     null);
@@ -82,8 +120,10 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
      * in virtual machines whose own host withholds registers.
      */
     public Optional<String> kvmProblem() throws InterruptedException {
-        Optional<MachineType> machine =
-                Stream.of(MachineType.values()).filter(features::offers).findFirst();
+        Optional<MachineType> machine = Stream.of(MachineType.values())
+                .filter(type -> type.architecture() == Architecture.X86_64)
+                .filter(features::offers)
+                .findFirst();
         if (machine.isEmpty()) {
             return Optional.of("QEMU " + features.version() + " offers none of the machines q35, pc and microvm");
         }
@@ -108,7 +148,7 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
                     "-cpu",
                     "host"
                 };
-                run(KVM_PROBE_LIMIT, commands, binary, arguments);
+                run(KVM_PROBE_LIMIT, commands, binary(Architecture.X86_64), arguments);
                 return Optional.empty();
             } finally {
                 Files.deleteIfExists(commands);
@@ -120,13 +160,12 @@ public record QemuInstallation(Path binary, Path setsid, QemuFeatures features) 
         }
     }
 
-    private static Path find(String searchPath, String name, String debianPackage) throws QemuException {
+    private static Optional<Path> find(String searchPath, String name) {
         return Stream.of(searchPath.split(":", -1))
                 .filter(directory -> !directory.isEmpty())
                 .map(directory -> Path.of(directory, name))
                 .filter(Files::isExecutable)
-                .findFirst()
-                .orElseThrow(() -> missing("the program " + name, debianPackage));
+                .findFirst();
     }
 
     private static QemuException missing(String what, String debianPackage) {

@@ -62,11 +62,11 @@ public final class QemuProcess implements AutoCloseable {
      *     {@code limit}; it is gone then
      */
     public static QemuProcess start(
-            QemuInstallation installation, List<String> arguments, QemuPaths paths, Duration limit)
+            QemuInstallation installation, MachineType machine, List<String> arguments, QemuPaths paths, Duration limit)
             throws QemuException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(installation.setsid().toString());
-        command.add(installation.binary().toString());
+        command.add(installation.binary(machine.architecture()).toString());
         command.addAll(arguments);
         Path log = paths.logFile();
         try {

@@ -98,7 +98,11 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             throws QemuException, InterruptedException {
         installation.require(vm.machine());
         QemuProcess process = QemuProcess.start(
-                installation, QemuArguments.forPrimary(vm, paths, installation.features()), paths, limits.start());
+                installation,
+                vm.machine(),
+                QemuArguments.forPrimary(vm, paths, installation.features()),
+                paths,
+                limits.start());
         try {
             return new RunningGuest(process, paths, limits.reply(), time);
         } catch (IOException e) {

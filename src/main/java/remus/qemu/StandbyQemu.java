@@ -57,7 +57,11 @@ public final class StandbyQemu implements AutoCloseable {
             throws QemuException, InterruptedException {
         installation.require(vm.machine());
         QemuProcess process = QemuProcess.start(
-                installation, QemuArguments.forStandby(vm, paths, installation.features()), paths, limits.start());
+                installation,
+                vm.machine(),
+                QemuArguments.forStandby(vm, paths, installation.features()),
+                paths,
+                limits.start());
         return new StandbyQemu(process, vm, paths, limits, time);
     }
 
@@ -82,8 +86,7 @@ public final class StandbyQemu implements AutoCloseable {
             process.qmp().execute("migrate-incoming", Map.of("uri", "unix:" + paths.incomingSocket()), limits.reply());
             incoming = UnixStreamSocket.connect(paths.incomingSocket());
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment preamble = arena.allocateFrom(
-                        ValueLayout.JAVA_BYTE, DeviceState.preamble(vm.machine().versionedName()));
+                MemorySegment preamble = arena.allocateFrom(ValueLayout.JAVA_BYTE, DeviceState.preamble(vm.machine()));
                 write(
                         incoming,
                         preamble,

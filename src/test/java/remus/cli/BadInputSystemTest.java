@@ -191,7 +191,7 @@ class BadInputSystemTest {
             tcg|hvf| VM definition: accelerator: 'hvf' is none of auto, kvm, tcg
             tcg|tcg\\ncpu: i286| VM shop2 can't be started: QEMU did not start: QEMU ended with exit code 1: unable to find CPU model 'i286'; mend the definition, or see .*/vms/shop2/qemu.log
             kernel: [^,]*|kernel: /etc/passwd| VM shop2 can't be started: QEMU did not start: QEMU ended with exit code 1: .*kernel too old.*
-            machine: q35|machine: virt| VM definition: machine: 'virt' \\(arm64\\) is not supported yet: use q35, pc or microvm
+            machine: q35|machine: arm| VM definition: machine: 'arm' is not a machine: use q35, pc, microvm or virt \\(arm64\\)
             console.log|no/console.log| VM definition: console: '.*/no/console.log' is not a file in a directory that exists
             console: |disks: [{name: root, image: none.raw}]\\nconsole: | VM definition: disks\\[0\\].image: '.*/none.raw' is not a file that can be read
             console: |disks: [{name: root, image: root.qcow2}]\\nconsole: | VM definition: disks\\[0\\].image: image .*/root.qcow2 is qcow2, a disk must be raw; run: qemu-img convert -f qcow2 -O raw .*/root.qcow2 .*/root.qcow2.raw

@@ -241,13 +241,22 @@ final class TwoHosts implements AutoCloseable {
 
     /** Boots the guest with Redis on alpha, and waits until it answers. */
     void bootRedis() throws Exception {
-        boot("remus.run=redis");
+        startRedis(guest.definition("remus.run=redis"));
+    }
+
+    /** Boots a guest of this definition, which has Redis, on alpha, and waits until it answers. */
+    void startRedis(String definition) throws Exception {
+        start(definition);
         DemoGuest.awaitRedis(inside, BOOT_LIMIT);
     }
 
     VmStatus boot(String work) throws RemusException {
-        VmStatus status =
-                alpha.post("/api/v1/vms", new StartRequest(guest.definition(work), directory.toString(), null));
+        return start(guest.definition(work));
+    }
+
+    /** Boots a VM of this definition on alpha. */
+    VmStatus start(String definition) throws RemusException {
+        VmStatus status = alpha.post("/api/v1/vms", new StartRequest(definition, directory.toString(), null));
         note(status);
         return status;
     }

@@ -7,11 +7,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import remus.qemu.Accelerator;
+import remus.qemu.Architecture;
 import remus.qemu.MachineType;
 import remus.qemu.QemuFeatures;
 import remus.qemu.QemuInstallation;
@@ -56,7 +58,7 @@ class LinuxHostFactsTest {
                 directory.resolve("qemu"), "#!/bin/sh\necho started >> " + directory + "/starts\n" + does + "\n");
         Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwxr-xr-x"));
         QemuFeatures features = new QemuFeatures("7.2", Set.of(MachineType.PC.versionedName()), program);
-        return new QemuInstallation(program, program, features);
+        return new QemuInstallation(Map.of(Architecture.X86_64, program), program, features);
     }
 
     private long starts() throws IOException {

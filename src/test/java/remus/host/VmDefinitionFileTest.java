@@ -160,7 +160,7 @@ class VmDefinitionFileTest {
             name        | name: [shop]                            | name: '["shop"]' is not text
             name        | name:                                   | name: has no value
             name        | #                                       | name: missing
-            machine     | machine: virt                           | machine: 'virt' (arm64) is not supported yet
+            machine     | machine: arm                            | machine: 'arm' is not a machine: use q35, pc, microvm or virt
             machine     | machine: i440fx                         | machine: 'i440fx' is not a machine: use q35
             cpus        | cpus: 0                                 | cpus: '0' is not a whole number from 1 to 64
             cpus        | cpus: 65                                | cpus: '65' is not a whole number
@@ -232,8 +232,20 @@ class VmDefinitionFileTest {
         assertNull(parse(noBoot).definition().boot());
         String neither = refusal(noBoot.replaceAll("(?m)^disks:.*$", "#"));
         assertTrue(neither.contains("boot: missing: give {kernel: vmlinuz, initrd: initrd.img}, or disks"), neither);
-        String microvm = refusal(noBoot.replace("machine: pc", "machine: microvm"));
-        assertTrue(microvm.contains("boot: missing: a microvm boots a kernel only"), microvm);
+        for (String machine : List.of("microvm", "virt")) {
+            String refused = refusal(noBoot.replace("machine: pc", "machine: " + machine));
+            assertTrue(refused.contains("boot: missing: a machine %s boots a kernel only".formatted(machine)), refused);
+        }
+    }
+
+    @Test
+    void aGuestForAnotherProcessorIsEmulated() throws Exception {
+        String arm = GOOD.replace("machine: pc", "machine: virt").replaceAll("(?m)^(accelerator|cpu):.*$", "#");
+        VmDefinition definition = parse(arm).definition();
+        assertEquals(Accelerator.TCG, definition.accelerator());
+        assertEquals("max,pauth-impdef=on", definition.cpu());
+        String refused = refusal(arm + "accelerator: kvm\n");
+        assertTrue(refused.contains("accelerator: 'kvm' runs guests of this host's processor only"), refused);
     }
 
     @Test

@@ -1,5 +1,6 @@
 package remus.qemu;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -26,14 +27,24 @@ class DeviceStateTest {
     void theConfigurationSectionNamesTheMachine() {
         assertArrayEquals(
                 HexFormat.of().parseHex("07" + "0000000a" + "70632d7133352d372e32"),
-                DeviceState.configurationSection("pc-q35-7.2"));
+                DeviceState.configurationSection(MachineType.Q35));
+    }
+
+    @Test
+    void anArm64MachineSaysTheSizeOfItsPages() {
+        assertArrayEquals(
+                HexFormat.of()
+                        .parseHex("07" + "00000008" + "766972742d372e32" + "05" + "1e"
+                                + HexFormat.of().formatHex("configuration/target-page-bits".getBytes(US_ASCII))
+                                + "00000001" + "0000000c"),
+                DeviceState.configurationSection(MachineType.VIRT));
     }
 
     @Test
     void whatPrecedesTheSectionsIsTheHeaderAndThatSection() {
         assertArrayEquals(
                 HexFormat.of().parseHex("5145564d00000003" + "07" + "00000007" + "6d6963726f766d"),
-                DeviceState.preamble("microvm"));
+                DeviceState.preamble(MachineType.MICROVM));
     }
 
     @Test

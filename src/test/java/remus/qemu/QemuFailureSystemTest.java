@@ -48,7 +48,7 @@ class QemuFailureSystemTest {
     void anUnknownMachineTypeIsRefusedBeforeAnythingStarts() throws Exception {
         QemuFeatures features = hosts.installation.features();
         QemuInstallation without = new QemuInstallation(
-                hosts.installation.binary(),
+                hosts.installation.binaries(),
                 hosts.installation.setsid(),
                 new QemuFeatures(features.version(), Set.of("pc-q35-6.2"), features.flashFirmware()));
         QemuPaths paths = hosts.paths("a");
@@ -67,6 +67,7 @@ class QemuFailureSystemTest {
                 QemuException.class,
                 () -> QemuProcess.start(
                         hosts.installation,
+                        MachineType.Q35,
                         List.of("-machine", "pc-q35-99.9", "-msg", "timestamp=on"),
                         paths,
                         Hosts.LIMIT));
@@ -85,6 +86,7 @@ class QemuFailureSystemTest {
                 QemuException.class,
                 () -> QemuProcess.start(
                         hosts.installation,
+                        MachineType.Q35,
                         List.of("-machine", "none", "-display", "none", "-nodefaults", "-pidfile", hosts.root + "/pid"),
                         paths,
                         Duration.ofMillis(500)));
@@ -98,7 +100,7 @@ class QemuFailureSystemTest {
         RunningGuest guest = hosts.boot(MachineType.Q35, "a");
         long pid = guest.process().identity().pid();
         assertEquals(
-                hosts.installation.binary().toRealPath(),
+                hosts.installation.binary(Architecture.X86_64).toRealPath(),
                 Path.of("/proc/" + pid + "/exe").toRealPath());
         String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
         String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -41,7 +42,7 @@ class QemuInstallationTest {
     @Test
     void whatIsInstalledIsFoundAndAskedWhatItOffers() throws Exception {
         QemuInstallation found = probe();
-        assertEquals(directory.resolve("qemu-system-x86_64"), found.binary());
+        assertEquals(Map.of(Architecture.X86_64, directory.resolve("qemu-system-x86_64")), found.binaries());
         assertEquals(directory.resolve("setsid"), found.setsid());
         assertEquals(
                 new QemuFeatures("7.2.22", Set.of("microvm", "q35", "pc-q35-7.2"), directory.resolve("bios-256k.bin")),
@@ -50,6 +51,19 @@ class QemuInstallationTest {
         assertFalse(found.features().offers(MachineType.PC));
         found.require(MachineType.Q35);
         assertThrows(QemuException.class, () -> found.require(MachineType.PC));
+    }
+
+    @Test
+    void anEmulatorForArm64CountsIfItIsOfTheSameVersion() throws Exception {
+        String program = "qemu-system-aarch64";
+        QemuException missing = assertThrows(QemuException.class, () -> probe().require(MachineType.VIRT));
+        assertTrue(
+                String.valueOf(missing.getMessage()).endsWith("apt-get install qemu-system-arm"), missing.toString());
+        Files.copy(directory.resolve("qemu-system-x86_64"), directory.resolve(program));
+        probe().require(MachineType.VIRT);
+        assertEquals(directory.resolve(program), probe().binary(Architecture.ARM64));
+        program(program, "echo QEMU emulator version 8.2.0");
+        assertThrows(QemuException.class, () -> probe().require(MachineType.VIRT));
     }
 
     @Test
