@@ -20,6 +20,9 @@ import remus.api.WhenAlone;
 @Tag("system")
 @Timeout(180)
 class BackupLossSystemTest {
+    /** Longer than the boot and the wait for the commits together, which have deadlines of their own and say what is missing. */
+    private static final long MEMORY_LIMIT_SECONDS = 600;
+
     @TempDir
     private Path directory;
 
@@ -154,11 +157,13 @@ class BackupLossSystemTest {
     }
 
     @Test
+    @Timeout(MEMORY_LIMIT_SECONDS)
     void memoryOfBothSidesIsEqualAtEachOfTwoHundredCommits() throws Exception {
         expectEqualMemory(List.of(), 200);
     }
 
     @Test
+    @Timeout(MEMORY_LIMIT_SECONDS)
     void memoryIsEqualWithSynchronousTrackingToo() throws Exception {
         expectEqualMemory(List.of("-Dremus.tracking=sync"), 200);
     }
