@@ -7,6 +7,7 @@ import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
+import remus.base.Release;
 import remus.base.RemusException;
 
 /**
@@ -110,8 +111,7 @@ public final class Remus {
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {
-            @Nullable String version = Remus.class.getPackage().getImplementationVersion();
-            return new String[] {"remus " + (version == null ? "(development build)" : version)};
+            return new String[] {"remus " + Release.text()};
         }
     }
 }

@@ -12,6 +12,7 @@ import remus.qemu.VmDefinition;
 import remus.replication.BackupConnection;
 import remus.replication.SessionHandler;
 import remus.wire.Hello;
+import remus.wire.HostAnswer;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
 import remus.wire.Refusal;
@@ -25,10 +26,12 @@ final class BackupService implements SessionHandler {
 
     private final HostServices services;
     private final HostFacts facts;
+    private final HostDescription description;
 
     BackupService(HostServices services, HostFacts facts) {
         this.services = services;
         this.facts = facts;
+        description = new HostDescription(services.hostName(), services.installation(), facts, services.time());
     }
 
     @Override
@@ -162,6 +165,11 @@ final class BackupService implements SessionHandler {
 
     private static Refusal incompatible(String why) {
         return new Refusal(Refusal.Code.INCOMPATIBLE, "this host can't be its backup: " + why);
+    }
+
+    @Override
+    public HostAnswer host() {
+        return description.answer(services.registry().memoryBytes());
     }
 
     @Override

@@ -2,7 +2,6 @@ package remus.host;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -26,11 +25,7 @@ import remus.linux.ProcessIdentity;
  */
 final class RuntimeDirectory implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(RuntimeDirectory.class);
-    private static final Path TMPFS = Path.of("/dev/shm");
     private static final String IDENTITY = "qemu.pid";
-
-    /** Memory of a QEMU besides its guest's RAM, for admission; 55 MB were measured. */
-    private static final long QEMU_OVERHEAD_BYTES = 64L << 20;
 
     private final Path root;
 
@@ -40,7 +35,7 @@ final class RuntimeDirectory implements AutoCloseable {
 
     /** Opens the directory and ends what an earlier daemon with the same state directory has left. */
     static RuntimeDirectory open(Path stateRoot) throws OperationException {
-        RuntimeDirectory directory = new RuntimeDirectory(TMPFS.resolve("remus-" + shortDigest(stateRoot)));
+        RuntimeDirectory directory = new RuntimeDirectory(GuestRoom.TMPFS.resolve("remus-" + shortDigest(stateRoot)));
         try {
             Files.createDirectories(
                     directory.root, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -53,7 +48,7 @@ final class RuntimeDirectory implements AutoCloseable {
             throw new OperationException(
                     Kind.FAILED,
                     "%s can't be used for guest memory: %s".formatted(directory.root, e),
-                    "mount a tmpfs at " + TMPFS,
+                    "mount a tmpfs at " + GuestRoom.TMPFS,
                     e);
         }
     }
@@ -118,7 +113,7 @@ final class RuntimeDirectory implements AutoCloseable {
 
     /** Ends and removes what an earlier daemon with that state directory has left, where no other daemon follows. */
     static void clearFor(Path stateRoot) throws IOException {
-        RuntimeDirectory directory = new RuntimeDirectory(TMPFS.resolve("remus-" + shortDigest(stateRoot)));
+        RuntimeDirectory directory = new RuntimeDirectory(GuestRoom.TMPFS.resolve("remus-" + shortDigest(stateRoot)));
         for (Path leftover : directory.leftovers()) {
             clear(leftover);
         }
@@ -134,27 +129,22 @@ final class RuntimeDirectory implements AutoCloseable {
      */
     void admit(String what, ByteSize memory, long presentBytes) throws OperationException {
         try {
-            FileStore store = Files.getFileStore(root);
-            long filledBytes = store.getTotalSpace() - store.getUsableSpace();
-            // What the VMs here have been promised and not yet written to.
-            long promisedBytes = Math.max(0, presentBytes - filledBytes);
-            long tmpfs = store.getUsableSpace() - promisedBytes;
-            long available = MemoryInformation.read().availableBytes() - promisedBytes;
-            if (tmpfs < memory.bytes()) {
+            GuestRoom room = GuestRoom.read().after(presentBytes);
+            if (room.tmpfsFreeBytes() < memory.bytes()) {
                 throw new OperationException(
                         Kind.REFUSED,
                         "%s needs %s of guest memory but %s has %s left"
-                                .formatted(what, memory, TMPFS, new ByteSize(Math.max(0, tmpfs))),
+                                .formatted(what, memory, GuestRoom.TMPFS, new ByteSize(room.tmpfsFreeBytes())),
                         "give it less memory, or enlarge the tmpfs by mount -o remount,size=…");
             }
-            if (available < memory.bytes() + QEMU_OVERHEAD_BYTES) {
+            if (room.largestVmBytes() < memory.bytes()) {
                 throw new OperationException(
                         Kind.REFUSED,
                         "%s needs %s but this host has %s of memory available"
                                 .formatted(
                                         what,
-                                        new ByteSize(memory.bytes() + QEMU_OVERHEAD_BYTES),
-                                        new ByteSize(Math.max(0, available))),
+                                        new ByteSize(memory.bytes() + GuestRoom.QEMU_OVERHEAD_BYTES),
+                                        new ByteSize(room.availableBytes())),
                         "give it less memory, or free some");
             }
         } catch (IOException e) {

@@ -29,6 +29,7 @@ final class SyscallNumbers {
     static final int SETNS = ARM64 ? 268 : 308;
     static final int USERFAULTFD = ARM64 ? 282 : 323;
     static final int CLOCK_GETTIME = ARM64 ? 113 : 228;
+    static final int ADJTIMEX = ARM64 ? 171 : 159;
     static final int TGKILL = ARM64 ? 131 : 234;
     static final int PIDFD_SEND_SIGNAL = 424;
     static final int PIDFD_OPEN = 434;

@@ -61,6 +61,18 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
+     * Makes one for this process' own memory, to ask the kernel what it has: nothing is to be registered with it.
+     *
+     * @param userModeOnly as {@link #ofProcess}
+     */
+    public static Userfaultfd ofThisProcess(boolean userModeOnly) throws LinuxException {
+        int flags = O_CLOEXEC_NONBLOCK | (userModeOnly ? UFFD_USER_MODE_ONLY : 0);
+        // SAFETY: plain numbers only.
+        long number = Syscalls.check("userfaultfd()", Syscalls.call(SyscallNumbers.USERFAULTFD, flags));
+        return new Userfaultfd(new FileDescriptor((int) number, "userfaultfd of this process"));
+    }
+
+    /**
      * Chooses the asynchronous mode (Linux 6.7 and later).
      *
      * @return false where this kernel does not have it; another mode may then be chosen

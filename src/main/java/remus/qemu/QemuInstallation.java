@@ -30,10 +30,14 @@ public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, Qe
     }
 
     private static final Duration PROBE_LIMIT = Duration.ofSeconds(20);
-    private static final Duration KVM_PROBE_LIMIT = Duration.ofSeconds(5);
+    private static final Duration COMMANDS_LIMIT = Duration.ofSeconds(5);
     private static final Path NO_INPUT = Path.of("/dev/null");
     /** Lets a QEMU that listens on its standard input start completely, and then end. */
     private static final String QUIT_ON_QMP = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
+
+    private static final String QMP_CPU_MODELS = QUIT_ON_QMP.replace(
+            "{\"execute\":\"quit\"}", "{\"execute\":\"query-cpu-definitions\"}\n{\"execute\":\"quit\"}");
+    private static final String DEFAULT_PATH = "/usr/bin:/bin";
 
     /** The first version with {@code -netdev stream}. */
     private static final int MINIMUM_MAJOR = 7;
@@ -49,7 +53,7 @@ public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, Qe
      * @throws QemuException naming what is missing and the Debian package that has it
      */
     public static QemuInstallation probe() throws QemuException, InterruptedException {
-        return probe(System.getenv().getOrDefault("PATH", "/usr/bin:/bin"), FIRMWARE);
+        return probe(System.getenv().getOrDefault("PATH", DEFAULT_PATH), FIRMWARE);
     }
 
     static QemuInstallation probe(String searchPath, List<Path> firmwareCandidates)
@@ -101,6 +105,27 @@ public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, Qe
         return missing("the program " + architecture.program(), architecture.debianPackage());
     }
 
+    /**
+     * CPU models that run here under {@code accelerator}, by name and without their versions (such as {@code Skylake-v2}):
+     * those of which the host's processor, or the emulation, has all features. Starts QEMU for a moment (about 0.1 s).
+     */
+    public List<String> cpuModels(Accelerator accelerator) throws QemuException, InterruptedException {
+        String[] arguments = {
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-S",
+            "-qmp",
+            "stdio",
+            "-machine",
+            "none",
+            "-accel",
+            accelerator.key()
+        };
+        return CpuModels.parse(answers(QMP_CPU_MODELS, arguments));
+    }
+
     /** @throws QemuException when VMs of this type can't run here */
     public void require(MachineType type) throws QemuException {
         binary(type.architecture());
@@ -127,36 +152,43 @@ public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, Qe
         if (machine.isEmpty()) {
             return Optional.of("QEMU " + features.version() + " offers none of the machines q35, pc and microvm");
         }
+        String[] arguments = {
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-S",
+            "-qmp",
+            "stdio",
+            "-machine",
+            machine.get().versionedName(),
+            "-m",
+            "16M",
+            "-accel",
+            "kvm",
+            "-cpu",
+            "host"
+        };
         try {
-            Path commands = Files.createTempFile("remus-probe", ".qmp");
-            try {
-                Files.writeString(commands, QUIT_ON_QMP);
-                String[] arguments = {
-                    "-nodefaults",
-                    "-no-user-config",
-                    "-display",
-                    "none",
-                    "-S",
-                    "-qmp",
-                    "stdio",
-                    "-machine",
-                    machine.get().versionedName(),
-                    "-m",
-                    "16M",
-                    "-accel",
-                    "kvm",
-                    "-cpu",
-                    "host"
-                };
-                run(KVM_PROBE_LIMIT, commands, binary(Architecture.X86_64), arguments);
-                return Optional.empty();
-            } finally {
-                Files.deleteIfExists(commands);
-            }
+            answers(QUIT_ON_QMP, arguments);
+            return Optional.empty();
         } catch (QemuException e) {
             return Optional.of(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** What a QEMU that listens on its standard input prints when it is sent {@code commands}, of which the last is quit. */
+    private String answers(String commands, String... arguments) throws QemuException, InterruptedException {
+        try {
+            Path file = Files.createTempFile("remus-probe", ".qmp");
+            try {
+                Files.writeString(file, commands);
+                return run(COMMANDS_LIMIT, file, binary(Architecture.X86_64), arguments);
+            } finally {
+                Files.deleteIfExists(file);
+            }
         } catch (IOException e) {
-            return Optional.of("it could not be tried: " + e.getMessage());
+            throw new QemuException(ErrorCategory.FATAL, "it could not be tried: " + e.getMessage(), e);
         }
     }
 

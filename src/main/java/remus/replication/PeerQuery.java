@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.time.Duration;
 import java.util.Set;
-import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
 import remus.base.Time;
@@ -16,8 +15,6 @@ import remus.wire.WireException;
 
 /** Asks another host's daemon one question about a VM, on a connection of its own. Blocks at most as long as it is told. */
 public final class PeerQuery {
-    private static final int BUFFER_BYTES = 4096;
-
     private final Time time;
 
     public PeerQuery(Time time) {
@@ -35,49 +32,21 @@ public final class PeerQuery {
     }
 
     private PeerAnswer exchange(HostAddress peer, String vm, FrameType question, Term term, Duration limit) {
-        long deadline = time.nanos() + limit.toNanos();
-        try (Transport transport = Transport.connecting(peer)) {
-            while (!transport.awaitConnected(deadline - time.nanos())) {
-                if (time.nanos() - deadline >= 0) {
-                    return new PeerAnswer.Unreachable(peer + " did not answer within " + limit.toMillis() + " ms");
-                }
+        FrameType expected = question == FrameType.FENCE ? FrameType.FENCED : FrameType.OWNER_ANSWER;
+        try (Conversation talk = Conversation.open(peer, term, Set.of(expected), time, limit)) {
+            talk.send(question, payload -> Payloads.encodeVm(payload, vm));
+            FrameHeader header = talk.await();
+            OwnerAnswer answer = OwnerAnswer.decode(talk.payload(), header.term());
+            if (!answer.vm().equals(vm)) {
+                throw WireException.corrupt("asked about VM '" + vm + "', told about '" + answer.vm() + "'");
             }
-            Outbox outbox = new Outbox(transport, term);
-            outbox.send(question, EpochId.NONE, payload -> Payloads.encodeVm(payload, vm));
-            FrameType expected = question == FrameType.FENCE ? FrameType.FENCED : FrameType.OWNER_ANSWER;
-            try (FrameReceiver receiver = new FrameReceiver(transport, Set.of(expected), BUFFER_BYTES)) {
-                return await(transport, outbox, receiver, vm, deadline, limit);
-            }
+            return new PeerAnswer.Answered(answer);
         } catch (ConnectException e) {
             return new PeerAnswer.Refused(peer + ": " + e.getMessage());
         } catch (IOException e) {
             return new PeerAnswer.Unreachable(peer + ": " + e.getMessage());
         } catch (WireException e) {
             return new PeerAnswer.Unreachable(peer + " gave no answer that makes sense: " + e.getMessage());
-        }
-    }
-
-    private PeerAnswer await(
-            Transport transport, Outbox outbox, FrameReceiver receiver, String vm, long deadline, Duration limit)
-            throws IOException, WireException {
-        while (true) {
-            FrameHeader header = receiver.next();
-            if (header != null) {
-                OwnerAnswer answer = OwnerAnswer.decode(receiver.payload(), header.term());
-                if (!answer.vm().equals(vm)) {
-                    throw WireException.corrupt("asked about VM '" + vm + "', told about '" + answer.vm() + "'");
-                }
-                return new PeerAnswer.Answered(answer);
-            }
-            if (!receiver.fill()) {
-                long left = deadline - time.nanos();
-                if (left <= 0) {
-                    return new PeerAnswer.Unreachable(transport.peer()
-                            + " took the connection but did not answer within " + limit.toMillis() + " ms");
-                }
-                transport.await(true, !outbox.isEmpty(), left);
-                outbox.flush();
-            }
         }
     }
 }

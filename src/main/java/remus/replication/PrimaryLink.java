@@ -370,7 +370,12 @@ final class PrimaryLink implements AutoCloseable {
                     FENCE,
                     FENCED,
                     DISK_WRITES,
-                    DISK_COMPARE -> require(false, header);
+                    DISK_COMPARE,
+                    HOST_QUERY,
+                    HOST_ANSWER,
+                    ECHO,
+                    ECHOED,
+                    DISCARD -> require(false, header);
         }
     }
 

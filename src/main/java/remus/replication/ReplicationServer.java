@@ -8,6 +8,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -50,13 +51,21 @@ public final class ReplicationServer implements AutoCloseable {
     private static final long ACCEPT_RETRY_MILLIS = 100;
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(1);
     private static final long ANSWER_LIMIT_NANOS = TimeUnit.SECONDS.toNanos(2);
-    private static final Set<FrameType> FIRST = Set.of(FrameType.HELLO, FrameType.OWNER_QUERY, FrameType.FENCE);
+    private static final Set<FrameType> WITHOUT_TERM =
+            Set.of(FrameType.OWNER_QUERY, FrameType.HOST_QUERY, FrameType.ECHO, FrameType.DISCARD);
+    private static final Set<FrameType> FIRST = EnumSet.copyOf(WITHOUT_TERM);
+
+    static {
+        FIRST.addAll(Set.of(FrameType.HELLO, FrameType.FENCE));
+    }
+
     private static final Logger LOG = LoggerFactory.getLogger(ReplicationServer.class);
 
     private final ServerSocketChannel server;
     private final SessionHandler handler;
     private final Time time;
     private final RateLimitedLog log;
+    private final MeasurementService measurements;
     private final HostAddress address;
     private final Semaphore places = new Semaphore(MAX_HALF_OPEN);
     private final Set<Transport> halfOpen = ConcurrentHashMap.newKeySet();
@@ -71,6 +80,7 @@ public final class ReplicationServer implements AutoCloseable {
         this.time = time;
         this.address = address;
         log = new RateLimitedLog(LOG, time);
+        measurements = new MeasurementService(time);
         thread = Thread.ofPlatform().daemon().name("remus-accept").unstarted(this::accept);
     }
 
@@ -205,6 +215,8 @@ public final class ReplicationServer implements AutoCloseable {
                 halfOpen.remove(transport);
                 handedOver = true;
                 beginSession(hello, connection);
+            } else if (MeasurementService.TYPES.contains(header.type())) {
+                measurements.serve(transport, receiver, header);
             } else {
                 answer(transport, receiver, header);
             }
@@ -230,7 +242,7 @@ public final class ReplicationServer implements AutoCloseable {
         while (true) {
             FrameHeader header = receiver.next();
             if (header != null) {
-                if (header.term().equals(Term.NONE) && header.type() != FrameType.OWNER_QUERY) {
+                if (header.term().equals(Term.NONE) && !WITHOUT_TERM.contains(header.type())) {
                     throw WireException.corrupt("a frame of type " + header.type() + " without a term");
                 }
                 return header;
@@ -258,11 +270,18 @@ public final class ReplicationServer implements AutoCloseable {
 
     private void answer(Transport transport, FrameReceiver receiver, FrameHeader header)
             throws IOException, WireException {
-        String vm = Payloads.decodeVm(receiver.payload());
-        boolean fence = header.type() == FrameType.FENCE;
-        OwnerAnswer answer = fence ? handler.fence(vm, header.term()) : handler.answer(vm);
-        Outbox outbox = new Outbox(transport, answer.term());
-        outbox.send(fence ? FrameType.FENCED : FrameType.OWNER_ANSWER, EpochId.NONE, answer::encode);
+        Outbox outbox;
+        if (header.type() == FrameType.HOST_QUERY) {
+            Payloads.decodeEmpty(receiver.payload());
+            outbox = new Outbox(transport, Term.NONE);
+            outbox.send(FrameType.HOST_ANSWER, EpochId.NONE, handler.host()::encode);
+        } else {
+            String vm = Payloads.decodeVm(receiver.payload());
+            boolean fence = header.type() == FrameType.FENCE;
+            OwnerAnswer answer = fence ? handler.fence(vm, header.term()) : handler.answer(vm);
+            outbox = new Outbox(transport, answer.term());
+            outbox.send(fence ? FrameType.FENCED : FrameType.OWNER_ANSWER, EpochId.NONE, answer::encode);
+        }
         long deadline = time.nanos() + ANSWER_LIMIT_NANOS;
         while (!outbox.isEmpty() && time.nanos() - deadline < 0) {
             transport.await(false, true, deadline - time.nanos());

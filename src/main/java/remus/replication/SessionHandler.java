@@ -2,6 +2,7 @@ package remus.replication;
 
 import remus.base.Term;
 import remus.wire.Hello;
+import remus.wire.HostAnswer;
 import remus.wire.OwnerAnswer;
 
 /**
@@ -16,6 +17,9 @@ public interface SessionHandler {
      * connection breaks: the later one replaces the earlier.
      */
     void session(Hello hello, BackupConnection connection);
+
+    /** Somebody asks what this host is; the answer's clock is read last. */
+    HostAnswer host();
 
     /** Somebody asks who owns {@code vm}. */
     OwnerAnswer answer(String vm);

@@ -5,8 +5,11 @@ import static remus.wire.WireLimits.DISK_WRITE_BYTES;
 import static remus.wire.WireLimits.HEADER_BYTES;
 import static remus.wire.WireLimits.MAX_BULK_BYTES;
 import static remus.wire.WireLimits.MAX_COMPARED_BLOCKS;
+import static remus.wire.WireLimits.MAX_DISCARD_BYTES;
 import static remus.wire.WireLimits.MAX_DISK_WRITES;
+import static remus.wire.WireLimits.MAX_ECHO_BYTES;
 import static remus.wire.WireLimits.MAX_HELLO_BYTES;
+import static remus.wire.WireLimits.MAX_HOST_BYTES;
 import static remus.wire.WireLimits.MAX_INBOUND_BYTES;
 import static remus.wire.WireLimits.MAX_NAME_FIELD_BYTES;
 import static remus.wire.WireLimits.MAX_PAGE_RUNS;
@@ -44,7 +47,12 @@ public enum FrameType {
     ACTIVATED(25, Sender.BACKUP, MAX_REASON_FIELD_BYTES),
     DISK_WRITES(26, Sender.PRIMARY, 4 + MAX_DISK_WRITES * DISK_WRITE_BYTES + MAX_BULK_BYTES),
     DISK_COMPARE(27, Sender.PRIMARY, DiskBlocks.BYTES),
-    DISK_DIGESTS(28, Sender.BACKUP, DiskBlocks.BYTES + MAX_COMPARED_BLOCKS * DIGEST_BYTES);
+    DISK_DIGESTS(28, Sender.BACKUP, DiskBlocks.BYTES + MAX_COMPARED_BLOCKS * DIGEST_BYTES),
+    HOST_QUERY(29, Sender.ASKER, 0),
+    HOST_ANSWER(30, Sender.ANSWERER, MAX_HOST_BYTES),
+    ECHO(31, Sender.ASKER, MAX_ECHO_BYTES),
+    ECHOED(32, Sender.ANSWERER, MAX_ECHO_BYTES),
+    DISCARD(33, Sender.ASKER, MAX_DISCARD_BYTES);
 
     /** Which side of a connection sends frames of a type. */
     public enum Sender {
@@ -52,16 +60,16 @@ public enum FrameType {
         BACKUP,
         /** Both sides of a session. */
         BOTH,
-        /** Whoever opened a connection for one question. */
+        /** Whoever opened a connection to ask or to measure. */
         ASKER,
-        /** Whoever answers such a question. */
+        /** Whoever answers that. */
         ANSWERER
     }
 
     /** Longest payload of any type, in bytes. */
     public static final int MAX_PAYLOAD_BYTES = DISK_WRITES.maxPayloadBytes;
 
-    private static final FrameType[] BY_CODE = new FrameType[29];
+    private static final FrameType[] BY_CODE = new FrameType[34];
 
     static {
         for (FrameType type : values()) {

@@ -122,8 +122,12 @@ public final class SessionFrames {
                     STANDBY_LOST,
                     VERIFIED,
                     ACTIVATED,
-                    DISK_DIGESTS ->
-                throw WireException.corrupt("a frame of type " + header.type() + " within a session");
+                    DISK_DIGESTS,
+                    HOST_QUERY,
+                    HOST_ANSWER,
+                    ECHO,
+                    ECHOED,
+                    DISCARD -> throw WireException.corrupt("a frame of type " + header.type() + " within a session");
         }
     }
 

@@ -86,6 +86,21 @@ public final class WireLimits {
     /** Most blocks of one comparison. */
     public static final int MAX_COMPARED_BLOCKS = 256;
 
+    /** Most machine types that a host tells of. */
+    public static final int MAX_MACHINES = 16;
+
+    /** Most CPU models that a host tells of. */
+    public static final int MAX_CPU_MODELS = 128;
+
+    /** Longest name of a machine type or CPU model that a host tells of, in bytes of UTF-8. */
+    public static final int MAX_MODEL_BYTES = 40;
+
+    /** Most bytes of one echo: what a small message of a session has. */
+    public static final int MAX_ECHO_BYTES = 4096;
+
+    /** Most bytes of one frame that is thrown away. */
+    public static final int MAX_DISCARD_BYTES = 256 << 10;
+
     /** Shortest interval, in nanoseconds: 1 ms. */
     public static final long MIN_INTERVAL_NANOS = 1_000_000L;
 
@@ -108,6 +123,10 @@ public final class WireLimits {
             + (1 + MAX_DISKS * (MAX_TEXT_FIELD_BYTES + Long.BYTES));
     static final int MAX_WELCOME_BYTES =
             2 * MAX_TEXT_FIELD_BYTES + (2 + MAX_FILES * MAX_TEXT_FIELD_BYTES) + (1 + MAX_DISKS * MAX_TEXT_FIELD_BYTES);
+    static final int MAX_HOST_BYTES = 6 * MAX_TEXT_FIELD_BYTES
+            + (1 + MAX_MACHINES * (2 + MAX_MODEL_BYTES))
+            + (1 + MAX_CPU_MODELS * (2 + MAX_MODEL_BYTES))
+            + 2 * Long.BYTES;
 
     private WireLimits() {}
 }

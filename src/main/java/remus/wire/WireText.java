@@ -3,6 +3,8 @@ package remus.wire;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.regex.Pattern;
 import remus.base.ErrorCategory;
 
@@ -25,6 +27,21 @@ final class WireText {
                     "'" + text + "' is longer than " + WireLimits.MAX_TEXT_BYTES + " bytes of UTF-8");
         }
         target.putShort((short) bytes.length).put(bytes);
+    }
+
+    /** Puts a count in a byte and so many names, each at most {@link WireLimits#MAX_MODEL_BYTES} long. */
+    static void putModels(ByteBuffer target, List<String> names) {
+        target.put((byte) names.size());
+        names.forEach(name -> putName(target, name));
+    }
+
+    static List<String> takeModels(ByteBuffer source, String field, int limit) throws WireException {
+        int count = takeCount(source, "number of " + field, limit);
+        List<String> names = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            names.add(take(source, field, WireLimits.MAX_MODEL_BYTES));
+        }
+        return names;
     }
 
     static void putReason(ByteBuffer target, String reason) {

@@ -76,6 +76,11 @@ class ImageOwnershipTest {
         }
 
         @Override
+        public remus.wire.HostAnswer host() {
+            throw new IllegalStateException("not asked here");
+        }
+
+        @Override
         public OwnerAnswer answer(String vm) {
             return vm.equals("shop")
                     ? new OwnerAnswer(vm, "beta", said.get(), saidTerm.get(), "")

@@ -33,6 +33,7 @@ class KernelLayoutTest {
             "sys/ptrace.h",
             "sys/socket.h",
             "sys/syscall.h",
+            "sys/timex.h",
             "sys/uio.h",
             "sys/un.h",
             "sys/user.h",
@@ -130,6 +131,12 @@ class KernelLayoutTest {
         ours.put("SYS_setns", (long) SyscallNumbers.SETNS);
         ours.put("SYS_userfaultfd", (long) SyscallNumbers.USERFAULTFD);
         ours.put("SYS_clock_gettime", (long) SyscallNumbers.CLOCK_GETTIME);
+        ours.put("SYS_adjtimex", (long) SyscallNumbers.ADJTIMEX);
+        ours.put("sizeof(struct timex)", (long) KernelClock.TIMEX_BYTES);
+        ours.put("offsetof(struct timex, maxerror)", (long) KernelClock.MAX_ERROR_OFFSET);
+        ours.put("offsetof(struct timex, status)", (long) KernelClock.STATUS_OFFSET);
+        ours.put("TIME_ERROR", (long) KernelClock.TIME_ERROR);
+        ours.put("STA_UNSYNC", (long) KernelClock.STA_UNSYNC);
         ours.put("SYS_tgkill", (long) SyscallNumbers.TGKILL);
         ours.put("SYS_pidfd_send_signal", (long) SyscallNumbers.PIDFD_SEND_SIGNAL);
         ours.put("SYS_pidfd_open", (long) SyscallNumbers.PIDFD_OPEN);

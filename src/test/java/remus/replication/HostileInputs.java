@@ -36,13 +36,17 @@ final class HostileInputs {
     private final byte[] question =
             frame(FrameType.OWNER_QUERY, Term.NONE, EpochId.NONE, payload -> Payloads.encodeVm(payload, "shop"));
 
+    private final byte[] echo = frame(FrameType.ECHO, Term.NONE, EpochId.NONE, payload -> payload.put(new byte[64]));
+    private final byte[] discard =
+            frame(FrameType.DISCARD, Term.NONE, EpochId.NONE, payload -> payload.put(new byte[4096]));
+
     HostileInputs(long seed) {
         random = new Random(seed);
     }
 
     /** All that one connection sends. */
     byte[] next() {
-        return switch (random.nextInt(12)) {
+        return switch (random.nextInt(14)) {
             case 0 -> garbage();
             case 1 -> truncated(hello);
             case 2 -> flipped(hello.clone(), 0);
@@ -69,6 +73,9 @@ final class HostileInputs {
                         ? join(hello, some, begin, end)
                         : join(hello, begin, random.nextBoolean() ? truncated(some) : oversized(some));
             }
+            // Measurements with what does not belong to them, damaged, or cut off.
+            case 11 -> join(echo, discard, random.nextBoolean() ? heartbeat : hello);
+            case 12 -> join(echo, random.nextBoolean() ? truncated(discard) : oversized(discard));
             // A question with something behind it, or about nothing.
             default ->
                 random.nextBoolean()

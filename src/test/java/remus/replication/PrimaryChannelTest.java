@@ -88,6 +88,11 @@ class PrimaryChannelTest {
         }
 
         @Override
+        public remus.wire.HostAnswer host() {
+            throw new IllegalStateException("not asked here");
+        }
+
+        @Override
         public remus.wire.OwnerAnswer answer(String vm) {
             throw new IllegalStateException("not asked here");
         }

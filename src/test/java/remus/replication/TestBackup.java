@@ -24,6 +24,7 @@ import remus.wire.DiskWrites;
 import remus.wire.EthernetFrames;
 import remus.wire.FrameHandler;
 import remus.wire.Hello;
+import remus.wire.HostAnswer;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
 import remus.wire.PageRuns;
@@ -55,6 +56,9 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
 
     private volatile boolean stalled;
     private volatile boolean stands;
+
+    /** What its wall clock shows. */
+    volatile long clockMillis;
 
     volatile boolean acknowledges = true;
     volatile boolean answersSignOff = true;
@@ -122,6 +126,12 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
         }
         agents.removeIf(agent -> !agent.isAlive()); // each one holds its connection
         agents.add(Thread.ofPlatform().daemon().start(() -> run(hello, connection)));
+    }
+
+    @Override
+    public HostAnswer host() {
+        return new HostAnswer(
+                "beta", "0", "6.1", "7.2", "some", "tcg", List.of("microvm"), List.of("max"), 1L << 30, clockMillis);
     }
 
     @Override

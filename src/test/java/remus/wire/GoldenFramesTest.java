@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Pins the code to the bytes of protocol version 2. */
+/** Pins the code to the bytes of the protocol. */
 class GoldenFramesTest {
     private final Map<FrameType, byte[]> golden = readGolden();
 
@@ -113,6 +113,7 @@ class GoldenFramesTest {
                 OwnerAnswer.decode(payload(FrameType.OWNER_ANSWER), Samples.termOf(FrameType.HELLO)));
         assertEquals("image dropped – gut", Payloads.decodeReason(payload(FrameType.SIGNED_OFF)));
         assertEquals("shop", Payloads.decodeVm(payload(FrameType.FENCE)));
+        assertEquals(Samples.host(), HostAnswer.decode(payload(FrameType.HOST_ANSWER)));
         assertTrue(Payloads.decodeVerified(payload(FrameType.VERIFIED)));
     }
 

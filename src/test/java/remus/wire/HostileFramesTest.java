@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
@@ -22,6 +24,10 @@ import remus.base.ErrorCategory;
 class HostileFramesTest {
     private static final long SEED = 20080416;
     private static final int INPUTS = 60_000;
+
+    /** Their last field goes as far as the frame. */
+    private static final Set<FrameType> OPEN_ENDED =
+            Set.of(FrameType.FILE_DATA, FrameType.DEVICE_STATE, FrameType.ECHO, FrameType.ECHOED, FrameType.DISCARD);
 
     @Test
     void noInputIsAnsweredWithAnythingButAWireException() {
@@ -109,7 +115,7 @@ class HostileFramesTest {
     @EnumSource
     void everyFrameWithBytesLeftOverOrMissingIsRefused(FrameType type) throws WireException {
         byte[] frame = Samples.encode(type);
-        boolean openEnded = type == FrameType.FILE_DATA || type == FrameType.DEVICE_STATE;
+        boolean openEnded = OPEN_ENDED.contains(type);
         if (!openEnded) {
             byte[] longer = Arrays.copyOf(frame, frame.length + 1);
             seal(longer);
@@ -138,7 +144,7 @@ class HostileFramesTest {
         assertForeign(4, (byte) (FrameHeader.VERSION - 1));
         assertForeign(4, (byte) (FrameHeader.VERSION + 1));
         assertForeign(5, (byte) 0);
-        assertForeign(5, (byte) 29);
+        assertForeign(5, (byte) 34);
         assertForeign(5, (byte) 255);
         assertForeign(7, (byte) 1);
     }
@@ -263,6 +269,54 @@ class HostileFramesTest {
             Payloads.encodeFileData(payload, name, 0);
             assertThrows(WireException.class, () -> Payloads.decodeFileName(payload.flip()), name);
         }
+    }
+
+    @Test
+    void aHostThatTellsOfMoreThanItMayIsRefused() {
+        ByteBuffer answer = ByteBuffer.allocate(FrameType.HOST_ANSWER.maxPayloadBytes() * 2);
+        for (int text = 0; text < 6; text++) {
+            WireText.putName(answer, "x");
+        }
+        int lists = answer.position();
+        for (byte[] wrong : new byte[][] {
+            {(byte) (WireLimits.MAX_MACHINES + 1)}, {0, (byte) (WireLimits.MAX_CPU_MODELS + 1)}, {1, 0, 41}
+        }) {
+            answer.clear().position(lists).put(wrong).position(answer.capacity());
+            assertThrows(WireException.class, () -> HostAnswer.decode(answer.flip()));
+        }
+        answer.clear()
+                .position(lists)
+                .put((byte) 0)
+                .put((byte) 0)
+                .putLong(-1)
+                .putLong(0)
+                .flip();
+        assertThrows(WireException.class, () -> HostAnswer.decode(answer));
+    }
+
+    @Test
+    void theLargestAnswerOfAHostFitsItsFrame() throws WireException {
+        String name = "n".repeat(WireLimits.MAX_TEXT_BYTES);
+        String model = "m".repeat(WireLimits.MAX_MODEL_BYTES);
+        HostAnswer largest = new HostAnswer(
+                name,
+                name,
+                name,
+                name,
+                name,
+                name,
+                Collections.nCopies(WireLimits.MAX_MACHINES, model),
+                Collections.nCopies(WireLimits.MAX_CPU_MODELS, model),
+                0,
+                0);
+        ByteBuffer payload = ByteBuffer.allocate(FrameType.HOST_ANSWER.maxPayloadBytes());
+        largest.encode(payload);
+        assertFalse(payload.hasRemaining());
+        assertEquals(largest, HostAnswer.decode(payload.flip()));
+        List<String> tooMany = Collections.nCopies(WireLimits.MAX_MACHINES + 1, model);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new HostAnswer(name, name, name, name, name, name, tooMany, List.of(), 0, 0));
     }
 
     @Test

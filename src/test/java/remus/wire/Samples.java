@@ -52,6 +52,20 @@ final class Samples {
         return Digest.of(counted);
     }
 
+    static HostAnswer host() {
+        return new HostAnswer(
+                "beta",
+                "0.1.0",
+                "6.1.0-18-amd64",
+                "7.2.22",
+                "AMD EPYC",
+                "kvm",
+                List.of("pc-q35-7.2", "microvm"),
+                List.of("EPYC", "host", "max"),
+                21L << 30,
+                1_795_404_572_064L);
+    }
+
     /** The frame of {@code type} whose bytes are in the golden file. */
     static byte[] encode(FrameType type) {
         ByteBuffer frame = FrameEncoder.begin(ByteBuffer.allocate(WireLimits.HEADER_BYTES + type.maxPayloadBytes()));
@@ -64,7 +78,7 @@ final class Samples {
 
     static Term termOf(FrameType type) {
         return switch (type) {
-            case OWNER_QUERY -> Term.NONE;
+            case OWNER_QUERY, HOST_QUERY, HOST_ANSWER, ECHO, ECHOED, DISCARD -> Term.NONE;
             case FENCE, FENCED -> new Term(4);
             default -> new Term(3);
         };
@@ -76,6 +90,7 @@ final class Samples {
             case WELCOME -> new EpochId(40);
             case REFUSAL, FILE_DATA, READY, ZERO_PAGES, INBOUND_FRAMES -> EpochId.NONE;
             case OWNER_QUERY, OWNER_ANSWER, FENCE, FENCED, DISK_COMPARE, DISK_DIGESTS -> EpochId.NONE;
+            case HOST_QUERY, HOST_ANSWER, ECHO, ECHOED, DISCARD -> EpochId.NONE;
             default -> new EpochId(42);
         };
     }
@@ -140,7 +155,10 @@ final class Samples {
                 Arrays.fill(two, 32, 64, (byte) 0x44);
                 new DiskBlocks(0, 7, 2).encodeDigests(target, two);
             }
-            case READY, ACKNOWLEDGE, RELEASED, HEARTBEAT -> {}
+            case HOST_ANSWER -> host().encode(target);
+            case ECHO, ECHOED -> target.put(new byte[] {'a', 'b', 'c'});
+            case DISCARD -> target.put(new byte[5]);
+            case READY, ACKNOWLEDGE, RELEASED, HEARTBEAT, HOST_QUERY -> {}
         }
     }
 
@@ -202,7 +220,9 @@ final class Samples {
             }
             case DISK_COMPARE -> DiskBlocks.decode(payload, DISKS);
             case DISK_DIGESTS -> DiskBlocks.decodeBeforeDigests(payload, DISKS);
-            case READY, ACKNOWLEDGE, RELEASED, HEARTBEAT -> {
+            case HOST_ANSWER -> HostAnswer.decode(payload);
+            case ECHO, ECHOED, DISCARD -> payload;
+            case READY, ACKNOWLEDGE, RELEASED, HEARTBEAT, HOST_QUERY -> {
                 Payloads.decodeEmpty(payload);
                 yield "";
             }

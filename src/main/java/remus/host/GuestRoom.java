@@ -1,0 +1,57 @@
+package remus.host;
+
+import java.io.IOException;
+import java.nio.file.FileStore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * How much room this host has for guests' memory, which lies in files on a tmpfs.
+ *
+ * @param isTmpfs whether it is one
+ * @param tmpfsBytes size of that file system
+ * @param tmpfsFreeBytes of it, what is not written to
+ * @param availableBytes what new processes can have without swapping, by the kernel's estimate (proc(5), /proc/meminfo)
+ */
+public record GuestRoom(boolean isTmpfs, long tmpfsBytes, long tmpfsFreeBytes, long availableBytes) {
+    /** Where guests' memory is. */
+    public static final Path TMPFS = Path.of("/dev/shm");
+
+    /** Memory of a QEMU besides its guest's RAM, for admission; 55 MB were measured. */
+    public static final long QEMU_OVERHEAD_BYTES = 64L << 20;
+
+    /** Reads how it is now. */
+    public static GuestRoom read() throws IOException {
+        FileStore store = Files.getFileStore(TMPFS);
+        return new GuestRoom(
+                store.type().equals("tmpfs"), store.getTotalSpace(), store.getUsableSpace(), readAvailableBytes());
+    }
+
+    private static long readAvailableBytes() throws IOException {
+        for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
+            if (line.startsWith("MemAvailable:")) {
+                return Long.parseLong(line.replaceAll("\\D", "")) << 10;
+            }
+        }
+        throw new IOException("/proc/meminfo has no MemAvailable");
+    }
+
+    /**
+     * The room that is left when the VMs here fill what they have been promised and not yet written to.
+     *
+     * @param presentBytes guest RAM of the VMs here, whether it is filled yet or not
+     */
+    public GuestRoom after(long presentBytes) {
+        long promisedBytes = Math.max(0, presentBytes - (tmpfsBytes - tmpfsFreeBytes));
+        return new GuestRoom(
+                isTmpfs,
+                tmpfsBytes,
+                Math.max(0, tmpfsFreeBytes - promisedBytes),
+                Math.max(0, availableBytes - promisedBytes));
+    }
+
+    /** Memory of the largest VM that would be admitted, as a primary or as a backup. */
+    public long largestVmBytes() {
+        return Math.max(0, Math.min(tmpfsFreeBytes, availableBytes - QEMU_OVERHEAD_BYTES));
+    }
+}

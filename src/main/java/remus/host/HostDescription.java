@@ -1,0 +1,114 @@
+package remus.host;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import remus.base.Release;
+import remus.base.Time;
+import remus.qemu.Accelerator;
+import remus.qemu.MachineType;
+import remus.qemu.QemuException;
+import remus.qemu.QemuInstallation;
+import remus.wire.HostAnswer;
+import remus.wire.WireLimits;
+
+/** What this host tells of itself to others. QEMU is asked once, when this is first asked for. Thread-safe. */
+public final class HostDescription {
+    private static final Logger LOG = LoggerFactory.getLogger(HostDescription.class);
+    private static final String UNKNOWN = "unknown";
+
+    private final String name;
+    private final QemuInstallation installation;
+    private final HostFacts facts;
+    private final Time time;
+    private @Nullable List<String> cpuModels;
+
+    HostDescription(String name, QemuInstallation installation, HostFacts facts, Time time) {
+        this.name = name;
+        this.installation = installation;
+        this.facts = facts;
+        this.time = time;
+    }
+
+    /** As a daemon of that name would describe this machine. */
+    public static HostDescription ofThisMachine(String name, QemuInstallation installation, Time time) {
+        return new HostDescription(name, installation, new LinuxHostFacts(installation), time);
+    }
+
+    /** @param presentBytes guest RAM of the VMs that are here already */
+    public HostAnswer answer(long presentBytes) {
+        Accelerator accelerator = facts.automaticAccelerator();
+        List<String> machines = Stream.of(MachineType.values())
+                .filter(installation.features()::offers)
+                .map(MachineType::versionedName)
+                .toList();
+        List<String> models = cpuModels(accelerator);
+        return new HostAnswer(
+                name,
+                Release.text(),
+                kernel(),
+                fitting(installation.features().version(), WireLimits.MAX_TEXT_BYTES),
+                processor(),
+                accelerator.key(),
+                machines,
+                models,
+                admissibleBytes(presentBytes),
+                time.wallMillis());
+    }
+
+    private synchronized List<String> cpuModels(Accelerator accelerator) {
+        List<String> known = cpuModels;
+        if (known != null) {
+            return known;
+        }
+        try {
+            List<String> models = installation.cpuModels(accelerator).stream()
+                    .filter(model -> model.length() <= WireLimits.MAX_MODEL_BYTES)
+                    .limit(WireLimits.MAX_CPU_MODELS)
+                    .toList();
+            cpuModels = models;
+            return models;
+        } catch (QemuException e) {
+            LOG.warn("which CPU models run here can't be told: {}", e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return List.of(); // for this time only
+    }
+
+    private static long admissibleBytes(long presentBytes) {
+        try {
+            return GuestRoom.read().after(presentBytes).largestVmBytes();
+        } catch (IOException e) {
+            LOG.warn("how much memory is free can't be told: {}", e.toString());
+            return 0;
+        }
+    }
+
+    private static String kernel() {
+        return fitting(System.getProperty("os.version", UNKNOWN), WireLimits.MAX_TEXT_BYTES);
+    }
+
+    /** Of the first processor (proc(5), /proc/cpuinfo); all of a host are alike. */
+    private static String processor() {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+            String model = lines.filter(line -> line.startsWith("model name"))
+                    .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                    .findFirst()
+                    .orElse(UNKNOWN);
+            return fitting(model, WireLimits.MAX_TEXT_BYTES);
+        } catch (IOException e) {
+            return UNKNOWN;
+        }
+    }
+
+    private static String fitting(String text, int limitBytes) {
+        return text.getBytes(StandardCharsets.UTF_8).length <= limitBytes ? text : UNKNOWN;
+    }
+}
