@@ -63,6 +63,7 @@ public final class Remus {
                 new EventsCommand(terminal),
                 new FailoverCommand(terminal),
                 new StopCommand(terminal),
+                new DoctorCommand(terminal),
                 new DemoCommand(terminal));
         commands.forEach(root::addSubcommand);
         root.addSubcommand(BenchCommand.commandLine(terminal));

@@ -31,7 +31,8 @@ final class BackupService implements SessionHandler {
     BackupService(HostServices services, HostFacts facts) {
         this.services = services;
         this.facts = facts;
-        description = new HostDescription(services.hostName(), services.installation(), facts, services.time());
+        description = new HostDescription(
+                services.hostName(), services.installation(), facts::automaticAccelerator, services.time());
     }
 
     @Override

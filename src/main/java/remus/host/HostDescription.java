@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -25,50 +26,46 @@ public final class HostDescription {
 
     private final String name;
     private final QemuInstallation installation;
-    private final HostFacts facts;
+    private final Supplier<Accelerator> accelerator;
     private final Time time;
     private @Nullable List<String> cpuModels;
 
-    HostDescription(String name, QemuInstallation installation, HostFacts facts, Time time) {
+    /** @param accelerator tells what {@code accelerator: auto} stands for here */
+    public HostDescription(String name, QemuInstallation installation, Supplier<Accelerator> accelerator, Time time) {
         this.name = name;
         this.installation = installation;
-        this.facts = facts;
+        this.accelerator = accelerator;
         this.time = time;
-    }
-
-    /** As a daemon of that name would describe this machine. */
-    public static HostDescription ofThisMachine(String name, QemuInstallation installation, Time time) {
-        return new HostDescription(name, installation, new LinuxHostFacts(installation), time);
     }
 
     /** @param presentBytes guest RAM of the VMs that are here already */
     public HostAnswer answer(long presentBytes) {
-        Accelerator accelerator = facts.automaticAccelerator();
+        Accelerator automatic = accelerator.get();
         List<String> machines = Stream.of(MachineType.values())
                 .filter(installation.features()::offers)
                 .map(MachineType::versionedName)
                 .toList();
-        List<String> models = cpuModels(accelerator);
+        List<String> models = cpuModels(automatic);
         return new HostAnswer(
                 name,
                 Release.text(),
                 kernel(),
                 fitting(installation.features().version(), WireLimits.MAX_TEXT_BYTES),
                 processor(),
-                accelerator.key(),
+                automatic.key(),
                 machines,
                 models,
                 admissibleBytes(presentBytes),
                 time.wallMillis());
     }
 
-    private synchronized List<String> cpuModels(Accelerator accelerator) {
+    private synchronized List<String> cpuModels(Accelerator automatic) {
         List<String> known = cpuModels;
         if (known != null) {
             return known;
         }
         try {
-            List<String> models = installation.cpuModels(accelerator).stream()
+            List<String> models = installation.cpuModels(automatic).stream()
                     .filter(model -> model.length() <= WireLimits.MAX_MODEL_BYTES)
                     .limit(WireLimits.MAX_CPU_MODELS)
                     .toList();

@@ -36,6 +36,19 @@ class HouseTest {
             Map.entry("zookeeper", List.of("base", "availability")),
             Map.entry("api", List.of("base")),
             Map.entry(
+                    "doctor",
+                    List.of(
+                            "base",
+                            "api",
+                            "linux",
+                            "wire",
+                            "availability",
+                            "memory",
+                            "replication",
+                            "qemu",
+                            "zookeeper",
+                            "host")),
+            Map.entry(
                     "bench",
                     List.of(
                             "base",
@@ -113,6 +126,25 @@ class HouseTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("remus.cli")
+                .check(CLASSES);
+    }
+
+    @Test
+    void whatTheDoctorJudgesByLooksAtNothing() {
+        noClasses()
+                .that()
+                .resideInAPackage("remus.doctor")
+                .and()
+                .haveSimpleNameEndingWith("Judgement")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("java.io", "java.net", "java.nio.channels")
+                .orShould()
+                .dependOnClassesThat()
+                .haveSimpleNameEndingWith("Look")
+                .orShould()
+                .dependOnClassesThat()
+                .belongToAnyOf(java.nio.file.Files.class, Thread.class, ProcessBuilder.class)
                 .check(CLASSES);
     }
 

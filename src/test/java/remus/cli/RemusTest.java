@@ -45,8 +45,8 @@ import remus.host.SettableTime;
 
 @Timeout(60)
 class RemusTest {
-    private static final List<String> COMMANDS =
-            List.of("host", "start", "protect", "unprotect", "status", "events", "failover", "stop", "demo", "bench");
+    private static final List<String> COMMANDS = List.of(
+            "host", "start", "protect", "unprotect", "status", "events", "failover", "stop", "doctor", "demo", "bench");
 
     private static final List<String> BENCHES = List.of("bench pause", "bench disk");
 
@@ -129,6 +129,9 @@ class RemusTest {
             statsu                                   | Did you mean status
             status --jsno                            | Unknown option: '--jsno'
             status a b                               | what is 'b'?
+            doctor --peer 1.2.3.4:http               | '1.2.3.4:http' is not an address
+            doctor --arbiter zk                      | 'zk' is not an arbiter
+            doctor --arbiter-credential x            | is for --arbiter zookeeper:... only
             protect                                  | Missing required parameter: 'VM'
             protect shop --interval 25               | '25' is not a duration
             protect shop --detect soon               | 'soon' is not a duration
