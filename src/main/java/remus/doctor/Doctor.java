@@ -36,8 +36,6 @@ public final class Doctor {
     /** The other host may have to ask its QEMU first. */
     private static final Duration PEER_LIMIT = Duration.ofSeconds(10);
 
-    private static final String ARM64_EMULATOR = "qemu-system-aarch64";
-
     private final Consultation asked;
     private final Consumer<String> progress;
     private final BootTime time = new BootTime();
@@ -118,9 +116,9 @@ public final class Doctor {
         QemuJudgement.Kvm kvm = HostLook.kvm(installation);
         Accelerator accelerator = kvm.opens() && kvm.problem() == null ? Accelerator.KVM : Accelerator.TCG;
         findings.add(QemuJudgement.kvm(kvm));
-        findings.add(QemuJudgement.qemu(installation.binary(), installation.features()));
+        findings.add(QemuJudgement.qemu(installation));
         findings.add(QemuJudgement.machines(installation.features()));
-        findings.addAll(QemuJudgement.arm64(QemuInstallation.machineTypesOf(ARM64_EMULATOR).stream()));
+        findings.addAll(QemuJudgement.arm64(installation.features()));
         HostAnswer here = new HostDescription("doctor", installation, () -> accelerator, time).answer(0);
         findings.add(QemuJudgement.cpu(here.processor(), accelerator, here.cpuModels()));
         findings.add(QemuJudgement.firmware(installation.features()));

@@ -1,13 +1,14 @@
 package remus.doctor;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import remus.qemu.Accelerator;
+import remus.qemu.Architecture;
 import remus.qemu.MachineType;
 import remus.qemu.QemuFeatures;
+import remus.qemu.QemuInstallation;
 
 /** Judges QEMU, what it offers, and KVM. Pure. */
 final class QemuJudgement {
@@ -53,14 +54,22 @@ final class QemuJudgement {
                 "qemu", problem, "install QEMU 7.2 or later: apt-get install qemu-system-x86 seabios util-linux");
     }
 
-    static Finding qemu(Path binary, QemuFeatures features) {
-        return Finding.ok("qemu", "QEMU %s, %s".formatted(features.version(), binary));
+    static Finding qemu(QemuInstallation installation) {
+        return Finding.ok(
+                "qemu",
+                "QEMU %s, %s"
+                        .formatted(
+                                installation.features().version(),
+                                installation.binaries().get(Architecture.X86_64)));
     }
 
     static Finding machines(QemuFeatures features) {
         List<String> offered = new ArrayList<>();
         List<String> missing = new ArrayList<>();
         for (MachineType type : MachineType.values()) {
+            if (type.architecture() != Architecture.X86_64) {
+                continue;
+            }
             (features.offers(type) ? offered : missing).add(type.key() + " (" + type.versionedName() + ")");
         }
         if (offered.isEmpty()) {
@@ -81,10 +90,12 @@ final class QemuJudgement {
         return Finding.ok("firmware", features.flashFirmware() + ", as flash: guests can reboot after a failover");
     }
 
-    /** @param offered machine types of the emulator for arm64; empty where it is not installed, which is no fault */
-    static List<Finding> arm64(Stream<String> offered) {
-        return offered.filter("virt-7.2"::equals)
-                .map(type -> Finding.ok("arm64", "qemu-system-aarch64 offers " + type))
+    /** Says something only where the emulator for arm64 is installed; that it is not is no fault. */
+    static List<Finding> arm64(QemuFeatures features) {
+        return Stream.of(MachineType.VIRT)
+                .filter(features::offers)
+                .map(type -> Finding.ok(
+                        "arm64", type.architecture().program() + " offers " + type.versionedName() + ", emulated"))
                 .toList();
     }
 

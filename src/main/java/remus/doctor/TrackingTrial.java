@@ -19,6 +19,7 @@ import remus.memory.DirtyTracking;
 import remus.memory.ResetStrategy;
 import remus.memory.SharedRamFile;
 import remus.qemu.Accelerator;
+import remus.qemu.Architecture;
 import remus.qemu.MachineType;
 import remus.qemu.QemuArguments;
 import remus.qemu.QemuInstallation;
@@ -70,6 +71,7 @@ final class TrackingTrial {
             throws InterruptedException {
         @Nullable
         MachineType machine = Stream.of(MachineType.values())
+                .filter(type -> type.architecture() == Architecture.X86_64)
                 .filter(installation.features()::offers)
                 .findFirst()
                 .orElse(null);
@@ -86,6 +88,7 @@ final class TrackingTrial {
             SharedRamFile.create(paths.ramFile(), MEMORY.bytes());
             QemuProcess qemu = owned.push(QemuProcess.start(
                     installation,
+                    machine,
                     QemuArguments.forStandby(definition(machine, accelerator), paths, installation.features()),
                     paths,
                     START_LIMIT));

@@ -4,12 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import remus.qemu.Accelerator;
+import remus.qemu.Architecture;
 import remus.qemu.QemuFeatures;
+import remus.qemu.QemuInstallation;
 
 class QemuJudgementTest {
     private static final String EMULATION = ": guests run by software emulation (TCG), many times slower";
@@ -55,7 +57,10 @@ class QemuJudgementTest {
         Expected.ok(
                 "qemu",
                 "QEMU 7.2.22, /usr/bin/qemu",
-                QemuJudgement.qemu(Path.of("/usr/bin/qemu"), features("microvm")));
+                QemuJudgement.qemu(new QemuInstallation(
+                        Map.of(Architecture.X86_64, Path.of("/usr/bin/qemu")),
+                        Path.of("/usr/bin/setsid"),
+                        features("microvm"))));
     }
 
     private static QemuFeatures features(String... machines) {
@@ -82,11 +87,11 @@ class QemuJudgementTest {
 
     @Test
     void armIsMentionedWhereItIsInstalled() {
-        assertEquals(List.of(), QemuJudgement.arm64(Stream.of("virt-6.0")));
+        assertEquals(List.of(), QemuJudgement.arm64(features("pc-q35-7.2")));
         Expected.ok(
                 "arm64",
-                "qemu-system-aarch64 offers virt-7.2",
-                QemuJudgement.arm64(Stream.of("virt-6.0", "virt-7.2")).getFirst());
+                "qemu-system-aarch64 offers virt-7.2, emulated",
+                QemuJudgement.arm64(features("pc-q35-7.2", "virt-7.2")).getFirst());
     }
 
     @Test
