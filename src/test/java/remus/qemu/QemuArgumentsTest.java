@@ -122,7 +122,7 @@ class QemuArgumentsTest {
                 -uuid b16d4c85-1610-340f-a70c-4275245f18b2
                 -msg timestamp=on
                 -display none
-                -machine microvm,memory-backend=ram,suppress-vmdesc=on,acpi=on,rtc=on
+                -machine microvm,memory-backend=ram,suppress-vmdesc=on,acpi=on,rtc=on,ioapic2=off
                 -object memory-backend-file,id=ram,size=268435456,mem-path=/run/remus/shop/ram,share=on
                 -m 268435456B
                 -accel tcg,thread=multi
