@@ -65,6 +65,7 @@ public final class OwnershipAgent<S, E> {
     private final Deque<E> waiting = new ArrayDeque<>();
     private BiConsumer<? super S, ? super S> observer = (before, after) -> {};
     private boolean busy;
+    private boolean stopped;
     private @Nullable S state;
     private long retryAtNanos = NEVER;
     private long overdueAtNanos = NEVER;
@@ -148,8 +149,20 @@ public final class OwnershipAgent<S, E> {
         return Invariant.present(state, "the state, which there is once it has begun");
     }
 
+    /**
+     * Nothing is decided or asked for any more, from the next action on: one could not be done, and what would follow
+     * from it must not. A question that is under way may still be granted; its answer is not looked at.
+     */
+    public void stop() {
+        stopped = true;
+        waiting.clear();
+    }
+
     /** Something has happened; what follows from it has been done on return, unless this was called in the midst of that. */
     public void on(E event) {
+        if (stopped) {
+            return;
+        }
         waiting.add(event);
         if (!busy) {
             takeWaiting();
@@ -162,6 +175,9 @@ public final class OwnershipAgent<S, E> {
      * @return nanoseconds until it wants to be called again
      */
     public long tick(long nowNanos) {
+        if (stopped) {
+            return NEVER;
+        }
         if (nowNanos >= retryAtNanos) {
             retryAtNanos = NEVER;
             on(side.retryDue().get());
@@ -190,7 +206,12 @@ public final class OwnershipAgent<S, E> {
         state = step.state();
         busy = true;
         try {
-            step.actions().forEach(this::act);
+            for (OwnershipAction action : step.actions()) {
+                act(action);
+                if (stopped) {
+                    return;
+                }
+            }
             if (before != null) {
                 observer.accept(before, step.state());
             }

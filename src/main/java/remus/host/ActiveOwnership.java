@@ -104,6 +104,7 @@ final class ActiveOwnership implements SessionOwner {
             duties.does(action);
         } catch (RuntimeException e) {
             LOG.error("VM {}: {} could not be done", name(), action, e);
+            ownership.stop();
             guest.discardOutput();
             status.fail("%s could not be done: %s".formatted(action, e.getMessage()));
         }

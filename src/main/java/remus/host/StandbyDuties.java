@@ -86,8 +86,11 @@ final class StandbyDuties {
     /** What {@code decide} demands towards the primary is done on {@code next}, by which it has come back. */
     void answering(BackupConnection next, Runnable decide) {
         returning = next;
-        decide.run();
-        returning = null;
+        try {
+            decide.run();
+        } finally {
+            returning = null;
+        }
     }
 
     /** It is where it was: the connection of the moment gives way. */

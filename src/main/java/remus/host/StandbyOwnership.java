@@ -249,6 +249,7 @@ final class StandbyOwnership {
             duties.does(action);
         } catch (RuntimeException e) {
             LOG.error("VM {}: {} could not be done", hello.vm(), action, e);
+            ownership.stop();
             story.notDone(action, e);
             ended = true;
         }

@@ -79,6 +79,21 @@ class OwnershipAgentTest {
         return OwnershipAgent.ofPrimary(VM, arbiter, posted::add, time, PAUSES, action -> duties.accept(action));
     }
 
+    @Test
+    void nothingIsAskedForAfterADutyThatCouldNotBeDone() {
+        claim();
+        duties = action -> {
+            done.add(action);
+            primary.stop();
+        };
+        int doneBefore = done.size();
+        primary.on(new PrimaryEvent.StopRequested("stop"));
+        primary.on(new PrimaryEvent.StopRequested("again"));
+        assertEquals(doneBefore + 1, done.size(), "what follows the first action, and what comes later, is left out");
+        assertTrue(arbiter.reads.isEmpty() && arbiter.sets.isEmpty());
+        assertEquals(Long.MAX_VALUE, primary.tick(Long.MAX_VALUE - 1));
+    }
+
     private void runPosted() {
         while (!posted.isEmpty()) {
             posted.remove().run();
