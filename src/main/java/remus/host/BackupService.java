@@ -8,6 +8,7 @@ import remus.base.Term;
 import remus.memory.GuestMemory;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
+import remus.qemu.QemuException;
 import remus.qemu.VmDefinition;
 import remus.replication.BackupConnection;
 import remus.replication.SessionHandler;
@@ -129,10 +130,14 @@ final class BackupService implements SessionHandler {
             return incompatible("its definition contradicts its hello");
         }
         MachineType machine = definition.machine();
-        if (!machine.versionedName().equals(hello.machine())
-                || !services.installation().features().offers(machine)) {
+        if (!machine.versionedName().equals(hello.machine())) {
             return incompatible("QEMU %s here has no machine type %s"
                     .formatted(services.installation().features().version(), hello.machine()));
+        }
+        try {
+            services.installation().require(machine);
+        } catch (QemuException e) {
+            return incompatible("on this host, " + e.getMessage());
         }
         if (definition.accelerator() == Accelerator.KVM && !facts.hasKvm()) {
             return incompatible("it runs under KVM, which this host does not have");

@@ -134,9 +134,8 @@ public final class QemuArguments {
         String trimmed = switch (vm.machine()) {
             case Q35 -> "usb=off,sata=off,smbus=off,hpet=off,i8042=off,vmport=off";
             case PC -> "usb=off,hpet=off,i8042=off,vmport=off";
-            // The second I/O APIC's first line, which the first device would get, never interrupts: QEMU moves line 0
-            // of
-            // either one to line 2 (hw/intc/ioapic.c), as is right for the first one only.
+            // The first line of the second I/O APIC, which the first device would get, never interrupts: QEMU moves
+            // line 0 of either one to line 2 (hw/intc/ioapic.c), as is right for the first one only.
             case MICROVM -> "acpi=on,rtc=on,ioapic2=off";
             case VIRT -> "gic-version=3,its=off";
         };

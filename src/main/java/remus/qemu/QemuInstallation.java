@@ -16,6 +16,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import remus.base.ErrorCategory;
 
 /**
@@ -25,10 +27,7 @@ import remus.base.ErrorCategory;
  * @param setsid the util-linux program that gives QEMU a session of its own (see {@link QemuProcess})
  */
 public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, QemuFeatures features) {
-    public QemuInstallation {
-        binaries = Map.copyOf(binaries);
-    }
-
+    private static final Logger LOG = LoggerFactory.getLogger(QemuInstallation.class);
     private static final Duration PROBE_LIMIT = Duration.ofSeconds(20);
     private static final Duration COMMANDS_LIMIT = Duration.ofSeconds(5);
     private static final Path NO_INPUT = Path.of("/dev/null");
@@ -46,6 +45,10 @@ public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, Qe
     private static final Pattern VERSION = Pattern.compile("QEMU emulator version ((\\d+)\\.(\\d+)\\S*)");
     private static final List<Path> FIRMWARE =
             List.of(Path.of("/usr/share/seabios/bios-256k.bin"), Path.of("/usr/share/qemu/bios-256k.bin"));
+
+    public QemuInstallation {
+        binaries = Map.copyOf(binaries);
+    }
 
     /**
      * Finds QEMU on the PATH and asks it what it offers; takes about 0.1 s.
@@ -70,13 +73,22 @@ public record QemuInstallation(Map<Architecture, Path> binaries, Path setsid, Qe
         binaries.put(Architecture.X86_64, binary);
         Set<String> machineTypes = new HashSet<>(machineTypes(binary));
         Optional<Path> arm = find(searchPath, Architecture.ARM64.program());
-        // Hosts compare one version, so one of another version counts as missing.
-        if (arm.isPresent()
-                && supportedVersion(arm.get(), run(arm.get(), "--version")).equals(version)) {
+        if (arm.isPresent() && isUsable(arm.get(), version)) {
             binaries.put(Architecture.ARM64, arm.get());
             machineTypes.add(MachineType.VIRT.versionedName());
         }
         return new QemuInstallation(binaries, setsid, new QemuFeatures(version, machineTypes, firmware));
+    }
+
+    /** Hosts compare one version, so a further emulator of another one, or that does not work, counts as missing. */
+    private static boolean isUsable(Path binary, String version) throws InterruptedException {
+        try {
+            return supportedVersion(binary, run(binary, "--version")).equals(version)
+                    && machineTypes(binary).contains(MachineType.VIRT.versionedName());
+        } catch (QemuException e) {
+            LOG.warn("{} is not used: {}", binary, e.getMessage());
+            return false;
+        }
     }
 
     private static Set<String> machineTypes(Path binary) throws QemuException, InterruptedException {

@@ -59,11 +59,16 @@ class QemuInstallationTest {
         QemuException missing = assertThrows(QemuException.class, () -> probe().require(MachineType.VIRT));
         assertTrue(
                 String.valueOf(missing.getMessage()).endsWith("apt-get install qemu-system-arm"), missing.toString());
+        String ofX86 = Files.readString(directory.resolve("qemu-system-x86_64"));
         Files.copy(directory.resolve("qemu-system-x86_64"), directory.resolve(program));
+        Files.writeString(directory.resolve(program), ofX86.replace("microvm", "virt-7.2"));
         probe().require(MachineType.VIRT);
         assertEquals(directory.resolve(program), probe().binary(Architecture.ARM64));
-        program(program, "echo QEMU emulator version 8.2.0");
-        assertThrows(QemuException.class, () -> probe().require(MachineType.VIRT));
+        for (String unfit : List.of("echo QEMU emulator version 8.2.0", "echo QEMU emulator version 6.2.0", "exit 1")) {
+            program(program, unfit);
+            assertThrows(QemuException.class, () -> probe().require(MachineType.VIRT), unfit);
+            probe().require(MachineType.Q35);
+        }
     }
 
     @Test
