@@ -19,7 +19,10 @@ import remus.qemu.QemuInstallation;
 import remus.wire.HostAnswer;
 import remus.wire.WireLimits;
 
-/** What this host tells of itself to others. QEMU is asked once, when this is first asked for. Thread-safe. */
+/**
+ * What this host tells of itself to others. QEMU is asked once, when this is first asked for, whatever comes of it: a
+ * stranger's questions start no programs. Thread-safe.
+ */
 public final class HostDescription {
     private static final Logger LOG = LoggerFactory.getLogger(HostDescription.class);
     private static final String UNKNOWN = "unknown";
@@ -64,6 +67,7 @@ public final class HostDescription {
         if (known != null) {
             return known;
         }
+        cpuModels = List.of();
         try {
             List<String> models = installation.cpuModels(automatic).stream()
                     .filter(model -> model.length() <= WireLimits.MAX_MODEL_BYTES)
@@ -76,7 +80,7 @@ public final class HostDescription {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        return List.of(); // for this time only
+        return List.of();
     }
 
     private static long admissibleBytes(long presentBytes) {

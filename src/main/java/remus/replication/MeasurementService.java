@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Set;
 import java.util.concurrent.Semaphore;
-import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Term;
 import remus.base.Time;
@@ -81,11 +80,10 @@ final class MeasurementService {
 
         void run(FrameHeader first) throws IOException, WireException {
             try {
-                @Nullable FrameHeader header = first;
-                serveFrame(header);
+                serveFrame(first);
                 receiver.expect(TYPES, WireLimits.HEADER_BYTES + WireLimits.MAX_DISCARD_BYTES);
                 while (true) {
-                    header = receiver.next();
+                    FrameHeader header = receiver.next();
                     if (header != null) {
                         serveFrame(header);
                     } else if (!receiver.fill()) {

@@ -31,6 +31,9 @@ public final class PeerProbe {
     /** Round trips before those that are counted: both sides' code is cold. */
     static final int WARM_UP_ECHOES = 100;
 
+    /** How long these may take, in nanoseconds: on a long way the code matters little. */
+    static final long WARM_UP_NANOS = Duration.ofMillis(500).toNanos();
+
     /** How long round trips are counted, in nanoseconds. */
     public static final long ECHO_NANOS = Duration.ofSeconds(2).toNanos();
 
@@ -74,7 +77,8 @@ public final class PeerProbe {
     /** Measures; the way there is full for about a second meanwhile. */
     public LinkFigures measure(HostAddress peer) throws PeerException {
         return talk(peer, FrameType.ECHOED, MEASURE_LIMIT, talk -> {
-            for (int i = 0; i < WARM_UP_ECHOES; i++) {
+            long warm = time.nanos() + WARM_UP_NANOS;
+            for (int i = 0; i < WARM_UP_ECHOES && time.nanos() - warm < 0; i++) {
                 echo(talk);
             }
             long[] nanos = new long[MAX_ECHOES];
@@ -104,8 +108,8 @@ public final class PeerProbe {
             }
             sent += bytes.capacity();
         }
-        // Frames are dealt with in order: when this one is back, all before it have arrived. Its own way back is no
-        // part.
+        // Frames are dealt with in order: when this one is back, all before it have arrived, and half its way is
+        // none of theirs.
         echo(talk);
         long nanos = Math.max(1, time.nanos() - began - roundTripNanos[0] / 2);
         return new LinkFigures(

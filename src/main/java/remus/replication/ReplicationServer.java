@@ -52,7 +52,7 @@ public final class ReplicationServer implements AutoCloseable {
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(1);
     private static final long ANSWER_LIMIT_NANOS = TimeUnit.SECONDS.toNanos(2);
     private static final Set<FrameType> WITHOUT_TERM =
-            Set.of(FrameType.OWNER_QUERY, FrameType.HOST_QUERY, FrameType.ECHO, FrameType.DISCARD);
+            Set.of(FrameType.OWNER_QUERY, FrameType.HOST_QUERY, FrameType.ECHO);
     private static final Set<FrameType> FIRST = EnumSet.copyOf(WITHOUT_TERM);
 
     static {

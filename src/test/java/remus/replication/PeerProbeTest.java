@@ -209,11 +209,22 @@ class PeerProbeTest {
         long frames = MeasurementLimits.MAX_DISCARDED_BYTES / (64 << 10);
         try (Socket socket = connect(backup.address())) {
             OutputStream out = socket.getOutputStream();
+            assertEchoed(socket);
             for (long i = 0; i < frames; i++) {
                 out.write(discard);
             }
             assertEchoed(socket);
             out.write(discard);
+            assertEquals(0, next(socket).length);
+        }
+    }
+
+    @Test
+    void bulkBeforeAnyEchoIsCutOffUnread() throws Exception {
+        byte[] discard = HostileInputs.frame(
+                FrameType.DISCARD, Term.NONE, EpochId.NONE, payload -> payload.put(new byte[64 << 10]));
+        try (Socket socket = connect(backup.address())) {
+            socket.getOutputStream().write(discard, 0, 64);
             assertEquals(0, next(socket).length);
         }
     }
