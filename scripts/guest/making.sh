@@ -4,8 +4,8 @@
 
 readonly cache="${XDG_CACHE_HOME:-$HOME/.cache}/remus/guest"
 
-# The guest's: amd64, or arm64 for scripts that offer it.
-readonly architecture="${architecture:-amd64}"
+# architecture, which the sourcing script has set: the guest's, amd64 or arm64.
+readonly architecture
 
 # Each module after those that it needs. virtio_ring before virtio: the drivers then drive the devices as they would
 # on any Debian. pvpanic tells QEMU of a panic; evdev and button bring the power button to acpid: Debian's arm64 cloud

@@ -54,7 +54,7 @@ public final class PlainVm implements AutoCloseable {
             List<String> arguments = switch (disks) {
                 case FILES -> QemuArguments.forPlainFiles(definition, paths, installation.features());
                 case QEMU_NBD -> {
-                    owned.push(StorageDaemon.start(definition.disks(), paths.diskSocket(), paths.logFile()));
+                    owned.push(StorageDaemon.start(definition.disks(), paths.diskSocket()));
                     yield QemuArguments.forPrimary(definition, paths, installation.features());
                 }
             };

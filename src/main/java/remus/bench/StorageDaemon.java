@@ -11,7 +11,7 @@ import remus.qemu.VmDefinition;
 
 /**
  * QEMU's own NBD server, with the exports that ours would have: what it costs a guest to reach its disks by NBD at all.
- * Owns the process, its socket and its pid file.
+ * Owns the process, its socket, its pid file and its log.
  */
 final class StorageDaemon implements AutoCloseable {
     /** Comes with every QEMU, in Debian in {@code qemu-system-common}. */
@@ -33,22 +33,20 @@ final class StorageDaemon implements AutoCloseable {
      * Serves the disks' images at {@code socket}, each by its disk's name. A write is answered when it is in the host's
      * page cache, a flush when the image is synchronized.
      *
-     * @param log takes what the program says
      * @throws BenchException when it isn't there, or doesn't come up within 10 s
      */
-    static StorageDaemon start(List<VmDefinition.Disk> disks, Path socket, Path log)
-            throws BenchException, InterruptedException {
+    static StorageDaemon start(List<VmDefinition.Disk> disks, Path socket) throws BenchException, InterruptedException {
         try {
             Process process = new ProcessBuilder(command(disks, socket))
                     .redirectInput(
                             ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                     .redirectErrorStream(true)
-                    .redirectOutput(log.toFile())
+                    .redirectOutput(beside(socket, ".log").toFile())
                     .start();
             StorageDaemon daemon = new StorageDaemon(process, socket);
             boolean started = false;
             try {
-                daemon.awaitUp(log);
+                daemon.awaitUp();
                 started = true;
                 return daemon;
             } finally {
@@ -84,15 +82,21 @@ final class StorageDaemon implements AutoCloseable {
 
     /** Written when all options have been carried out. */
     private static Path pidFile(Path socket) {
-        return socket.resolveSibling(socket.getFileName() + ".pid");
+        return beside(socket, ".pid");
     }
 
-    private void awaitUp(Path log) throws BenchException, IOException, InterruptedException {
+    private static Path beside(Path socket, String ending) {
+        return socket.resolveSibling(socket.getFileName() + ending);
+    }
+
+    private void awaitUp() throws BenchException, IOException, InterruptedException {
         long deadline = System.nanoTime() + START_LIMIT.toNanos();
         while (!Files.exists(pidFile(socket))) {
             if (process.waitFor(POLL.toNanos(), TimeUnit.NANOSECONDS)) {
                 throw new BenchException(
-                        PROGRAM + " has ended: " + Files.readString(log).strip(), null);
+                        PROGRAM + " has ended: "
+                                + Files.readString(beside(socket, ".log")).strip(),
+                        null);
             }
             if (System.nanoTime() - deadline > 0) {
                 throw new BenchException(PROGRAM + " does not come up within " + START_LIMIT.toSeconds() + " s", null);
@@ -118,5 +122,6 @@ final class StorageDaemon implements AutoCloseable {
         }
         Files.deleteIfExists(socket);
         Files.deleteIfExists(pidFile(socket));
+        Files.deleteIfExists(beside(socket, ".log"));
     }
 }

@@ -21,9 +21,9 @@ import remus.qemu.Accelerator;
         header = "How fast a guest writes to its disk, against QEMU alone.",
         description = {
             "",
-            "Two guests of one definition with Debian on their disks: QEMU writes the images of one itself (plain), the "
-                    + "other one's are served by a host (unprotected), which in turn protects it by another host on this "
-                    + "machine (protected). In each round fio writes in each case, 4 KiB at random places and then 1 MiB "
+            "Three guests of one definition with Debian on their disks: QEMU writes the images of one itself (plain), "
+                    + "QEMU's own NBD server those of the second (qemu-nbd), and the third one's are served by a host "
+                    + "(unprotected), which in turn protects it by another host on this machine (protected). In each round fio writes in each case, 4 KiB at random places and then 1 MiB "
                     + "in sequence. Leaves nothing behind.",
             ""
         },

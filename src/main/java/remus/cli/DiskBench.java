@@ -214,6 +214,8 @@ final class DiskBench implements AutoCloseable {
                     if (file.toString().endsWith(".raw")) {
                         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
                             channel.force(false);
+                        } catch (NoSuchFileException e) {
+                            return visitFileFailed(file, e);
                         }
                     }
                     return FileVisitResult.CONTINUE;
