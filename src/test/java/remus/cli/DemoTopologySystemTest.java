@@ -38,8 +38,19 @@ class DemoTopologySystemTest {
         topology.close();
     }
 
+    /** Takes and ends all connections: those that nobody takes fill its queue, and then it looks like a pulled cable. */
     private static ServerSocket listen(Place place) throws IOException {
-        return new ServerSocket(7420, 5, InetAddress.getByName(place.address()));
+        ServerSocket server = new ServerSocket(7420, 5, InetAddress.getByName(place.address()));
+        Thread.ofPlatform().daemon().start(() -> {
+            try {
+                while (true) {
+                    server.accept().close();
+                }
+            } catch (IOException e) {
+                // closed by the test
+            }
+        });
+        return server;
     }
 
     private static boolean connects(NamespaceThread from, String address, int port) throws RemusException {
