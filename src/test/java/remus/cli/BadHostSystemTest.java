@@ -109,7 +109,7 @@ class BadHostSystemTest {
             mount -t tmpfs -o size=64m none /dev/shm | host beta: the standby of VM shop needs 256 MiB of guest memory but /dev/shm has 64 MiB left; .*
             mount -t tmpfs none /dev/net             | .*open\\(/dev/net/tun\\): ENOENT .*
             PATH=@/version:$PATH                     | this host can't be its backup: QEMU 8.0.0 here, 7.2.* on the primary
-            PATH=@/machine:$PATH                     | this host can't be its backup: QEMU 7.2.* here has no machine type pc-q35-7.2
+            PATH=@/machine:$PATH                     | this host can't be its backup: on this host, QEMU 7.2.* has no machine type pc-q35-7.2, which .*
             """)
     void aBackupThatLacksSomethingRefusesAndTheVmRunsOn(String commands, String line) throws Exception {
         fakeQemu("version", "if [ \"$1\" = --version ]; then echo QEMU emulator version 8.0.0; exit; fi");
