@@ -14,6 +14,7 @@ import remus.api.Event;
 import remus.api.EventType;
 import remus.api.ProtectRequest;
 import remus.api.StartRequest;
+import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.base.DurationText;
@@ -123,7 +124,6 @@ final class Demo {
                 // The backup took over although the primary lived: harmless, but not the kill that was planned.
                 display.note("  false alarm: %s took over from a living %s; going on from there"
                         .formatted(backup.name(), primary.name()));
-                primary.post(VmPath.verb(VM, "stop"));
                 DemoHost survivor = backup;
                 backup = primary;
                 primary = survivor;
@@ -215,7 +215,12 @@ final class Demo {
             display.round(number, plan.rounds(), "protected on " + primary.name(), load);
             TimeUnit.NANOSECONDS.sleep(Math.clamp(end - System.nanoTime(), 1, REFRESH.toNanos()));
         }
-        return primary.status(VM).state() != VmState.FENCED;
+        return !isLost(primary);
+    }
+
+    /** Another host runs the VM, and may have this one for its backup already. */
+    private static boolean isLost(DemoHost host) throws RemusException {
+        return host.status().vms().stream().allMatch(vm -> vm.role() == VmRole.BACKUP || vm.state() == VmState.FENCED);
     }
 
     private DemoRound killAndWatch(

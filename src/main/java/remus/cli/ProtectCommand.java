@@ -18,7 +18,8 @@ import remus.base.ByteSize;
         description = {
             "",
             "Ends when the VM is protected: from then on the backup takes over whenever this host fails. What is not "
-                    + "said here comes from the VM's definition.",
+                    + "said here comes from the VM's definition. When the backup is lost, or has taken the VM over, the VM "
+                    + "is protected again by itself, until remus unprotect. A VM that has that backup already stays as it is.",
             ""
         },
         footer = {"", "Example:", "  remus protect shop --backup 192.0.2.7:7420 --interval 25ms"})

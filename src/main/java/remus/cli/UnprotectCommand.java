@@ -10,7 +10,7 @@ import remus.api.VmStatus;
         header = "End the protection of a VM; it runs on.",
         description = {
             "",
-            "The backup drops its copy. To be asked of the host that runs the VM. A backup that does not answer may have "
+            "The backup drops its copy, and no other one is looked for. To be asked of the host that runs the VM. A backup that does not answer may have "
                     + "taken over: then nothing changes and output stays held, unless --force says that it has not.",
             ""
         },

@@ -38,23 +38,27 @@ final class Activation implements AutoCloseable {
     private final StandbyImages images;
     private final CheckpointReceiver receiver;
     private final InboundMirror inbound;
+    private final ProtectionSettings protection;
     private @Nullable VmParts loaded;
     private boolean wasTried;
     private boolean hasRun;
 
+    /** @param protection how the VM is to be protected once it runs here */
     Activation(
             HostServices services,
             String vm,
             StandbyParts parts,
             StandbyImages images,
             CheckpointReceiver receiver,
-            InboundMirror inbound) {
+            InboundMirror inbound,
+            ProtectionSettings protection) {
         this.services = services;
         this.vm = vm;
         this.parts = parts;
         this.images = images;
         this.receiver = receiver;
         this.inbound = inbound;
+        this.protection = protection;
     }
 
     /** Brings the checkpoint into images and a standby, which then runs; at a further attempt into a fresh one. */
@@ -98,7 +102,7 @@ final class Activation implements AutoCloseable {
             throws StandbyException {
         VmParts running = Invariant.present(loaded, "a guest that runs");
         try {
-            ActiveVm active = new ActiveVm(services, running, arbiter, owned, null);
+            ActiveVm active = new ActiveVm(services, running, arbiter, owned, protection, "it was taken over here");
             loaded = null;
             images.handOver(running.disks());
             active.afterActivation(images::retire);

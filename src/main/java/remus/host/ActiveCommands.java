@@ -12,6 +12,7 @@ import remus.availability.PrimaryState;
 import remus.availability.PrimaryState.Alone;
 import remus.availability.PrimaryState.Opening;
 import remus.availability.PrimaryState.Waiting;
+import remus.base.HostAddress;
 import remus.host.OperationException.Kind;
 
 /**
@@ -25,19 +26,19 @@ final class ActiveCommands {
     private final VmArbiter arbiter;
     private final ActiveDuties duties;
     private final ActiveStory story;
+    private final ProtectionWish wish;
     private final ActiveOwnership ownership;
 
     ActiveCommands(
-            ActiveGuest guest,
-            VmProtection protection,
-            ActiveStatus status,
+            ActiveOwnership.Vm vm,
             VmArbiter arbiter,
             ActiveDuties duties,
             ActiveStory story,
             ActiveOwnership ownership) {
-        this.guest = guest;
-        this.protection = protection;
-        this.status = status;
+        guest = vm.guest();
+        protection = vm.protection();
+        status = vm.status();
+        wish = vm.wish();
         this.arbiter = arbiter;
         this.duties = duties;
         this.story = story;
@@ -45,11 +46,43 @@ final class ActiveCommands {
     }
 
     /**
-     * Begins to protect the VM.
+     * Begins to protect the VM, or finds that somebody else has begun the same.
      *
      * @param result completes when the session has begun, or can't
      */
     void protect(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
+        ProtectionSession present = protection.session();
+        if (present != null && present.backup().equals(factory.backup()) && !guest.isGone()) {
+            result.complete(null);
+            return;
+        }
+        if (duties.joins(factory.backup(), result)) {
+            return;
+        }
+        begin(settings, factory, result);
+    }
+
+    /** As {@link #protect} for a VM that is to be protected all the time; refused where there is a session, or is to be none. */
+    void protectAgain(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
+        OperationException refusal = refusalToProtectAgain();
+        if (refusal == null) {
+            begin(settings, factory, result);
+        } else {
+            result.completeExceptionally(refusal);
+        }
+    }
+
+    @Nullable
+    OperationException refusalToProtectAgain() {
+        if (!wish.isWanted()) {
+            return new OperationException(
+                    Kind.CONFLICT, "VM " + guest.name() + " is not to be protected any more", "use remus protect");
+        }
+        OperationException refused = refusalToProtect();
+        return refused == null && !(ownership.role() instanceof Alone) ? notNow() : refused;
+    }
+
+    private void begin(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
         OperationException refused = refusalToProtect();
         if (refused != null || !(ownership.role() instanceof Alone alone)) {
             result.completeExceptionally(refused != null ? refused : notNow());
@@ -64,10 +97,7 @@ final class ActiveCommands {
     private @Nullable OperationException refusalToProtect() {
         ProtectionSession present = protection.session();
         if (present != null) {
-            return new OperationException(
-                    Kind.CONFLICT,
-                    "VM %s is protected already, by %s".formatted(guest.name(), present.backup()),
-                    "end that first: remus unprotect " + guest.name());
+            return protectedAlready(guest.name(), present.backup());
         }
         if (guest.isGone() || story.isEnding() || guest.staysPaused()) {
             return new OperationException(
@@ -90,6 +120,13 @@ final class ActiveCommands {
         return null;
     }
 
+    static OperationException protectedAlready(String vm, HostAddress backup) {
+        return new OperationException(
+                Kind.CONFLICT,
+                "VM %s is protected already, by %s".formatted(vm, backup),
+                "end that first: remus unprotect " + vm);
+    }
+
     private OperationException notNow() {
         return new OperationException(
                 Kind.CONFLICT,
@@ -104,6 +141,16 @@ final class ActiveCommands {
      * @param result completes when the VM is alone by the record
      */
     void unprotect(boolean force, CompletableFuture<Void> result) {
+        if (wish.isWanted()
+                && protection.session() == null
+                && ownership.role() instanceof Alone
+                && !guest.isGone()
+                && !story.isEnding()) {
+            wish.drop();
+            story.giveUpWaiting("not to be protected again, by command");
+            result.complete(null);
+            return;
+        }
         boolean isForWaiting = force && !arbiter.isShared() && ownership.role() instanceof Waiting;
         boolean canEnd = protection.session() != null
                 || ownership.role().output() == PrimaryState.Output.HELD
@@ -129,6 +176,7 @@ final class ActiveCommands {
     /** The VM is to end here, in good order; {@code result} completes when nothing of it is left. */
     void stop(String why, CompletableFuture<Void> result) {
         story.ending(why, result);
+        wish.drop();
         if (guest.isGone()) {
             duties.quit();
         } else {

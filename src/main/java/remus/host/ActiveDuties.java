@@ -13,6 +13,7 @@ import remus.availability.PrimaryEvent.RetryDue;
 import remus.availability.PrimaryEvent.StopRequested;
 import remus.availability.PrimaryState;
 import remus.base.EpochId;
+import remus.base.HostAddress;
 import remus.base.Invariant;
 import remus.base.Term;
 import remus.disk.DiskException;
@@ -37,6 +38,7 @@ final class ActiveDuties {
     private final ActiveStatus status;
     private final VmArbiter arbiter;
     private final ActiveStory story;
+    private final ProtectionWish wish;
     private final ActiveOwnership ownership;
     private @Nullable Wanted wanted;
     private @Nullable ProtectionSession parting;
@@ -44,17 +46,12 @@ final class ActiveDuties {
     private boolean bequeathed;
 
     ActiveDuties(
-            HostServices host,
-            ActiveGuest guest,
-            VmProtection protection,
-            ActiveStatus status,
-            VmArbiter arbiter,
-            ActiveStory story,
-            ActiveOwnership ownership) {
+            HostServices host, ActiveOwnership.Vm vm, VmArbiter arbiter, ActiveStory story, ActiveOwnership ownership) {
         this.host = host;
-        this.guest = guest;
-        this.protection = protection;
-        this.status = status;
+        guest = vm.guest();
+        protection = vm.protection();
+        status = vm.status();
+        wish = vm.wish();
         this.arbiter = arbiter;
         this.story = story;
         this.ownership = ownership;
@@ -64,6 +61,22 @@ final class ActiveDuties {
     void wanted(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
         parted();
         wanted = new Wanted(settings, factory, result);
+    }
+
+    /** Whether the next session is to be with that backup already; then {@code result} completes with it. */
+    boolean joins(HostAddress backup, CompletableFuture<Void> result) {
+        Wanted waiting = wanted;
+        if (waiting == null || !waiting.factory().backup().equals(backup)) {
+            return false;
+        }
+        var _ = waiting.result().whenComplete((done, failure) -> {
+            if (failure == null) {
+                result.complete(null);
+            } else {
+                result.completeExceptionally(failure);
+            }
+        });
+        return true;
     }
 
     /** The epoch whose pause is going on, from which output is held. */
@@ -217,9 +230,12 @@ final class ActiveDuties {
             status.become(VmState.SYNCHRONIZING, "connecting to " + begun.backup());
             status.event(
                     EventType.PROTECTING,
-                    "to %s, every %d ms"
+                    "to %s, every %d ms: %s"
                             .formatted(
-                                    begun.backup(), next.settings().interval().toMillis()));
+                                    begun.backup(),
+                                    next.settings().interval().toMillis(),
+                                    next.factory().why()));
+            wish.begun();
             begun.begin();
             next.result().complete(null);
         } catch (OperationException | IOException | DiskException | RuntimeException e) {

@@ -54,25 +54,23 @@ final class ActiveOwnership implements SessionOwner {
     private final ActiveDuties duties;
     private final ActiveStory story;
     private final ActiveCommands commands;
+    private final ProtectionWish wish;
     private final OwnershipAgent<PrimaryState, PrimaryEvent> ownership;
     private @Nullable String broken;
 
+    /** What is decided about. */
+    record Vm(ActiveGuest guest, VmProtection protection, ActiveStatus status, ProtectionWish wish) {}
+
     /** @param state in which this host owns the VM alone */
-    ActiveOwnership(
-            HostServices host,
-            ActiveGuest guest,
-            VmProtection protection,
-            ActiveStatus status,
-            VmArbiter arbiter,
-            PrimaryState state,
-            Agent agent) {
-        this.guest = guest;
-        this.protection = protection;
-        this.status = status;
+    ActiveOwnership(HostServices host, Vm vm, VmArbiter arbiter, PrimaryState state, Agent agent) {
+        guest = vm.guest();
+        protection = vm.protection();
+        status = vm.status();
+        wish = vm.wish();
         this.arbiter = arbiter;
         story = new ActiveStory(host.images(), guest, protection, status, arbiter);
-        duties = new ActiveDuties(host, guest, protection, status, arbiter, story, this);
-        commands = new ActiveCommands(guest, protection, status, arbiter, duties, story, this);
+        duties = new ActiveDuties(host, vm, arbiter, story, this);
+        commands = new ActiveCommands(vm, arbiter, duties, story, this);
         arbiter.answerOn(agent::post);
         ownership =
                 OwnershipAgent.ofPrimary(guest.name(), arbiter, agent::post, host.time(), host.pauses(), this::does);
@@ -114,7 +112,9 @@ final class ActiveOwnership implements SessionOwner {
         if (after.role() instanceof Alone(var record, boolean _)) {
             protection.granted(record.term());
         }
+        boolean endsByCommand = story.isUnprotecting();
         story.changed(before.role(), after.role());
+        wishes(before.role(), after.role(), endsByCommand);
         if (after.role() instanceof Gone && !(before.role() instanceof Gone)) {
             duties.gone(before.role());
         }
@@ -123,6 +123,22 @@ final class ActiveOwnership implements SessionOwner {
         }
         if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
             backToProtected();
+        }
+    }
+
+    /** What becomes of the wish for a backup. */
+    private void wishes(PrimaryState.Role before, PrimaryState.Role after, boolean endsByCommand) {
+        ProtectionSession running = protection.session();
+        if (after instanceof Alone && !(before instanceof Alone)) {
+            if (endsByCommand || story.isEnding()) {
+                wish.drop();
+            } else {
+                wish.alone(String.valueOf(status.reason()));
+            }
+        } else if (after instanceof Protected && before instanceof PrimaryState.Entering && running != null) {
+            wish.isProtected(running.settings());
+        } else if (after instanceof Gone) {
+            wish.over();
         }
     }
 
@@ -370,6 +386,7 @@ final class ActiveOwnership implements SessionOwner {
         arbiter.close();
         story.failUnprotecting("the VM has ended");
         duties.close();
+        wish.over();
     }
 
     /** Nothing of the VM is left: who waits for that is told. */

@@ -36,6 +36,7 @@ final class ActiveStory {
     private String cause = "";
     private boolean wanted;
     private boolean isSevered;
+    private boolean hasLostBackup;
     private String lastReport = "";
 
     ActiveStory(
@@ -160,6 +161,7 @@ final class ActiveStory {
     private void isProtected(Role before, Role after) {
         if (before instanceof Entering) {
             isSevered = false;
+            hasLostBackup = false;
             status.become(VmState.PROTECTED, null);
             status.event(
                     EventType.PROTECTED,
@@ -190,13 +192,13 @@ final class ActiveStory {
         if (before instanceof Waiting) {
             degraded("taken back: the other host could not make it run");
         } else if (unprotecting != null || wanted) {
-            status.become(VmState.UNPROTECTED, cause);
-            status.event(EventType.UNPROTECTED, cause);
+            giveUpWaiting(cause);
         } else if (before instanceof GoingAlone) {
+            hasLostBackup = true;
             status.become(VmState.DEGRADED, cause);
             status.event(EventType.DEGRADED, "goes on alone: " + cause);
         } else {
-            status.become(VmState.UNPROTECTED, cause);
+            status.become(hasLostBackup ? VmState.DEGRADED : VmState.UNPROTECTED, cause);
             status.event(EventType.FAILED, "not protected: " + cause);
         }
         isSevered = false;
@@ -208,6 +210,13 @@ final class ActiveStory {
         }
     }
 
+    /** It is to have no backup, or for the moment can't have one for a reason of its own. */
+    void giveUpWaiting(String why) {
+        hasLostBackup = false;
+        status.become(VmState.UNPROTECTED, why);
+        status.event(EventType.UNPROTECTED, why);
+    }
+
     /** No other host can have gone on with a copy of the disks: they are started here without a question. */
     private void forgetCopies() {
         if (arbiter.isAloneForCertain()) {
@@ -216,6 +225,7 @@ final class ActiveStory {
     }
 
     private void degraded(String why) {
+        hasLostBackup = true;
         status.become(VmState.DEGRADED, why);
         status.event(EventType.DEGRADED, why);
     }
@@ -223,7 +233,8 @@ final class ActiveStory {
     /** Another host has the VM, or is taking it over. */
     void fenced() {
         status.become(VmState.FENCED, lastReport);
-        status.event(EventType.FENCED, lastReport);
+        status.event(
+                EventType.FENCED, "%s; committed here up to epoch %s".formatted(lastReport, protection.committed()));
         failUnprotecting(lastReport);
         isSevered = false;
         wanted = false;

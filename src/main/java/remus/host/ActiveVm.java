@@ -1,9 +1,11 @@
 package remus.host;
 
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +35,7 @@ final class ActiveVm implements HostedVm {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveVm.class);
     private static final Duration STATUS_LIMIT = Duration.ofMillis(300);
     private static final Duration FENCE_LIMIT = Duration.ofSeconds(3);
+    private static final Duration READY_LIMIT = Duration.ofSeconds(2);
     private static final long IDLE_WAIT_NANOS = 500_000_000L;
 
     private final HostServices host;
@@ -44,31 +47,36 @@ final class ActiveVm implements HostedVm {
     private final ActiveStatus status;
     private final ActiveOwnership ownership;
     private final GuestEvents events;
-    private final @Nullable ProtectionSettings definedProtection;
+    private final ProtectionWish wish;
+    private final String whyProtect;
     private final CountDownLatch ended = new CountDownLatch(1);
 
     /**
      * Takes over a running guest. The caller's thread then calls {@link #run}, or another one does.
      *
      * @param owned the state in which this host owns the VM alone
-     * @param definedProtection what the definition says of protection, or null
+     * @param settings how it is to be protected, at once if they name a backup
+     * @param whyProtect where that comes from, for people
      */
     ActiveVm(
             HostServices host,
             VmParts parts,
             VmArbiter arbiter,
             PrimaryState owned,
-            @Nullable ProtectionSettings definedProtection)
+            ProtectionSettings settings,
+            String whyProtect)
             throws LinuxException {
         this.host = host;
         this.parts = parts;
-        this.definedProtection = definedProtection;
+        this.whyProtect = whyProtect;
         wakeup = EventFd.open();
         agent = new Agent(wakeup::signal);
         guest = new QemuGuest(parts, agent);
         protection = new VmProtection(parts.network(), termOf(owned));
         status = new ActiveStatus(guest, protection, host.events(), host.hostName());
-        ownership = new ActiveOwnership(host, guest, protection, status, arbiter, owned, agent);
+        wish = new ProtectionWish(guest.name(), host.keeper(), status, settings);
+        ownership = new ActiveOwnership(
+                host, new ActiveOwnership.Vm(guest, protection, status, wish), arbiter, owned, agent);
         events = new GuestEvents(guest, protection, status, ownership, agent, host.time());
         parts.disks().reportTo(events);
         parts.guest().process().onExit(exit -> agent.post(() -> ownership.guestDied(exit.toString())));
@@ -88,6 +96,7 @@ final class ActiveVm implements HostedVm {
     /** The agent's life: until the VM is gone from this host. */
     void run() {
         try (AgentWait wait = new AgentWait(wakeup, parts.guest(), parts.network())) {
+            wish.alone(whyProtect);
             while (!status.hasEnded()) {
                 turn(wait);
             }
@@ -167,17 +176,61 @@ final class ActiveVm implements HostedVm {
         /** The name of the host at that address. */
         HostId backupId();
 
+        /** Why the VM is to be protected now, for people. */
+        String why();
+
         ProtectionSession create(Term term, SessionOwner owner) throws OperationException;
     }
 
-    /** Begins a protection session; completes when it has begun. */
+    /** Begins a protection session; completes when it has begun, at once where the VM has that backup already. */
     CompletableFuture<Void> protect(ProtectionSettings settings, SessionFactory factory) {
+        return command(result -> ownership.commands().protect(settings, factory, result));
+    }
+
+    /** As {@link #protect}, unless an end of protection was asked for meanwhile. */
+    CompletableFuture<Void> protectAgain(ProtectionSettings settings, SessionFactory factory) {
+        return command(result -> ownership.commands().protectAgain(settings, factory, result));
+    }
+
+    /** @throws OperationException when no session could be begun now */
+    void requireReadyToProtect() throws OperationException {
+        OperationException refusal = agent.ask(() -> ownership.commands().refusalToProtectAgain(), READY_LIMIT, busy());
+        if (refusal != null) {
+            throw refusal;
+        }
+    }
+
+    private OperationException busy() {
+        return new OperationException(Kind.CONFLICT, "VM " + name() + " is busy", "try again");
+    }
+
+    private CompletableFuture<Void> command(Consumer<CompletableFuture<Void>> command) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.commands().protect(settings, factory, result))) {
+        if (!agent.post(() -> command.accept(result))) {
             result.completeExceptionally(
                     new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
         }
         return result;
+    }
+
+    /** How it is protected, or would be. */
+    ProtectionSettings protection() {
+        return wish.settings();
+    }
+
+    /** The backup of the session of now; null: there is none. */
+    @Nullable
+    HostAddress backup() {
+        Optional<HostAddress> present = agent.ask(
+                () -> Optional.ofNullable(protection.session()).map(ProtectionSession::backup),
+                STATUS_LIMIT,
+                Optional.empty());
+        return present.orElse(null);
+    }
+
+    /** It has no backup yet, though it is to have one. */
+    void waits(String reason, boolean news) {
+        agent.post(() -> wish.waits(reason, news));
     }
 
     /**
@@ -185,12 +238,7 @@ final class ActiveVm implements HostedVm {
      * word that the backup does not run the VM.
      */
     CompletableFuture<Void> unprotect(boolean force) {
-        CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.commands().unprotect(force, result))) {
-            result.completeExceptionally(
-                    new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
-        }
-        return result;
+        return command(result -> ownership.commands().unprotect(force, result));
     }
 
     @Override
@@ -242,11 +290,6 @@ final class ActiveVm implements HostedVm {
     /** Ends a VM whose agent never ran. */
     void abandon() {
         close();
-    }
-
-    @Nullable
-    ProtectionSettings definedProtection() {
-        return definedProtection;
     }
 
     VmHandle handle() {

@@ -3,7 +3,6 @@ package remus.host;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import remus.base.ByteSize;
 import remus.base.Term;
 import remus.memory.GuestMemory;
 import remus.qemu.Accelerator;
@@ -28,6 +27,7 @@ final class BackupService implements SessionHandler {
     private final HostServices services;
     private final HostFacts facts;
     private final HostDescription description;
+    private final Object admission = new Object();
 
     BackupService(HostServices services, HostFacts facts) {
         this.services = services;
@@ -48,17 +48,28 @@ final class BackupService implements SessionHandler {
             return;
         }
         Refusal refusal = refusalToBegin(hello, connection.term(), present);
+        if (refusal == null) {
+            refusal = begin(hello, connection);
+        }
         if (refusal != null) {
             refuse(connection, refusal);
-            return;
         }
-        StandbyVm standby = new StandbyVm(services, connection);
-        HostedVm other = services.registry().addUnlessInUse(standby);
-        if (other != null) {
-            refuse(connection, inUse(hello));
-            return;
+    }
+
+    /** Sessions that begin at the same time must not each be promised the same memory. */
+    private @Nullable Refusal begin(Hello hello, BackupConnection connection) {
+        synchronized (admission) {
+            Refusal refusal = refusalOfRoom(hello);
+            if (refusal != null) {
+                return refusal;
+            }
+            StandbyVm standby = new StandbyVm(services, connection);
+            if (services.registry().addUnlessInUse(standby) != null) {
+                return inUse(hello);
+            }
+            Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
+            return null;
         }
-        Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
     }
 
     /**
@@ -147,16 +158,13 @@ final class BackupService implements SessionHandler {
                 return incompatible("host %s has no bridge %s".formatted(services.hostName(), nic.bridge()));
             }
         }
-        return refusalOfRoom(hello);
+        return null;
     }
 
     private @Nullable Refusal refusalOfRoom(Hello hello) {
         try {
             services.runtime()
-                    .admit(
-                            "the standby of VM " + hello.vm(),
-                            new ByteSize(hello.memoryBytes()),
-                            services.registry().memoryBytes());
+                    .admit("the standby of VM " + hello.vm(), MemoryNeed.ofStandby(hello), services.registry());
             return null;
         } catch (OperationException e) {
             return new Refusal(Refusal.Code.NO_ROOM, "host " + services.hostName() + ": " + e.getMessage());

@@ -1,8 +1,5 @@
 package remus.host;
 
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.NetworkInterface;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -24,7 +21,6 @@ import remus.api.StartRequest;
 import remus.api.VmStatus;
 import remus.base.CloseStack;
 import remus.base.EpochId;
-import remus.base.HostAddress;
 import remus.base.Term;
 import remus.host.OperationException.Kind;
 import remus.linux.BootTime;
@@ -57,6 +53,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     private final HostServices services;
     private final HostFacts facts;
     private final VmStarter starter;
+    private final ProtectionStarter protections;
     private final CloseStack resources;
     private final int replicationPort;
     private final int apiPort;
@@ -75,6 +72,12 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         } catch (ReplicationException e) {
             throw new OperationException(Kind.FAILED, String.valueOf(e.getMessage()), "", e);
         }
+        protections = new ProtectionStarter(configuration, services, replicationPort);
+        services.keeper()
+                .begin(
+                        protections,
+                        task -> Thread.ofVirtual().name("protect-again").start(task));
+        services.keeper().start();
         HttpApi http = resources.push(HttpApi.start(configuration.api(), this, services.events()));
         apiPort = http.port();
     }
@@ -113,7 +116,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     registry,
                     peers,
                     new ImageOwnership(configuration.name(), state, peers),
-                    arbitration);
+                    arbitration,
+                    resources.push(new ProtectionKeeper(time)));
             HostDaemon daemon = new HostDaemon(configuration, services, facts, resources);
             opened = true;
             return daemon;
@@ -207,69 +211,19 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     Kind.REFUSED, "baseDirectory: %s is not absolute".formatted(StrictYaml.shown(base.toString())), "");
         }
         VmDefinitionFile file = VmDefinitionFile.parse(request.definition(), base, facts);
-        ActiveVm vm = starter.start(file.definition(), file.protection(), Boolean.TRUE.equals(request.forceStale()));
         ProtectionSettings protection = file.protection();
-        if (protection != null && !protection.backups().isEmpty()) {
-            protectAsDefined(vm, protection);
-        }
+        ActiveVm vm = starter.start(
+                file.definition(),
+                protection == null ? ProtectionSettings.DEFAULTS : protection,
+                Boolean.TRUE.equals(request.forceStale()));
         return vm.status();
     }
 
     @Override
     public VmStatus protect(String name, ProtectRequest request) throws OperationException {
         ActiveVm vm = findActive(name, "protect");
-        ProtectionSettings defined = vm.definedProtection();
-        beginProtection(vm, (defined == null ? ProtectionSettings.DEFAULTS : defined).with(request));
+        protections.protect(vm, request);
         return vm.status();
-    }
-
-    /** A VM that runs is not given up because its backup can't be had; its events and its state say so. */
-    private void protectAsDefined(ActiveVm vm, ProtectionSettings protection) {
-        try {
-            beginProtection(vm, protection);
-        } catch (OperationException e) {
-            services.events()
-                    .publish(
-                            vm.name(),
-                            EventType.FAILED,
-                            "runs, but is not protected: " + e.getMessage(),
-                            vm.term(),
-                            EpochId.NONE);
-        }
-    }
-
-    private void beginProtection(ActiveVm vm, ProtectionSettings settings) throws OperationException {
-        if (settings.backups().isEmpty()) {
-            throw new OperationException(
-                    Kind.REFUSED,
-                    "protect: no backup is named, neither by the command nor by the definition of " + vm.name(),
-                    "use --backup ADDR:PORT");
-        }
-        HostAddress backup = configuration.peerAddress(settings.backups().getFirst());
-        if (isThisHost(backup)) {
-            throw new OperationException(
-                    Kind.REFUSED, "protect: the backup " + backup + " is this host itself", "name another host");
-        }
-        SessionStarter starter = new SessionStarter(services, settings, backup, replicationPort, vm);
-        starter.checkReachable();
-        await(vm.protect(settings, starter));
-    }
-
-    private boolean isThisHost(HostAddress address) {
-        String listen = configuration.listen().host();
-        if (address.port() != replicationPort) {
-            return false;
-        }
-        if (address.host().equals(listen)) {
-            return true;
-        }
-        try {
-            InetAddress other = InetAddress.getByName(address.host());
-            boolean onAllAddresses = InetAddress.getByName(listen).isAnyLocalAddress();
-            return onAllAddresses && (other.isAnyLocalAddress() || NetworkInterface.getByInetAddress(other) != null);
-        } catch (IOException e) {
-            return false; // an address that nobody knows is refused as unreachable
-        }
     }
 
     @Override
@@ -303,7 +257,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         return find(name).status();
     }
 
-    private static void await(CompletableFuture<Void> operation) throws OperationException {
+    /** Waits for what a VM's agent was asked to do. */
+    static void await(CompletableFuture<Void> operation) throws OperationException {
         try {
             operation.get(OPERATION_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
@@ -327,6 +282,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     @Override
     public void close() {
         starter.close();
+        services.keeper().close();
         long deadline = System.nanoTime() + SHUTDOWN_LIMIT.toNanos();
         // More than once: a standby that is just being activated becomes a VM that runs here.
         List<HostedVm> living = living();

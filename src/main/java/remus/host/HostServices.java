@@ -30,7 +30,8 @@ record HostServices(
         VmRegistry registry,
         PeerQuery peers,
         ImageOwnership images,
-        Arbitration arbitration) {
+        Arbitration arbitration,
+        ProtectionKeeper keeper) {
     /** Buffers asked for between QEMU's NIC and us, in bytes; the system may give less. */
     static final int NIC_SOCKET_BUFFER_BYTES = 4 << 20;
 

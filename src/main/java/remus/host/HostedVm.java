@@ -39,6 +39,11 @@ sealed interface HostedVm permits ActiveVm, StandbyVm {
     /** Guest RAM that it needs on this host, in bytes; 0 when it has ended. */
     long memoryBytes();
 
+    /** Memory that this daemon may need for checkpoints that are on their way here, in bytes; 0 when it has ended. */
+    default long stagingBytes() {
+        return 0;
+    }
+
     /** Ends it in good order, telling the other side; completes when nothing of it is left. */
     CompletableFuture<Void> shutdown(String reason);
 }

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import remus.api.ProtectRequest;
 import remus.api.WhenAlone;
@@ -48,6 +49,9 @@ public record ProtectionSettings(
     /** Backups that a definition may name. */
     static final int MAX_BACKUPS = 8;
 
+    /** Those and others that have come with commands and take-overs. */
+    static final int MAX_CANDIDATES = 16;
+
     public static final ProtectionSettings DEFAULTS = new ProtectionSettings(
             List.of(), Duration.ofMillis(25), Duration.ofMillis(300), WhenAlone.HOLD, true, 0, new ByteSize(0));
 
@@ -90,13 +94,29 @@ public record ProtectionSettings(
         }
         String backup = request.backup();
         return new ProtectionSettings(
-                backup == null ? backups : List.of(backup),
+                backup == null ? backups : candidates(backup),
                 newInterval,
                 newDetect,
                 orElse(request.whenAlone(), whenAlone),
                 orElse(request.outputCommit(), outputCommit),
                 newVerifyEvery,
                 newSyncRate);
+    }
+
+    /** The one that is asked for comes first; the others follow it. */
+    private List<String> candidates(String first) {
+        return Stream.concat(Stream.of(first), backups.stream().filter(backup -> !backup.equals(first)))
+                .limit(MAX_CANDIDATES)
+                .toList();
+    }
+
+    /** These settings with a further candidate, the last one; of too many the one before gives way to it. */
+    ProtectionSettings withLast(String candidate) {
+        List<String> others =
+                backups.stream().filter(backup -> !backup.equals(candidate)).toList();
+        List<String> candidates = Stream.concat(others.stream().limit(MAX_CANDIDATES - 1L), Stream.of(candidate))
+                .toList();
+        return new ProtectionSettings(candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate);
     }
 
     private ByteSize syncRate(@Nullable String text, List<String> problems) {

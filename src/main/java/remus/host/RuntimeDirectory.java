@@ -124,27 +124,25 @@ final class RuntimeDirectory implements AutoCloseable {
      * Refuses a VM whose memory this host can't hold.
      *
      * @param what the VM and its part, for the message
-     * @param memory guest RAM
-     * @param presentBytes guest RAM of the VMs already here, whether it is filled yet or not
+     * @param present the VMs already here, whether their memory is filled yet or not
      */
-    void admit(String what, ByteSize memory, long presentBytes) throws OperationException {
+    void admit(String what, MemoryNeed need, VmRegistry present) throws OperationException {
         try {
-            GuestRoom room = GuestRoom.read().after(presentBytes);
-            if (room.tmpfsFreeBytes() < memory.bytes()) {
+            GuestRoom room = GuestRoom.read().after(present.memoryBytes());
+            // How much of their staging is in use can't be told: it is kept free once more.
+            long available = room.availableBytes() - present.stagingBytes();
+            if (room.tmpfsFreeBytes() < need.guest().bytes()) {
                 throw new OperationException(
                         Kind.REFUSED,
                         "%s needs %s of guest memory but %s has %s left"
-                                .formatted(what, memory, GuestRoom.TMPFS, new ByteSize(room.tmpfsFreeBytes())),
+                                .formatted(what, need.guest(), GuestRoom.TMPFS, new ByteSize(room.tmpfsFreeBytes())),
                         "give it less memory, or enlarge the tmpfs by mount -o remount,size=…");
             }
-            if (room.largestVmBytes() < memory.bytes()) {
+            if (available < need.total().bytes()) {
                 throw new OperationException(
                         Kind.REFUSED,
-                        "%s needs %s but this host has %s of memory available"
-                                .formatted(
-                                        what,
-                                        new ByteSize(memory.bytes() + GuestRoom.QEMU_OVERHEAD_BYTES),
-                                        new ByteSize(room.availableBytes())),
+                        "%s needs %s (%s) but this host has %s of memory available"
+                                .formatted(what, need.total(), need, new ByteSize(Math.max(0, available))),
                         "give it less memory, or free some");
             }
         } catch (IOException e) {

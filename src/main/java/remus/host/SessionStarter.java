@@ -7,11 +7,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import remus.availability.HostId;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
-import remus.base.Invariant;
 import remus.base.Term;
 import remus.checkpoint.CheckpointEngine;
 import remus.host.OperationException.Kind;
@@ -26,39 +24,41 @@ import remus.memory.SharedRamFile;
 import remus.network.GuestNetwork;
 import remus.qemu.Accelerator;
 import remus.qemu.VmDefinition;
-import remus.replication.PeerAnswer;
 import remus.replication.PrimaryChannel;
 import remus.replication.PrimaryChannelSettings;
 import remus.wire.Hello;
 import remus.wire.HelloDisk;
-import remus.wire.OwnerAnswer;
 
 /** Makes the protection session of a VM: its tracker, its channel to the backup, and the engine between them. */
 final class SessionStarter implements ActiveVm.SessionFactory {
     /** Setting for tests and for kernels whose asynchronous mode is in doubt: {@code auto}, {@code async}, {@code sync}. */
     private static final String TRACKING_PROPERTY = "remus.tracking";
 
-    private static final Duration REACH_LIMIT = Duration.ofSeconds(5);
-
     /** Silence of the backup that is granted for each GiB of memory where it computes digests. */
     private static final Duration DIGEST_TIME_PER_GIBIBYTE = Duration.ofSeconds(5);
 
     private final HostServices services;
     private final ProtectionSettings settings;
-    private final HostAddress backup;
+    private final Backup backup;
     private final ActiveVm vm;
     private final VmDefinition definition;
     private final Map<String, Path> files;
     private final Hello hello;
-    private @Nullable HostId backupId;
+
+    /**
+     * Who is to be the backup.
+     *
+     * @param id as it says when it is asked
+     * @param why it is begun, for people
+     */
+    record Backup(HostAddress address, HostId id, String why) {}
 
     /**
      * Prepares a session: reads the files that the backup may need for their digests, which takes a while.
      *
      * @param replicationPort where this host listens
      */
-    SessionStarter(
-            HostServices services, ProtectionSettings settings, HostAddress backup, int replicationPort, ActiveVm vm)
+    SessionStarter(HostServices services, ProtectionSettings settings, Backup backup, int replicationPort, ActiveVm vm)
             throws OperationException {
         this.services = services;
         this.settings = settings;
@@ -81,33 +81,19 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 cause);
     }
 
-    /** Refuses a backup that nobody answers for, before anything is begun, and learns its name. */
-    void checkReachable() throws OperationException {
-        PeerAnswer answer = services.peers().ask(backup, definition.name(), REACH_LIMIT);
-        String cause = switch (answer) {
-            case PeerAnswer.Answered answered -> null;
-            case PeerAnswer.Refused refused -> "its port refuses: " + refused.cause();
-            case PeerAnswer.Unreachable unreachable -> unreachable.cause();
-        };
-        if (answer instanceof PeerAnswer.Answered(OwnerAnswer owner)) {
-            backupId = new HostId(owner.host());
-        }
-        if (cause != null) {
-            throw new OperationException(
-                    Kind.FAILED,
-                    "the backup %s can't be reached: %s".formatted(backup, cause),
-                    "start `remus host` there, and check address and firewall");
-        }
-    }
-
     @Override
     public HostAddress backup() {
-        return backup;
+        return backup.address();
     }
 
     @Override
     public HostId backupId() {
-        return Invariant.present(backupId, "the backup's name, which it says when it is asked");
+        return backup.id();
+    }
+
+    @Override
+    public String why() {
+        return backup.why();
     }
 
     @Override
@@ -127,7 +113,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                             : ResetStrategy.ONE_RESETTING_SCAN));
             GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, (int) settings.verifyEvery());
             ProtectionSession session = new ProtectionSession(
-                    new SessionPlan(term, backup, settings),
+                    new SessionPlan(term, backup.address(), settings),
                     new CheckpointEngine.Settings(
                             settings.interval().toNanos(),
                             GuestNetwork.OUTPUT_LIMIT_BYTES,
@@ -146,7 +132,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
 
     private ProtectionSession.Parts parts(Term term, VmParts vm, GuestMemoryDevice device, GuestMemory memory) {
         PrimaryChannelSettings channel = new PrimaryChannelSettings(
-                backup, backupId().name(), hello, term, name -> FileChannel.open(files.get(name)), limits());
+                backup.address(), backup.id().name(), hello, term, name -> FileChannel.open(files.get(name)), limits());
         return new ProtectionSession.Parts(
                 vm.guest(),
                 device,
@@ -195,7 +181,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 settings.interval(),
                 settings.detect(),
                 (int) settings.verifyEvery(),
-                SharedDefinition.of(definition).encode(),
+                SharedDefinition.of(definition, settings).encode(),
                 SharedDefinition.describe(files),
                 disks);
     }

@@ -15,12 +15,16 @@ import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import remus.api.Json;
+import remus.api.WhenAlone;
 import remus.base.ByteSize;
+import remus.base.HostAddress;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
 import remus.wire.Digest;
+import remus.wire.Hello;
 import remus.wire.HelloFile;
+import remus.wire.WireLimits;
 
 /**
  * A VM definition as it travels to the backup: all that both sides have in common, and no path of either. The kernel
@@ -29,6 +33,7 @@ import remus.wire.HelloFile;
  * @param bootCmdline null for a VM that boots from disk
  * @param disks their names
  * @param hasConsole whether the serial console is written to a file
+ * @param protection how whoever takes the VM over is to protect it
  */
 record SharedDefinition(
         String name,
@@ -40,7 +45,28 @@ record SharedDefinition(
         @Nullable String bootCmdline,
         List<String> disks,
         List<VmDefinition.Nic> nics,
-        boolean hasConsole) {
+        boolean hasConsole,
+        Protection protection) {
+    /**
+     * What of the protection's settings is not in the hello.
+     *
+     * @param backups names of hosts or replication addresses, the first one preferred
+     * @param syncRateBytes 0: no limit
+     */
+    record Protection(List<String> backups, WhenAlone whenAlone, boolean outputCommit, long syncRateBytes) {
+        /** @throws IllegalArgumentException for more, or longer ones, than a definition or a host's command can name */
+        Protection {
+            backups = List.copyOf(backups);
+            if (backups.size() > ProtectionSettings.MAX_CANDIDATES
+                    || backups.stream().anyMatch(name -> name.isEmpty() || name.length() > WireLimits.MAX_TEXT_BYTES)) {
+                throw new IllegalArgumentException("no hosts that could be backups: " + backups);
+            }
+            if (syncRateBytes < 0) {
+                throw new IllegalArgumentException("no rate: " + syncRateBytes);
+            }
+        }
+    }
+
     static final String KERNEL = "kernel";
     static final String INITRD = "initrd";
 
@@ -62,7 +88,7 @@ record SharedDefinition(
         }
     }
 
-    static SharedDefinition of(VmDefinition definition) {
+    static SharedDefinition of(VmDefinition definition, ProtectionSettings protection) {
         VmDefinition.Boot boot = definition.boot();
         return new SharedDefinition(
                 definition.name(),
@@ -74,7 +100,29 @@ record SharedDefinition(
                 boot == null ? null : boot.cmdline(),
                 definition.disks().stream().map(VmDefinition.Disk::name).toList(),
                 definition.nics(),
-                definition.console() != null);
+                definition.console() != null,
+                new Protection(
+                        protection.backups(),
+                        protection.whenAlone(),
+                        protection.outputCommit(),
+                        protection.syncRate().bytes()));
+    }
+
+    /**
+     * How whoever takes the VM over is to protect it: as its primary did, and by that host, too.
+     *
+     * @param primary where that host listens
+     */
+    ProtectionSettings protectionAfter(Hello hello, HostAddress primary) {
+        return new ProtectionSettings(
+                        protection.backups(),
+                        hello.interval(),
+                        hello.detect(),
+                        protection.whenAlone(),
+                        protection.outputCommit(),
+                        hello.verifyEvery(),
+                        new ByteSize(protection.syncRateBytes()))
+                .withLast(primary.toString());
     }
 
     byte[] encode() {

@@ -22,7 +22,7 @@ import remus.wire.Hello;
  * the welcome on, the standby and its receiver once the primary's files have arrived. Confined to the backup's agent thread.
  */
 final class StandbyCopy implements AutoCloseable {
-    private static final long INBOUND_LIMIT_BYTES = 16L << 20;
+    static final long INBOUND_LIMIT_BYTES = 16L << 20;
 
     /** Learns what becomes of the copy: of the disks on the thread of the images, of the standby on any. */
     interface Listener extends CheckpointReceiver.Listener, StandbyDisks.Listener {
@@ -168,7 +168,8 @@ final class StandbyCopy implements AutoCloseable {
                     Invariant.present(parts, "a standby"),
                     images(),
                     receiver(),
-                    Invariant.present(inbound, "the inbound mirror"));
+                    Invariant.present(inbound, "the inbound mirror"),
+                    SharedDefinition.decode(hello.definition()).protectionAfter(hello, primary));
             activation = present;
         }
         return present;

@@ -311,4 +311,9 @@ final class StandbyVm implements HostedVm {
     public long memoryBytes() {
         return hasEnded() ? 0 : hello.memoryBytes();
     }
+
+    @Override
+    public long stagingBytes() {
+        return hasEnded() ? 0 : MemoryNeed.ofStandby(hello).staging().bytes();
+    }
 }

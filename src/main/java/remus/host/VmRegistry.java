@@ -40,6 +40,11 @@ final class VmRegistry {
         return vms.values().stream().mapToLong(HostedVm::memoryBytes).sum();
     }
 
+    /** What the daemon may come to need for checkpoints that are on their way here, in bytes. */
+    long stagingBytes() {
+        return vms.values().stream().mapToLong(HostedVm::stagingBytes).sum();
+    }
+
     Collection<HostedVm> all() {
         return List.copyOf(vms.values());
     }

@@ -10,7 +10,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Phaser;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
@@ -56,19 +55,17 @@ final class VmStarter implements AutoCloseable {
     /**
      * Boots the VM; when this returns its guest runs, when it throws nothing is left.
      *
+     * @param protection how it is to be protected, as soon as it runs if a backup is named
      * @param forceStale with the images that are here, though another host may have newer ones
      */
-    ActiveVm start(VmDefinition definition, @Nullable ProtectionSettings protection, boolean forceStale)
+    ActiveVm start(VmDefinition definition, ProtectionSettings protection, boolean forceStale)
             throws OperationException {
         HostedVm present = services.registry().find(definition.name());
         if (present != null && !(present.hasEnded() && present.awaitClosed())) {
             throw inUse(present);
         }
         services.runtime()
-                .admit(
-                        "VM " + definition.name(),
-                        definition.memory(),
-                        services.registry().memoryBytes());
+                .admit("VM " + definition.name(), MemoryNeed.ofRunning(definition.memory()), services.registry());
         Term imagesTerm = services.images().requireNewest(definition, forceStale);
         CompletableFuture<ActiveVm> started = new CompletableFuture<>();
         booting.register();
@@ -153,7 +150,7 @@ final class VmStarter implements AutoCloseable {
     }
 
     private ActiveVm bootAndRegister(
-            VmDefinition definition, @Nullable ProtectionSettings protection, Term imagesTerm, boolean force)
+            VmDefinition definition, ProtectionSettings protection, Term imagesTerm, boolean force)
             throws OperationException {
         ActiveVm vm = claimAndBoot(definition, protection, imagesTerm, force);
         boolean runs = false;
@@ -176,7 +173,7 @@ final class VmStarter implements AutoCloseable {
 
     /** Nothing of a VM is made before this host owns it. */
     private ActiveVm claimAndBoot(
-            VmDefinition definition, @Nullable ProtectionSettings protection, Term imagesTerm, boolean force)
+            VmDefinition definition, ProtectionSettings protection, Term imagesTerm, boolean force)
             throws OperationException {
         OwnershipClaim claim = new OwnershipClaim(definition.name(), services.time());
         VmArbiter arbiter =
@@ -197,8 +194,7 @@ final class VmStarter implements AutoCloseable {
         }
     }
 
-    private ActiveVm boot(
-            VmDefinition definition, @Nullable ProtectionSettings protection, VmArbiter arbiter, PrimaryState owned)
+    private ActiveVm boot(VmDefinition definition, ProtectionSettings protection, VmArbiter arbiter, PrimaryState owned)
             throws OperationException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
         try (CloseStack onFailure = new CloseStack()) {
@@ -221,7 +217,7 @@ final class VmStarter implements AutoCloseable {
             services.state().noteImages(definition);
             services.images().forget(definition);
             VmParts parts = new VmParts(handle, guest, network, disks, server);
-            ActiveVm vm = new ActiveVm(services, parts, arbiter, owned, protection);
+            ActiveVm vm = new ActiveVm(services, parts, arbiter, owned, protection, "as its definition says");
             onFailure.release();
             return vm;
         } catch (IOException | GuestMemoryException | DiskException | QemuException | LinuxException e) {

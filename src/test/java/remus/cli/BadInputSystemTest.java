@@ -133,7 +133,11 @@ class BadInputSystemTest {
                 "protect",
                 VM,
                 "--backup",
-                backup);
+                "10.77.0.13:7420");
+        assertEquals(
+                0,
+                hosts.remus(hosts.alpha, "protect", VM, "--backup", backup).exitCode(),
+                "what is so already is no error");
         for (String verb : List.of("protect", "unprotect", "stop")) {
             expectRefusal(
                     hosts.beta,

@@ -129,6 +129,7 @@ class DiskSystemTest {
             expectOnBothDisks(guest, "one", digest);
             awaitUnmarked(hosts, hosts.beta);
             writeToBothDisks(guest, "two");
+            hosts.beta.post(VmPath.verb(VM, "unprotect")); // else alpha becomes its backup as soon as it is there
             hosts.startDaemon(hosts.alpha);
             hosts.alpha.awaitUp();
             expectOldDisksAreRefused(hosts, guest, hosts.alpha, "10.77.0.12:7420", "says RUNNING_ALONE.*");
@@ -142,6 +143,7 @@ class DiskSystemTest {
             expectOnBothDisks(guest, "one two three", digest);
             awaitUnmarked(hosts, hosts.alpha);
 
+            hosts.alpha.post(VmPath.verb(VM, "unprotect"));
             hosts.startDaemon(hosts.beta);
             hosts.beta.awaitUp();
             hosts.alpha.kill(hosts.qemuPid(hosts.alpha));

@@ -16,7 +16,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 import remus.api.EventType;
 import remus.api.FailoverRequest;
 import remus.api.VmRole;
-import remus.api.VmState;
 import remus.api.WhenAlone;
 import remus.linux.ProcessIdentity;
 
@@ -69,7 +68,7 @@ class FailoverSystemTest {
                 hosts.awaitAnswers(load, 20);
                 TwoHosts.signal(signal, hosts.qemuPid(hosts.alpha));
                 expectTakeover(hosts, load);
-                hosts.await(hosts.alpha, VmState.FENCED);
+                hosts.awaitEvent(hosts.alpha, EventType.FENCED);
             }
         }
     }
@@ -88,7 +87,7 @@ class FailoverSystemTest {
                 hosts.awaitAnswers(load, 50);
                 hosts.countFrames(hosts.alpha);
                 TwoHosts.signal("CONT", qemu, daemon);
-                hosts.await(hosts.alpha, VmState.FENCED);
+                hosts.awaitEvent(hosts.alpha, EventType.FENCED);
                 hosts.awaitAnswers(load, 50);
                 assertEquals(0, hosts.framesFrom(hosts.alpha), "frames of the woken primary");
                 expectTakeover(hosts, load);
@@ -105,7 +104,7 @@ class FailoverSystemTest {
                 hosts.awaitAnswers(load, 20);
                 hosts.beta.post(VmPath.verb(DemoGuest.NAME, "failover"), new FailoverRequest(false));
                 expectTakeover(hosts, load);
-                hosts.await(hosts.alpha, VmState.FENCED);
+                hosts.awaitEvent(hosts.alpha, EventType.FENCED);
             }
         }
     }
@@ -124,7 +123,6 @@ class FailoverSystemTest {
                 hosts.startDaemon(hosts.alpha);
                 hosts.alpha.awaitUp();
                 assertTrue(ProcessIdentity.of(qemu).isEmpty(), "the next daemon ends it");
-                hosts.awaitNoVm(hosts.alpha);
                 hosts.protect(hosts.beta, hosts.alpha, DETECT, WhenAlone.HOLD);
             }
         }

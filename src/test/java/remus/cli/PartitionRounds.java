@@ -8,9 +8,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import remus.api.Event;
 import remus.api.EventType;
+import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.api.WhenAlone;
@@ -40,6 +43,7 @@ final class PartitionRounds implements AutoCloseable {
     private static final Duration QUIET = Duration.ofSeconds(2);
     private static final int ANSWERS = 20;
     private static final long POLL_MILLIS = 20;
+    private static final Pattern COMMITTED = Pattern.compile("committed here up to epoch (\\d+)");
 
     private enum Side {
         PRIMARY,
@@ -179,8 +183,9 @@ final class PartitionRounds implements AutoCloseable {
                 .filter(event -> event.event() == EventType.ACTIVATED)
                 .findFirst()
                 .orElseThrow();
+        long committed = committedThere(former.getFirst());
         assertTrue(
-                former.getFirst().committedEpoch() <= activated.epoch(),
+                committed <= activated.epoch(),
                 () -> "output that the activated state does not contain: " + frames + story());
         assertTrue(
                 primary.events().stream()
@@ -190,8 +195,22 @@ final class PartitionRounds implements AutoCloseable {
         if (frames.late() > 0) {
             System.err.printf(
                     "%d late frames, of commits up to %d; the VM runs from %d%n",
-                    frames.late(), former.getFirst().committedEpoch(), activated.epoch());
+                    frames.late(), committed, activated.epoch());
         }
+    }
+
+    /** The last commit of the former owner, which may be the backup of the next one by now. */
+    private long committedThere(VmStatus former) throws RemusException {
+        if (former.role() == VmRole.PRIMARY) {
+            return former.committedEpoch();
+        }
+        return primary.events().reversed().stream()
+                .filter(event -> event.event() == EventType.FENCED)
+                .map(event -> COMMITTED.matcher(String.valueOf(event.reason())))
+                .filter(Matcher::find)
+                .mapToLong(found -> Long.parseLong(found.group(1)))
+                .findFirst()
+                .orElse(0);
     }
 
     private Place place(Side side) {

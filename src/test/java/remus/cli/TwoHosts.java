@@ -267,8 +267,8 @@ final class TwoHosts implements AutoCloseable {
     }
 
     void protect(DemoHost primary, DemoHost backup, ProtectRequest request) throws Exception {
-        primary.post(
-                VmPath.verb(DemoGuest.NAME, "protect"),
+        ask(
+                primary,
                 new ProtectRequest(
                         backup.replicationAddress().toString(),
                         request.interval(),
@@ -279,6 +279,22 @@ final class TwoHosts implements AutoCloseable {
                         request.syncRate()));
         note(await(primary, VmState.PROTECTED));
         note(await(backup, VmState.STANDBY));
+    }
+
+    /** Asks again where the VM is only busy, as it may be while it is being protected again by itself. */
+    private static void ask(DemoHost primary, ProtectRequest request) throws Exception {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            try {
+                primary.post(VmPath.verb(DemoGuest.NAME, "protect"), request);
+                return;
+            } catch (CommandException e) {
+                if (!String.valueOf(e.getMessage()).contains("try again") || System.nanoTime() - deadline > 0) {
+                    throw e;
+                }
+            }
+            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+        }
     }
 
     RedisClientLoad load() throws CommandException {

@@ -3,6 +3,7 @@ package remus.host;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -61,19 +62,27 @@ class ActiveOwnershipTest {
     private final HeldArbiter arbiter = new HeldArbiter();
     private @Nullable QuietHost host;
     private ActiveStatus status;
+    private ProtectionWish wish;
     private ActiveOwnership ownership;
     private FakeSession session;
 
-    /** The VM runs here, alone; its first session is to be {@code session}. */
-    private void run(boolean isShared, WhenAlone whenAlone) throws Exception {
+    /**
+     * The VM runs here, alone; its first session is to be {@code session}.
+     *
+     * @param backups that its definition names
+     */
+    private void run(boolean isShared, WhenAlone whenAlone, String... backups) throws Exception {
         QuietHost opened = new QuietHost(directory, isShared ? arbiter : null);
         host = opened;
         status = new ActiveStatus(guest, protection, opened.services.events(), QuietHost.NAME);
+        ProtectionSettings defined = ProtectionSettings.DEFAULTS;
+        for (String backup : backups) {
+            defined = defined.withLast(backup);
+        }
+        wish = new ProtectionWish("shop", opened.services.keeper(), status, defined);
         ownership = new ActiveOwnership(
                 opened.services,
-                guest,
-                protection,
-                status,
+                new ActiveOwnership.Vm(guest, protection, status, wish),
                 new VmArbiter(opened.services, "shop", agent::post, START.term()),
                 new PrimaryState(opened.services.newRequests(), new Alone(START, false)),
                 agent);
@@ -200,6 +209,56 @@ class ActiveOwnershipTest {
         assertTrue(guest.discarded);
         assertTrue(status.hasEnded());
         assertEquals(OwnerState.UNKNOWN, status.ownerAnswer().state(), "not STOPPED, by which a backup drops its copy");
+    }
+
+    // ---- a backup that is to be there all the time
+
+    @Test
+    void toBeProtectedByTheBackupThatIsThereIsNoErrorAndByAnotherOneIs() throws Exception {
+        run(true, WhenAlone.HOLD);
+        CompletableFuture<Void> first = new CompletableFuture<>();
+        ownership.commands().protect(session.settings, session, first);
+        CompletableFuture<Void> second = new CompletableFuture<>();
+        ownership.commands().protect(session.settings, session, second);
+        assertFalse(second.isDone(), "the arbiter has yet to confirm the record");
+        arbiter.reading().accept(new ReadOutcome.Found(START));
+        await(Synchronizing.class);
+        assertTrue(first.isDone() && second.isDone() && !second.isCompletedExceptionally());
+        CompletableFuture<Void> third = new CompletableFuture<>();
+        ownership.commands().protect(session.settings, session, third);
+        assertTrue(third.isDone() && !third.isCompletedExceptionally());
+    }
+
+    @Test
+    void aVmThatWasUnprotectedByCommandIsNotProtectedAgain() throws Exception {
+        run(true, WhenAlone.HOLD, "gamma");
+        assertNull(ownership.commands().refusalToProtectAgain());
+        CompletableFuture<Void> unprotected = new CompletableFuture<>();
+        ownership.commands().unprotect(false, unprotected);
+        assertTrue(unprotected.isDone() && !unprotected.isCompletedExceptionally());
+        assertEquals(VmState.UNPROTECTED, status.state());
+        assertEquals(List.of(EventType.UNPROTECTED), host().happened());
+        CompletableFuture<Void> again = new CompletableFuture<>();
+        ownership.commands().protectAgain(session.settings, session, again);
+        assertTrue(again.isCompletedExceptionally());
+        CompletableFuture<Void> twice = new CompletableFuture<>();
+        ownership.commands().unprotect(false, twice);
+        assertTrue(twice.isCompletedExceptionally(), "there is nothing to end");
+    }
+
+    @Test
+    void aVmThatWasProtectedOnceStaysToBeProtectedWhenItsBackupIsLost() throws Exception {
+        run(true, WhenAlone.HOLD);
+        assertFalse(wish.isWanted());
+        protectShared();
+        assertEquals(session.settings, wish.settings());
+        session.owner().backupGone("its disk is full");
+        arbiter.setting().answer().accept(new SetOutcome.Done());
+        await(Alone.class);
+        assertEquals(VmState.DEGRADED, status.state());
+        wish.waits("nobody answers; next try in 1 s", true);
+        assertEquals("nobody answers; next try in 1 s", status.reason());
+        assertTrue(wish.isWanted());
     }
 
     // ---- a backup that is lost

@@ -30,7 +30,7 @@ final class FakeSession implements ActiveVm.SessionFactory {
 
     FakeSession(WhenAlone whenAlone, Agent agent, Time time) {
         settings = new ProtectionSettings(
-                List.of(), Duration.ofMillis(25), Duration.ofMillis(400), whenAlone, true, 0, new ByteSize(0));
+                List.of("beta"), Duration.ofMillis(25), Duration.ofMillis(400), whenAlone, true, 0, new ByteSize(0));
         this.agent = agent;
         this.time = time;
     }
@@ -43,6 +43,11 @@ final class FakeSession implements ActiveVm.SessionFactory {
     @Override
     public HostId backupId() {
         return new HostId("beta");
+    }
+
+    @Override
+    public String why() {
+        return "by command";
     }
 
     /** Whoever learns what becomes of the session. */

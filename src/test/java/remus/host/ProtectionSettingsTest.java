@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import remus.api.ProtectRequest;
 import remus.api.WhenAlone;
@@ -30,7 +31,8 @@ class ProtectionSettingsTest {
         assertEquals(FROM_FILE, FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null)));
         assertEquals(
                 new ProtectionSettings(
-                        List.of("192.0.2.7:7420"),
+                        Stream.concat(Stream.of("192.0.2.7:7420"), FROM_FILE.backups().stream())
+                                .toList(),
                         Duration.ofMillis(25),
                         Duration.ofMillis(100),
                         WhenAlone.HOLD,
@@ -39,6 +41,22 @@ class ProtectionSettingsTest {
                         ByteSize.ofMebibytes(50)),
                 FROM_FILE.with(
                         new ProtectRequest("192.0.2.7:7420", "25ms", "100ms", false, 10L, WhenAlone.HOLD, "50MiB")));
+    }
+
+    @Test
+    void aBackupThatIsAskedForComesFirstAndAFormerPrimaryLast() throws Exception {
+        ProtectionSettings named = FROM_FILE.with(new ProtectRequest("gamma", null, null, null, null, null, null));
+        assertEquals("gamma", named.backups().getFirst());
+        assertEquals(named, named.with(new ProtectRequest("gamma", null, null, null, null, null, null)));
+        ProtectionSettings taken = named.withLast("192.0.2.1:7420");
+        assertEquals("192.0.2.1:7420", taken.backups().getLast());
+        assertEquals(taken, taken.withLast("192.0.2.1:7420"));
+        for (int host = 0; host < 40; host++) {
+            taken = taken.withLast("192.0.2.%d:7420".formatted(100 + host));
+        }
+        assertEquals(ProtectionSettings.MAX_CANDIDATES, taken.backups().size());
+        assertEquals("gamma", taken.backups().getFirst());
+        assertEquals("192.0.2.139:7420", taken.backups().getLast());
     }
 
     @Test

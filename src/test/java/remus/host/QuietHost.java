@@ -48,7 +48,8 @@ final class QuietHost implements AutoCloseable {
                 new VmRegistry(),
                 peers,
                 new ImageOwnership(NAME, state, peers),
-                new Arbitration(new CloseStack(), arbiter, () -> ArbiterView.NONE));
+                new Arbitration(new CloseStack(), arbiter, () -> ArbiterView.NONE),
+                new ProtectionKeeper(time));
     }
 
     private static void closed(AutoCloseable resource) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import remus.api.WhenAlone;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
@@ -21,7 +22,8 @@ class SharedDefinitionTest {
             "console=ttyS0",
             List.of("root", "data"),
             List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
-            true);
+            true,
+            new SharedDefinition.Protection(List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 1 << 20));
 
     @Test
     void whatIsSentIsWhatArrives() {

@@ -33,7 +33,7 @@ class VmStarterTest {
         CompletableFuture<ActiveVm> result = new CompletableFuture<>();
         Thread.ofVirtual().start(() -> {
             try {
-                result.complete(starter.start(QuietHost.definition("shop"), null, false));
+                result.complete(starter.start(QuietHost.definition("shop"), ProtectionSettings.DEFAULTS, false));
             } catch (Throwable e) {
                 result.completeExceptionally(e);
             }

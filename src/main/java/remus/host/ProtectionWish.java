@@ -1,0 +1,79 @@
+package remus.host;
+
+import remus.api.EventType;
+import remus.api.VmState;
+
+/**
+ * Whether a VM that runs here is to be protected, and how: so from the start where its definition names backups, after a
+ * take-over, and once it was protected by command; no more after {@code unprotect} or {@code stop}. What follows from that
+ * is told to the {@link ProtectionKeeper}. Confined to the VM's agent thread, but for {@link #settings}.
+ */
+final class ProtectionWish {
+    private final String vm;
+    private final ProtectionKeeper keeper;
+    private final ActiveStatus status;
+    private volatile ProtectionSettings settings;
+    private boolean wanted;
+
+    /** @param settings of which backups are wanted at once, if there are any */
+    ProtectionWish(String vm, ProtectionKeeper keeper, ActiveStatus status, ProtectionSettings settings) {
+        this.vm = vm;
+        this.keeper = keeper;
+        this.status = status;
+        this.settings = settings;
+        wanted = !settings.backups().isEmpty();
+    }
+
+    /** How it is, was or would be protected. */
+    ProtectionSettings settings() {
+        return settings;
+    }
+
+    boolean isWanted() {
+        return wanted;
+    }
+
+    /** A session begins, which may come to nothing. */
+    void begun() {
+        keeper.begun(vm);
+    }
+
+    /** By these settings, which hold from now on. */
+    void isProtected(ProtectionSettings by) {
+        settings = by;
+        wanted = !by.backups().isEmpty();
+        if (wanted) {
+            keeper.isProtected(vm, by);
+        }
+    }
+
+    /** The VM has no backup. */
+    void alone(String why) {
+        if (wanted) {
+            keeper.alone(vm, settings, why);
+        }
+    }
+
+    /** It is to have none any more. */
+    void drop() {
+        wanted = false;
+        keeper.over(vm);
+    }
+
+    /** The VM is gone from here. */
+    void over() {
+        keeper.over(vm);
+    }
+
+    /** Why it has none yet. */
+    void waits(String reason, boolean news) {
+        VmState state = status.state();
+        if (!wanted || !(state == VmState.UNPROTECTED || state == VmState.DEGRADED)) {
+            return;
+        }
+        status.become(state, reason);
+        if (news) {
+            status.event(EventType.FAILED, reason);
+        }
+    }
+}
