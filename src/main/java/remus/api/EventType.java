@@ -36,6 +36,10 @@ public enum EventType {
     ACTIVATING,
     /** The VM runs on what was its backup. */
     ACTIVATED,
+    /** The VM is handed over to its backup as asked: the guest's last checkpoint on this host. */
+    SWITCHING_OVER,
+    /** The VM was handed over to this host, which was its backup; the reason says for how long the guest stood still. */
+    SWITCHED_OVER,
     /** Another host owns the VM: it is paused here and its output discarded. */
     FENCED,
     /** Protection ended as asked. */

@@ -36,4 +36,24 @@ public record VmStatus(
     public VmStatus {
         disk = List.copyOf(disk);
     }
+
+    /** The same with another reason. */
+    public VmStatus because(String why) {
+        return new VmStatus(
+                name,
+                role,
+                state,
+                why,
+                term,
+                epoch,
+                committedEpoch,
+                peer,
+                intervalMillis,
+                qemuPid,
+                tap,
+                checkpoint,
+                output,
+                disk,
+                guestClockLagMillis);
+    }
 }

@@ -65,6 +65,9 @@ final class AnsweringChannel implements BackupChannel {
     public void reportGuestDead(String reason) {}
 
     @Override
+    public void handOver(long pausedNanos, String reason) {}
+
+    @Override
     public void reconnect(String reason) {}
 
     @Override

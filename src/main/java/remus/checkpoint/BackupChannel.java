@@ -39,6 +39,14 @@ public interface BackupChannel extends DiskForwarding, AutoCloseable {
     void reportGuestDead(String reason);
 
     /**
+     * Orders the backup to take over, for the guest stands still here and is not to go on; said again on each new connection,
+     * until the backup ends the session by its answer or it is signed off. To be asked for once all output is released.
+     *
+     * @param pausedNanos for how long the guest has stood still
+     */
+    void handOver(long pausedNanos, String reason);
+
+    /**
      * Drops the connection and makes it again: the backup's welcome then proves that it still stands by. Answers that
      * were under way on the old connection are lost, which is the purpose.
      */

@@ -23,6 +23,8 @@ import remus.base.Invariant;
  * SUSPENDING  guestSuspended(): memory is captured             → SAVING
  * SAVING      guestSaved(): the epoch is sealed and sent       → RESUMING
  * RESUMING    guestResumed()                                   → RUNNING
+ * SAVING      guestSaved() of the last checkpoint              → HALTED (the guest is left as it is)
+ * HALTED      goOn(): it was not the last one after all        → RESUMING
  * any         end()                                            → ENDED (a guest that stands still for us goes on)
  * </pre>
  *
@@ -61,6 +63,7 @@ public final class CheckpointEngine implements AutoCloseable {
         SUSPENDING,
         SAVING,
         RESUMING,
+        HALTED,
         ENDED
     }
 
@@ -115,6 +118,7 @@ public final class CheckpointEngine implements AutoCloseable {
     private boolean connected = true;
     private boolean failed;
     private boolean earlyEndWanted;
+    private boolean lastWanted;
     private long suspendedAtNanos;
     private long resumedAtNanos;
     private long copyAheadSinceNanos;
@@ -198,7 +202,7 @@ public final class CheckpointEngine implements AutoCloseable {
             return Long.MAX_VALUE;
         }
         return switch (phase) {
-            case IDLE, CONNECTING, SUSPENDING, SAVING, RESUMING, ENDED -> Long.MAX_VALUE;
+            case IDLE, CONNECTING, SUSPENDING, SAVING, RESUMING, HALTED, ENDED -> Long.MAX_VALUE;
             case PRE_COPY -> tickPreCopy(nowNanos);
             case RUNNING -> tickRunning(nowNanos);
         };
@@ -313,7 +317,7 @@ public final class CheckpointEngine implements AutoCloseable {
     private boolean isOurs(Phase expected) {
         return switch (phase) {
             case IDLE, CONNECTING, PRE_COPY, ENDED -> false;
-            case RUNNING, SUSPENDING, SAVING, RESUMING -> {
+            case RUNNING, SUSPENDING, SAVING, RESUMING, HALTED -> {
                 expect(expected);
                 yield true;
             }
@@ -342,16 +346,25 @@ public final class CheckpointEngine implements AutoCloseable {
         } catch (CheckpointException e) {
             fail(e);
         }
-        guest.resume();
-        phase = Phase.RESUMING;
+        boolean last = lastWanted && !failed;
+        if (last) {
+            phase = Phase.HALTED;
+        } else {
+            guest.resume();
+            phase = Phase.RESUMING;
+        }
         if (failed) {
             return;
         }
+        checkpoint.setStill(guest.staysStill());
         sealed = epoch;
         epoch = epoch.next();
         sealedAtNanos[(int) (sealed.value() % sealedAtNanos.length)] = nowNanos;
         inFlight.add(checkpoint);
         channel.send(checkpoint);
+        if (last) {
+            finishTaken(nowNanos);
+        }
     }
 
     /** The guest runs in the next epoch. */
@@ -361,9 +374,13 @@ public final class CheckpointEngine implements AutoCloseable {
         }
         phase = Phase.RUNNING;
         resumedAtNanos = nowNanos;
-        if (failed) {
-            return;
+        if (failed || current == null) {
+            return; // the pause after the last checkpoint has ended, which was taken before
         }
+        finishTaken(nowNanos);
+    }
+
+    private void finishTaken(long nowNanos) {
         StagedCheckpoint taken = currentCheckpoint();
         current = null;
         for (CheckpointDevice device : devices) {
@@ -461,6 +478,34 @@ public final class CheckpointEngine implements AutoCloseable {
     /** Asks for the epoch to end as soon as possible, for its output or its disk writes fill their buffer. */
     public void endEpochEarly() {
         earlyEndWanted = true;
+    }
+
+    /**
+     * The next checkpoint is the last one, and ends its epoch as soon as possible: the guest is not let go on after it. When
+     * it is {@link #hasCommittedLast} all that the guest has ever done is on the backup, and all its output has left.
+     */
+    public void takeLast() {
+        lastWanted = true;
+        earlyEndWanted = true;
+    }
+
+    /** It is not the last one after all: the guest goes on if it stands still for that. */
+    public void goOn() {
+        lastWanted = false;
+        if (phase == Phase.HALTED) {
+            phase = Phase.RESUMING;
+            guest.resume();
+        }
+    }
+
+    /** Whether the guest stands still after its last checkpoint, and that is committed. */
+    public boolean hasCommittedLast() {
+        return phase == Phase.HALTED && committed.equals(sealed);
+    }
+
+    /** When the last pause began. */
+    public long suspendedAtNanos() {
+        return suspendedAtNanos;
     }
 
     /**

@@ -40,6 +40,7 @@ public abstract class CheckpointFrames implements FrameHandler<CheckpointExcepti
     @Override
     public final void checkpointBegin(EpochId epoch, CheckpointBegin begin) throws CheckpointException {
         receiver().begin(epoch, begin.first(), begin.inboundMark());
+        receiver().setStill(begin.still());
     }
 
     @Override

@@ -172,6 +172,11 @@ public final class CheckpointReceiver implements AutoCloseable {
         isReceiving = true;
     }
 
+    /** Whether the checkpoint that has just begun is of a guest that is kept paused. */
+    public void setStill(boolean still) {
+        receiving.setStill(still);
+    }
+
     public void pages(EpochId epoch, long firstPage, int count, MemorySegment data, long offset)
             throws CheckpointException {
         expectReceiving(epoch);
@@ -382,6 +387,11 @@ public final class CheckpointReceiver implements AutoCloseable {
     public StagedBytes deviceState() {
         Invariant.check(lastWhole.isAfter(EpochId.NONE), "no checkpoint is whole");
         return whole.deviceState();
+    }
+
+    /** Whether the guest of {@link #lastWhole} is kept paused, by command. */
+    public boolean isStill() {
+        return whole.isStill();
     }
 
     /** Hands out the frames of whole epochs that the primary has not reported as released, in order. */

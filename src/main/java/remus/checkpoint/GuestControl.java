@@ -9,6 +9,11 @@ public interface GuestControl {
     /** Asks QEMU to stop the guest and then to save its device state, without waiting in between. */
     void suspendAndSave();
 
-    /** Asks QEMU to let the guest run on. */
+    /** Asks QEMU to let the guest run on; one that is kept still counts as running on all the same. */
     void resume();
+
+    /** Whether the guest is kept paused by command, so that {@link #resume} leaves it as it is. */
+    default boolean staysStill() {
+        return false;
+    }
 }

@@ -17,6 +17,7 @@ public final class StagedCheckpoint implements AutoCloseable {
     private final StagedBytes outputFrames;
     private EpochId epoch = EpochId.NONE;
     private boolean first;
+    private boolean still;
     private int outputFrameCount;
     private long inboundMark;
     private DiskWriteCount diskWrites = DiskWriteCount.NONE;
@@ -35,6 +36,7 @@ public final class StagedCheckpoint implements AutoCloseable {
     public void begin(EpochId epoch, boolean first) {
         this.epoch = epoch;
         this.first = first;
+        still = false;
         pages.clear();
         deviceState.clear();
         outputFrames.clear();
@@ -51,6 +53,15 @@ public final class StagedCheckpoint implements AutoCloseable {
     /** Whether this checkpoint completes the synchronization: with it the backup has a whole image for the first time. */
     public boolean first() {
         return first;
+    }
+
+    /** Whether the guest is kept paused, by command: so it is after an activation, too. */
+    public boolean isStill() {
+        return still;
+    }
+
+    public void setStill(boolean keptPaused) {
+        still = keptPaused;
     }
 
     public StagedPages pages() {

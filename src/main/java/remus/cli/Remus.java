@@ -62,6 +62,7 @@ public final class Remus {
                 new StatusCommand(terminal),
                 new EventsCommand(terminal),
                 new FailoverCommand(terminal),
+                new SwitchoverCommand(terminal),
                 new StopCommand(terminal),
                 new DoctorCommand(terminal),
                 new DemoCommand(terminal));

@@ -38,27 +38,36 @@ final class Activation implements AutoCloseable {
     private final StandbyImages images;
     private final CheckpointReceiver receiver;
     private final InboundMirror inbound;
-    private final ProtectionSettings protection;
     private @Nullable VmParts loaded;
     private boolean wasTried;
     private boolean hasRun;
 
-    /** @param protection how the VM is to be protected once it runs here */
+    /**
+     * How the VM came to be this host's.
+     *
+     * @param owned the state in which this host owns it
+     * @param decidedNanos when the take-over began
+     * @param isHandedOver whether its primary wanted that, to go on as its backup
+     */
+    record TakeOver(VmArbiter arbiter, PrimaryState owned, long decidedNanos, boolean isHandedOver) {
+        String why() {
+            return isHandedOver ? "it was handed over to this host" : "it was taken over here";
+        }
+    }
+
     Activation(
             HostServices services,
             String vm,
             StandbyParts parts,
             StandbyImages images,
             CheckpointReceiver receiver,
-            InboundMirror inbound,
-            ProtectionSettings protection) {
+            InboundMirror inbound) {
         this.services = services;
         this.vm = vm;
         this.parts = parts;
         this.images = images;
         this.receiver = receiver;
         this.inbound = inbound;
-        this.protection = protection;
     }
 
     /** Brings the checkpoint into images and a standby, which then runs; at a further attempt into a fresh one. */
@@ -95,14 +104,13 @@ final class Activation implements AutoCloseable {
     /**
      * The guest that runs is this host's own: whatever it does from now on is the only truth.
      *
-     * @param owned the state in which this host owns the VM
-     * @param decidedNanos when the take-over began
+     * @param protection how the VM is to be protected from now on
      */
-    ActiveVm handOver(StandbyVm standby, VmArbiter arbiter, PrimaryState owned, long decidedNanos)
-            throws StandbyException {
+    ActiveVm handOver(StandbyVm standby, TakeOver takeOver, ProtectionSettings protection) throws StandbyException {
         VmParts running = Invariant.present(loaded, "a guest that runs");
         try {
-            ActiveVm active = new ActiveVm(services, running, arbiter, owned, protection, "it was taken over here");
+            ActiveVm active =
+                    new ActiveVm(services, running, takeOver.arbiter(), takeOver.owned(), protection, takeOver.why());
             loaded = null;
             images.handOver(running.disks());
             active.afterActivation(images::retire);
@@ -111,7 +119,7 @@ final class Activation implements AutoCloseable {
             inbound.drain((memory, offset, length) -> replay(running.network(), memory, offset, length));
             receiver.drainHeldOutput(running.network()::rereleaseOutput);
             services.registry().replace(standby, active);
-            long micros = (services.time().nanos() - decidedNanos) / 1_000;
+            long micros = (services.time().nanos() - takeOver.decidedNanos()) / 1_000;
             services.events()
                     .publish(
                             vm,

@@ -11,6 +11,7 @@ import remus.availability.PrimaryEvent.UnprotectRequested;
 import remus.availability.PrimaryState;
 import remus.availability.PrimaryState.Alone;
 import remus.availability.PrimaryState.Opening;
+import remus.availability.PrimaryState.Protected;
 import remus.availability.PrimaryState.Waiting;
 import remus.base.HostAddress;
 import remus.host.OperationException.Kind;
@@ -164,6 +165,9 @@ final class ActiveCommands {
             ownership.tell(
                     session -> new BackupLost(session, "protection ended by command, without asking the backup"));
             ownership.on(new RetryDue());
+        } else if (story.isSwitchingOver()) {
+            result.completeExceptionally(new OperationException(
+                    Kind.CONFLICT, "VM " + guest.name() + " is being switched over", "wait for it"));
         } else if (story.isUnprotecting()) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT, "VM " + guest.name() + "'s protection is being ended already", "wait for it"));
@@ -173,8 +177,47 @@ final class ActiveCommands {
         }
     }
 
+    /**
+     * Hands the VM over to its backup: after a last checkpoint, which the guest does not survive here.
+     *
+     * @param result completes when the backup runs it
+     */
+    void switchOver(CompletableFuture<Void> result) {
+        ProtectionSession running = protection.session();
+        if (running == null || !(ownership.role() instanceof Protected) || status.state() != VmState.PROTECTED) {
+            String why = status.reason();
+            result.completeExceptionally(new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s can't be switched over: it is %s%s, and only the backup of a PROTECTED one has all of it"
+                            .formatted(guest.name(), status.state(), why == null ? "" : " (" + why + ")"),
+                    "wait until remus status shows PROTECTED, or see remus protect"));
+        } else if (story.isSwitchingOver() || story.isEnding() || story.isUnprotecting()) {
+            result.completeExceptionally(new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s is being %s already"
+                            .formatted(guest.name(), story.isSwitchingOver() ? "switched over" : "let go"),
+                    "see remus status " + guest.name()));
+        } else {
+            story.switchingOver(result, running.backup());
+            running.takeLast();
+        }
+    }
+
+    /** The VM stays here: its guest goes on if it stands still for its last checkpoint. */
+    void cancelSwitchover(String why) {
+        if (!story.isSwitchingOver() || ownership.role() instanceof Waiting) {
+            return; // or it is on its way
+        }
+        story.failSwitchover(why);
+        ProtectionSession running = protection.session();
+        if (running != null) {
+            running.engine().goOn();
+        }
+    }
+
     /** The VM is to end here, in good order; {@code result} completes when nothing of it is left. */
     void stop(String why, CompletableFuture<Void> result) {
+        cancelSwitchover(why);
         story.ending(why, result);
         wish.drop();
         if (guest.isGone()) {

@@ -44,6 +44,7 @@ final class ActiveDuties {
     private @Nullable ProtectionSession parting;
     private EpochId firstEpoch = EpochId.NONE;
     private boolean bequeathed;
+    private boolean handsOver;
 
     ActiveDuties(
             HostServices host, ActiveOwnership.Vm vm, VmArbiter arbiter, ActiveStory story, ActiveOwnership ownership) {
@@ -82,6 +83,19 @@ final class ActiveDuties {
     /** The epoch whose pause is going on, from which output is held. */
     void firstEpoch(EpochId epoch) {
         firstEpoch = epoch;
+    }
+
+    /** The session that ends next is not to be given up but to be carried on by its backup. */
+    void handsOver() {
+        handsOver = true;
+    }
+
+    /** The VM goes on here: a backup that was to take it over has no use for its copy any more. */
+    void takenBack() {
+        ProtectionSession former = parting;
+        if (former != null) {
+            former.signOff("taken back by " + host.hostName());
+        }
     }
 
     void does(OwnershipAction action) {
@@ -248,7 +262,12 @@ final class ActiveDuties {
 
     private void endSession(String reason) {
         ProtectionSession running = protection.session();
-        if (running != null && arbiter.mayBackupHaveImage() && !guest.isGone() && !guest.staysPaused()) {
+        if (running != null && handsOver) {
+            handsOver = false;
+            parting = running;
+            running.handOver(new Parting(), reason);
+            protection.partMirroring();
+        } else if (running != null && arbiter.mayBackupHaveImage() && !guest.isGone() && !guest.staysPaused()) {
             parting = running;
             protection.part();
             running.part(new Parting(), reason);
@@ -293,6 +312,7 @@ final class ActiveDuties {
         ProtectionSession former = parting;
         if (former != null) {
             parting = null;
+            protection.mirrorNoMore();
             former.end();
         }
     }

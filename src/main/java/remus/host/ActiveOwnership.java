@@ -121,6 +121,12 @@ final class ActiveOwnership implements SessionOwner {
         if (before.role() instanceof Opening && !(after.role() instanceof Opening)) {
             duties.failWanted(story.cause());
         }
+        if (before.role() instanceof Waiting && after.role() instanceof Alone) {
+            duties.takenBack();
+        }
+        if (before.role() instanceof Protected && endsSwitchover(after.role())) {
+            commands.cancelSwitchover("protection ends: " + story.cause());
+        }
         if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
             backToProtected();
         }
@@ -140,6 +146,11 @@ final class ActiveOwnership implements SessionOwner {
         } else if (after instanceof Gone) {
             wish.over();
         }
+    }
+
+    /** One that sleeps may go on, and one that waits has handed over. */
+    private static boolean endsSwitchover(PrimaryState.Role role) {
+        return !(role instanceof Protected || role instanceof PrimaryState.Woken || role instanceof Waiting);
     }
 
     /** Somebody may have wanted an end of that meanwhile, or the session may not be able to go on. */
@@ -219,6 +230,7 @@ final class ActiveOwnership implements SessionOwner {
         }
         guest.discardOutput();
         guest.kill();
+        story.failSwitchover("QEMU died here: " + cause);
         if (story.isEnding()) {
             return; // what is left of that needs no QEMU
         }
@@ -264,6 +276,16 @@ final class ActiveOwnership implements SessionOwner {
     }
 
     @Override
+    public void lastCommitted() {
+        if (story.isSwitchingOver() && role() instanceof Protected) {
+            duties.handsOver();
+            tell(session -> new YieldRequested(session, "handed over by command to " + backup()));
+        } else {
+            commands.cancelSwitchover("who owns the VM is being decided");
+        }
+    }
+
+    @Override
     public void wokeLate() {
         if (protection.session() == null) {
             return;
@@ -275,6 +297,7 @@ final class ActiveOwnership implements SessionOwner {
     @Override
     public void severed(String reason) {
         story.severed(role(), reason);
+        commands.cancelSwitchover("no contact with the backup: " + reason);
         if (!arbiter.isShared() && mayGoOnAlone() && role() instanceof Protected) {
             tell(session -> new BackupLost(session, reason));
         }

@@ -21,6 +21,7 @@ final class ActiveStatus {
     private final String hostName;
     private VmState state = VmState.UNPROTECTED;
     private @Nullable String reason;
+    private volatile @Nullable String switchover;
     private volatile boolean ended;
     private volatile boolean failed;
     private volatile boolean held;
@@ -56,6 +57,12 @@ final class ActiveStatus {
     /** The state stays; this is why it is going to change. */
     void because(String why) {
         reason = why;
+    }
+
+    /** The VM was handed over to this host: a former primary that asks is told how that went. */
+    void switchedOver(String figures) {
+        switchover = figures;
+        event(EventType.SWITCHED_OVER, figures);
     }
 
     /** The last state: the agent ends. */
@@ -107,7 +114,8 @@ final class ActiveStatus {
             case FENCED -> OwnerState.FENCED;
             case STOPPED -> failed ? OwnerState.UNKNOWN : OwnerState.STOPPED;
         };
-        String why = now.reason();
+        String figures = switchover;
+        String why = figures == null ? now.reason() : figures;
         return new OwnerAnswer(guest.name(), hostName, answer, new Term(now.term()), why == null ? "" : why);
     }
 

@@ -19,6 +19,7 @@ import remus.availability.PrimaryState.Synchronizing;
 import remus.availability.PrimaryState.Waiting;
 import remus.availability.PrimaryState.Woken;
 import remus.base.EpochId;
+import remus.base.HostAddress;
 import remus.host.OperationException.Kind;
 
 /**
@@ -33,6 +34,7 @@ final class ActiveStory {
     private final VmArbiter arbiter;
     private @Nullable CompletableFuture<Void> unprotecting;
     private @Nullable CompletableFuture<Void> shuttingDown;
+    private @Nullable CompletableFuture<Void> switchingOver;
     private String cause = "";
     private boolean wanted;
     private boolean isSevered;
@@ -85,6 +87,33 @@ final class ActiveStory {
     /** Whether somebody waits for the end of protection. */
     boolean isUnprotecting() {
         return unprotecting != null;
+    }
+
+    /** The VM is to be handed over to its backup as asked. */
+    void switchingOver(CompletableFuture<Void> result, HostAddress backup) {
+        switchingOver = result;
+        status.because("switching over to " + backup);
+        status.event(EventType.SWITCHING_OVER, "to " + backup + ": the guest's last checkpoint here");
+    }
+
+    boolean isSwitchingOver() {
+        return switchingOver != null;
+    }
+
+    /** It is not handed over; whoever waits for that is told. */
+    void failSwitchover(String why) {
+        CompletableFuture<Void> waiting = switchingOver;
+        if (waiting != null) {
+            switchingOver = null;
+            if (status.state() == VmState.PROTECTED) {
+                status.become(VmState.PROTECTED, null);
+            }
+            status.event(EventType.FAILED, "not switched over: " + why);
+            waiting.completeExceptionally(new OperationException(
+                    Kind.FAILED,
+                    "VM " + guest.name() + " is not switched over: " + why,
+                    "see remus status " + guest.name()));
+        }
     }
 
     /** The VM is to end as asked. */
@@ -150,11 +179,22 @@ final class ActiveStory {
             case GoingAlone _ -> goingAlone();
             case Waiting _ -> fenced();
             case Gone _ -> {
+                if (before instanceof Waiting && !isEnding()) {
+                    switchedOver();
+                }
                 if (before instanceof GoingAlone && isEnding()) {
                     forgetCopies();
                 }
             }
             case Claiming _, Synchronizing _, Leaving _, Bequeathing _ -> {}
+        }
+    }
+
+    private void switchedOver() {
+        CompletableFuture<Void> waiting = switchingOver;
+        if (waiting != null) {
+            switchingOver = null;
+            waiting.complete(null);
         }
     }
 
@@ -190,6 +230,7 @@ final class ActiveStory {
     private void alone(Role before) {
         forgetCopies();
         if (before instanceof Waiting) {
+            failSwitchover("taken back: the other host did not make it run");
             degraded("taken back: the other host could not make it run");
         } else if (unprotecting != null || wanted) {
             giveUpWaiting(cause);
@@ -258,6 +299,7 @@ final class ActiveStory {
 
     /** Nothing of the VM is left. */
     void ended() {
+        failSwitchover("it has ended here");
         CompletableFuture<Void> waiting = shuttingDown;
         if (waiting != null) {
             waiting.complete(null);

@@ -241,6 +241,21 @@ final class ActiveVm implements HostedVm {
         return command(result -> ownership.commands().unprotect(force, result));
     }
 
+    /** Hands the VM over to its backup; completes when it runs there. */
+    CompletableFuture<Void> switchOver() {
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        if (!agent.post(() -> ownership.commands().switchOver(result))) {
+            result.completeExceptionally(
+                    new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
+        }
+        return result;
+    }
+
+    /** It was handed over to this host by its former primary; for whoever asks. Before {@link #run}. */
+    void tellOfSwitchover(String figures) {
+        status.switchedOver(figures);
+    }
+
     @Override
     public CompletableFuture<Void> shutdown(String why) {
         CompletableFuture<Void> result = new CompletableFuture<>();

@@ -10,6 +10,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.ArbiterView;
@@ -21,15 +22,18 @@ import remus.api.StartRequest;
 import remus.api.VmStatus;
 import remus.base.CloseStack;
 import remus.base.EpochId;
+import remus.base.HostAddress;
 import remus.base.Term;
 import remus.host.OperationException.Kind;
 import remus.linux.BootTime;
 import remus.qemu.QemuException;
 import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
+import remus.replication.PeerAnswer;
 import remus.replication.PeerQuery;
 import remus.replication.ReplicationException;
 import remus.replication.ReplicationServer;
+import remus.wire.OwnerAnswer;
 
 /**
  * The host daemon: runs VMs, protects them onto other hosts, and is the backup of others' VMs, any number of each.
@@ -42,6 +46,12 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     /** How long an operation may take that waits for a VM's agent. */
     private static final Duration OPERATION_LIMIT = Duration.ofSeconds(10);
+
+    /** A backup that can't make the VM run is given until the activation deadline. */
+    private static final Duration SWITCHOVER_LIMIT = Duration.ofSeconds(40);
+
+    /** How long the new owner of a VM may take to say how the switchover went. */
+    private static final Duration FIGURES_LIMIT = Duration.ofSeconds(2);
 
     /** How long all VMs together may take to end in good order. */
     private static final Duration SHUTDOWN_LIMIT = Duration.ofSeconds(15);
@@ -234,6 +244,32 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     }
 
     @Override
+    public VmStatus switchover(String name) throws OperationException {
+        ActiveVm vm = findActive(name, "switchover");
+        ArbiterView arbiter = services.arbitration().view();
+        if (!arbiter.reachable()) {
+            throw new OperationException(
+                    Kind.CONFLICT,
+                    "switchover: the arbiter, which has to note it, can't be asked now: " + arbiter.reason(),
+                    "try again when remus status shows that it can");
+        }
+        String backup = vm.status().peer();
+        await(vm.switchOver(), SWITCHOVER_LIMIT);
+        VmStatus last = vm.status();
+        return last.because("runs on %s: %s, %d output frames dropped"
+                .formatted(backup, figuresFrom(backup, name), last.output().droppedFrames()));
+    }
+
+    /** What the new owner says of a switchover. */
+    private String figuresFrom(@Nullable String owner, String vm) {
+        return owner != null
+                        && services.peers().ask(HostAddress.parse(owner, 0), vm, FIGURES_LIMIT)
+                                instanceof PeerAnswer.Answered(OwnerAnswer answer)
+                ? answer.text()
+                : "switched over";
+    }
+
+    @Override
     public VmStatus stop(String name) throws OperationException {
         HostedVm vm = find(name);
         if (vm instanceof StandbyVm) {
@@ -259,15 +295,19 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     /** Waits for what a VM's agent was asked to do. */
     static void await(CompletableFuture<Void> operation) throws OperationException {
+        await(operation, OPERATION_LIMIT);
+    }
+
+    private static void await(CompletableFuture<Void> operation, Duration limit) throws OperationException {
         try {
-            operation.get(OPERATION_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+            operation.get(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);
         } catch (TimeoutException e) {
             throw new OperationException(
                     Kind.FAILED,
-                    "not done within %d s".formatted(OPERATION_LIMIT.toSeconds()),
+                    "not done within %d s".formatted(limit.toSeconds()),
                     "it goes on by itself: watch remus events --follow",
                     e);
         } catch (ExecutionException e) {

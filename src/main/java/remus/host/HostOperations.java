@@ -27,6 +27,9 @@ public interface HostOperations {
      */
     VmStatus unprotect(String vm, boolean force) throws OperationException;
 
+    /** Hands a VM over to its backup, and returns when it runs there; the reason says for how long it stood still. */
+    VmStatus switchover(String vm) throws OperationException;
+
     /** Ends a VM, after its protection. */
     VmStatus stop(String vm) throws OperationException;
 

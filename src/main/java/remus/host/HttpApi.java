@@ -158,6 +158,10 @@ public final class HttpApi implements AutoCloseable {
                 boolean force = request.query().first("force").orElse("false").equals("true");
                 yield operations.unprotect(vm, force);
             }
+            case "switchover" -> {
+                requireJson(request);
+                yield operations.switchover(vm);
+            }
             case "stop" -> {
                 requireJson(request);
                 yield operations.stop(vm);
@@ -166,7 +170,7 @@ public final class HttpApi implements AutoCloseable {
                 throw new OperationException(
                         Kind.NOT_FOUND,
                         "'%s' is not something a VM can be asked".formatted(verb),
-                        "the verbs are protect, unprotect, stop and failover");
+                        "the verbs are protect, unprotect, switchover, stop and failover");
         };
         answer(response, Status.OK_200, result);
     }

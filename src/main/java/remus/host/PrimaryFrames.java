@@ -59,6 +59,11 @@ final class PrimaryFrames extends CheckpointFrames {
     }
 
     @Override
+    public void handOver(long pausedNanos, String why) {
+        ownership.handedOver(pausedNanos, why);
+    }
+
+    @Override
     public void signOff(String why) {
         ownership.signOff(why);
     }

@@ -129,6 +129,23 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         signOff(reason);
     }
 
+    /**
+     * Ends it but for its backup, which is ordered to take over; as {@link #part} otherwise. All that the guest has done is
+     * there, for its last checkpoint is committed.
+     */
+    void handOver(SessionEnd next, String reason) {
+        parting = true;
+        ending = next;
+        long pausedNanos = Math.max(0, time.nanos() - engine.suspendedAtNanos());
+        engine.end();
+        channel.handOver(pausedNanos, reason);
+    }
+
+    /** The next checkpoint is the guest's last one here: its owner is told when that is committed. */
+    void takeLast() {
+        engine.takeLast();
+    }
+
     void begin() {
         engine.begin();
     }
@@ -324,6 +341,9 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     @Override
     public void committed(EpochId epoch, long commitNanos) {
         statistics.committed(commitNanos);
+        if (engine.hasCommittedLast()) {
+            post(owner::lastCommitted);
+        }
     }
 
     @Override

@@ -94,7 +94,7 @@ public record ProtectionSettings(
         }
         String backup = request.backup();
         return new ProtectionSettings(
-                backup == null ? backups : candidates(backup),
+                backup == null ? backups : startingWith(backup),
                 newInterval,
                 newDetect,
                 orElse(request.whenAlone(), whenAlone),
@@ -103,11 +103,16 @@ public record ProtectionSettings(
                 newSyncRate);
     }
 
-    /** The one that is asked for comes first; the others follow it. */
-    private List<String> candidates(String first) {
+    /** That one comes first; the others follow it. */
+    private List<String> startingWith(String first) {
         return Stream.concat(Stream.of(first), backups.stream().filter(backup -> !backup.equals(first)))
                 .limit(MAX_CANDIDATES)
                 .toList();
+    }
+
+    /** These settings with that candidate as the first one; of too many the last one gives way to it. */
+    ProtectionSettings withFirst(String candidate) {
+        return withCandidates(startingWith(candidate));
     }
 
     /** These settings with a further candidate, the last one; of too many the one before gives way to it. */
@@ -116,6 +121,10 @@ public record ProtectionSettings(
                 backups.stream().filter(backup -> !backup.equals(candidate)).toList();
         List<String> candidates = Stream.concat(others.stream().limit(MAX_CANDIDATES - 1L), Stream.of(candidate))
                 .toList();
+        return withCandidates(candidates);
+    }
+
+    private ProtectionSettings withCandidates(List<String> candidates) {
         return new ProtectionSettings(candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate);
     }
 

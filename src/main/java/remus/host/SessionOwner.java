@@ -19,6 +19,9 @@ interface SessionOwner extends SessionEnd {
     /** The backup holds {@code epoch} whole. */
     void acknowledged(EpochId epoch);
 
+    /** The guest stands still after its last checkpoint here, which is committed. */
+    void lastCommitted();
+
     /** This process was not running for longer than the detection time; told before anything else after waking. */
     void wokeLate();
 

@@ -112,17 +112,18 @@ record SharedDefinition(
      * How whoever takes the VM over is to protect it: as its primary did, and by that host, too.
      *
      * @param primary where that host listens
+     * @param isHandedOver whether the roles are exchanged on purpose: then that host is wanted before any other
      */
-    ProtectionSettings protectionAfter(Hello hello, HostAddress primary) {
-        return new ProtectionSettings(
-                        protection.backups(),
-                        hello.interval(),
-                        hello.detect(),
-                        protection.whenAlone(),
-                        protection.outputCommit(),
-                        hello.verifyEvery(),
-                        new ByteSize(protection.syncRateBytes()))
-                .withLast(primary.toString());
+    ProtectionSettings protectionAfter(Hello hello, HostAddress primary, boolean isHandedOver) {
+        ProtectionSettings before = new ProtectionSettings(
+                protection.backups(),
+                hello.interval(),
+                hello.detect(),
+                protection.whenAlone(),
+                protection.outputCommit(),
+                hello.verifyEvery(),
+                new ByteSize(protection.syncRateBytes()));
+        return isHandedOver ? before.withFirst(primary.toString()) : before.withLast(primary.toString());
     }
 
     byte[] encode() {

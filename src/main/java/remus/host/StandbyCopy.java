@@ -3,7 +3,6 @@ package remus.host;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import remus.api.DiskStatus;
-import remus.availability.PrimaryState;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
@@ -155,8 +154,10 @@ final class StandbyCopy implements AutoCloseable {
     }
 
     /** What runs is this host's own from now on. */
-    ActiveVm handOver(StandbyVm vm, VmArbiter arbiter, PrimaryState owned, long decidedNanos) throws StandbyException {
-        return activation().handOver(vm, arbiter, owned, decidedNanos);
+    ActiveVm handOver(StandbyVm vm, Activation.TakeOver takeOver) throws StandbyException {
+        ProtectionSettings protection =
+                SharedDefinition.decode(hello.definition()).protectionAfter(hello, primary, takeOver.isHandedOver());
+        return activation().handOver(vm, takeOver, protection);
     }
 
     private Activation activation() {
@@ -168,8 +169,7 @@ final class StandbyCopy implements AutoCloseable {
                     Invariant.present(parts, "a standby"),
                     images(),
                     receiver(),
-                    Invariant.present(inbound, "the inbound mirror"),
-                    SharedDefinition.decode(hello.definition()).protectionAfter(hello, primary));
+                    Invariant.present(inbound, "the inbound mirror"));
             activation = present;
         }
         return present;

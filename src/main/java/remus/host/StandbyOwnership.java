@@ -1,6 +1,7 @@
 package remus.host;
 
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.availability.BackupEvent;
@@ -27,6 +28,7 @@ import remus.availability.FailureDetector;
 import remus.availability.HostId;
 import remus.availability.OwnershipAction;
 import remus.availability.OwnershipAgent;
+import remus.availability.PrimaryState;
 import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
@@ -59,6 +61,7 @@ final class StandbyOwnership {
     private final StandbyCommands commands;
     private final OwnershipAgent<BackupState, BackupEvent> ownership;
     private long decidedNanos;
+    private @Nullable Switchover switchover;
     private boolean primarysPortIsBlocked;
     private volatile boolean ended;
 
@@ -105,13 +108,9 @@ final class StandbyOwnership {
         return duties;
     }
 
-    VmArbiter arbiter() {
-        return arbiter;
-    }
-
-    /** When the take-over began. */
-    long decidedNanos() {
-        return decidedNanos;
+    /** @param owned the state in which this host owns the VM */
+    Activation.TakeOver takeOver(PrimaryState owned) {
+        return new Activation.TakeOver(arbiter, owned, decidedNanos, switchover != null);
     }
 
     /** Whether there is something that could be activated, or is being activated. */
@@ -235,6 +234,23 @@ final class StandbyOwnership {
         } else {
             primaryLost("the primary reports that its QEMU is dead: " + why, false);
         }
+    }
+
+    /** The primary stands still for good, and what is whole here is all there is of the VM. */
+    void handedOver(long pausedNanos, String why) {
+        if (role() instanceof Receiving) {
+            return; // the protocol knows no such order
+        }
+        if (switchover == null) {
+            switchover = new Switchover(pausedNanos, services.time().nanos());
+        }
+        primaryLost("the primary hands it over: " + why, true);
+    }
+
+    /** How the VM was handed over, if it was. */
+    @Nullable
+    Switchover switchover() {
+        return switchover;
     }
 
     void signOff(String why) {

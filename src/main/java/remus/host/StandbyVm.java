@@ -109,7 +109,7 @@ final class StandbyVm implements HostedVm {
                 }
                 PrimaryState owned = ownership.duties().taken();
                 if (owned != null) {
-                    activated = copy.handOver(this, ownership.arbiter(), owned, ownership.decidedNanos());
+                    activated = copy.handOver(this, ownership.takeOver(owned));
                 }
             }
         } catch (CheckpointException | StandbyException | IOException | RuntimeException e) {
@@ -122,7 +122,17 @@ final class StandbyVm implements HostedVm {
             close(activated);
         }
         if (activated != null) {
+            tellOfSwitchover(activated);
             activated.run();
+        }
+    }
+
+    /** The former primary waits for the figures. */
+    private void tellOfSwitchover(ActiveVm activated) {
+        Switchover switchover = ownership.switchover();
+        if (switchover != null) {
+            activated.tellOfSwitchover(
+                    switchover.figures(hello.host(), services.time().nanos()));
         }
     }
 

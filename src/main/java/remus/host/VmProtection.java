@@ -51,6 +51,19 @@ final class VmProtection {
         }
     }
 
+    /** As {@link #part}, but the backup still gets the input that comes for the guest, until {@link #mirrorNoMore}. */
+    void partMirroring() {
+        ProtectionSession running = session;
+        part();
+        if (running != null) {
+            network.mirrorTo(running.channel());
+        }
+    }
+
+    void mirrorNoMore() {
+        network.mirrorTo(null);
+    }
+
     /** Lets go of the session without ending it; as {@link #end} otherwise. */
     void part() {
         ProtectionSession running = session;

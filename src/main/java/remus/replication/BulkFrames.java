@@ -89,7 +89,7 @@ final class BulkFrames {
                     if (of.first() && !writesAreOut.test(EpochId.NONE)) {
                         return Outcome.WAITS;
                     }
-                    new CheckpointBegin(of.first(), of.inboundMark()).encode(frame.begin());
+                    new CheckpointBegin(of.first(), of.isStill(), of.inboundMark()).encode(frame.begin());
                     frame.finish(FrameType.CHECKPOINT_BEGIN, epoch);
                     step = Step.PAGES;
                     return Outcome.MADE;

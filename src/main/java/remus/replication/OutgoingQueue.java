@@ -53,10 +53,13 @@ final class OutgoingQueue implements AutoCloseable {
     private EpochId released = EpochId.NONE;
     private EpochId heartbeat = EpochId.NONE;
     private @Nullable String guestDead;
+    private @Nullable String handOver;
+    private long handOverPausedNanos;
     private @Nullable String signOff;
     private boolean releasedPending;
     private boolean heartbeatPending;
     private boolean guestDeadPending;
+    private boolean handOverPending;
     private boolean signOffPending;
     private long signOffDeadlineNanos;
     private boolean closed;
@@ -125,6 +128,12 @@ final class OutgoingQueue implements AutoCloseable {
         guestDeadPending = true;
     }
 
+    synchronized void setHandOver(long pausedNanos, String reason) {
+        handOver = reason;
+        handOverPausedNanos = pausedNanos;
+        handOverPending = true;
+    }
+
     /**
      * Does nothing while a sign-off is under way, for two on one connection would break the protocol.
      *
@@ -179,6 +188,7 @@ final class OutgoingQueue implements AutoCloseable {
         releasedPending = released.isAfter(EpochId.NONE);
         // Not the heartbeat: it asserts progress now, and only the engine knows of that.
         guestDeadPending = guestDead != null;
+        handOverPending = handOver != null;
         signOffPending = signOff != null;
     }
 
@@ -264,6 +274,12 @@ final class OutgoingQueue implements AutoCloseable {
         if (releasedPending && ready) {
             releasedPending = false;
             return new Prompt(FrameType.RELEASED, released);
+        }
+        // After the release, so that the backup does not send again what has left.
+        if (handOverPending && handOver != null && ready) {
+            handOverPending = false;
+            Payloads.encodeHandOver(target, handOverPausedNanos, handOver);
+            return new Prompt(FrameType.HAND_OVER, lastSealed);
         }
         if (heartbeatPending) {
             heartbeatPending = false;

@@ -117,6 +117,12 @@ public final class PrimaryChannel implements BackupChannel {
     }
 
     @Override
+    public void handOver(long pausedNanos, String reason) {
+        queue.setHandOver(pausedNanos, reason);
+        wake();
+    }
+
+    @Override
     public boolean forward(
             EpochId epoch,
             int disk,

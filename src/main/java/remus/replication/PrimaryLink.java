@@ -364,6 +364,7 @@ final class PrimaryLink implements AutoCloseable {
                     RELEASED,
                     INBOUND_FRAMES,
                     GUEST_DEAD,
+                    HAND_OVER,
                     SIGN_OFF,
                     OWNER_QUERY,
                     OWNER_ANSWER,

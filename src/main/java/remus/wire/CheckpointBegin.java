@@ -6,23 +6,25 @@ import java.nio.ByteBuffer;
  * A checkpoint starts: the payload of CHECKPOINT_BEGIN.
  *
  * @param first whether it completes the synchronization
+ * @param still whether the guest is kept paused, by command: so it is after an activation, too
  * @param inboundMark sequence number of the first mirrored inbound frame whose effect the checkpoint may not contain
  */
-public record CheckpointBegin(boolean first, long inboundMark) {
-    static final int BYTES = 1 + Long.BYTES;
+public record CheckpointBegin(boolean first, boolean still, long inboundMark) {
+    static final int BYTES = 2 + Long.BYTES;
 
     public void encode(ByteBuffer target) {
-        target.put((byte) (first ? 1 : 0)).putLong(inboundMark);
+        target.put((byte) (first ? 1 : 0)).put((byte) (still ? 1 : 0)).putLong(inboundMark);
     }
 
     public static CheckpointBegin decode(ByteBuffer source) throws WireException {
         WireText.need(source, BYTES, "fields");
         boolean first = WireFlag.take(source, "first");
+        boolean still = WireFlag.take(source, "still");
         long inboundMark = source.getLong();
         WireText.end(source);
         if (inboundMark < 0) {
             throw WireException.corrupt("inboundMark=" + Long.toUnsignedString(inboundMark) + " is out of range");
         }
-        return new CheckpointBegin(first, inboundMark);
+        return new CheckpointBegin(first, still, inboundMark);
     }
 }

@@ -54,6 +54,14 @@ public interface FrameHandler<X extends Exception> {
 
     void guestDead(String reason) throws X;
 
+    /**
+     * The guest stands still on the primary, for good, and what the backup holds whole contains all it has done: the backup
+     * takes over.
+     *
+     * @param pausedNanos since when it stood still there when this was sent
+     */
+    void handOver(long pausedNanos, String reason) throws X;
+
     /** The session ends in good order; the backup drops its image and answers that it has. */
     void signOff(String reason) throws X;
 }

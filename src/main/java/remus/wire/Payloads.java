@@ -44,6 +44,12 @@ public final class Payloads {
         WireText.end(source);
     }
 
+    /** Of HAND_OVER; read by {@link #decodeCount} and {@link #decodeReason}. */
+    public static void encodeHandOver(ByteBuffer target, long pausedNanos, String reason) {
+        target.putLong(pausedNanos);
+        WireText.putReason(target, reason);
+    }
+
     /** What precedes the bytes of FILE_DATA. */
     public static void encodeFileData(ByteBuffer target, String name, long offset) {
         WireText.putName(target, name);

@@ -109,6 +109,12 @@ public final class SessionFrames {
                 order.signOff();
                 handler.signOff(reason);
             }
+            case HAND_OVER -> {
+                long pausedNanos = Payloads.decodeCount(payload, "pause");
+                String reason = Payloads.decodeReason(payload);
+                order.handOver();
+                handler.handOver(pausedNanos, reason);
+            }
             case HELLO,
                     WELCOME,
                     REFUSAL,

@@ -20,7 +20,7 @@ import remus.base.Invariant;
  *   <li>SIGN_OFF in any phase but GREETING: ENDED, where nothing may come.
  * </ul>
  * Heartbeats and the guest's death may come in all phases but GREETING and ENDED, mirrored input, releases and disk
- * writes in FLOWING and CHECKPOINT. The epochs of disk writes never go back and are at most
+ * writes in FLOWING and CHECKPOINT, the order to take over there too, once a checkpoint has ended. The epochs of disk writes never go back and are at most
  * {@link WireLimits#MAX_DISK_EPOCHS_AHEAD} after the last that has ended; all writes of an epoch come before its end.
  */
 public final class SessionOrder {
@@ -237,6 +237,13 @@ public final class SessionOrder {
 
     public void guestDead() throws WireException {
         require(isWelcomed(), FrameType.GUEST_DEAD);
+    }
+
+    public void handOver() throws WireException {
+        requireFlow(FrameType.HAND_OVER);
+        if (lastEnded.equals(EpochId.NONE)) {
+            throw outOfOrder(FrameType.HAND_OVER, lastEnded);
+        }
     }
 
     public void signOff() throws WireException {

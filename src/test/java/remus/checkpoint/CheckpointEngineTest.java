@@ -547,6 +547,75 @@ class CheckpointEngineTest {
         }
     }
 
+    @Test
+    void theGuestDoesNotGoOnAfterItsLastCheckpoint() {
+        synchronize();
+        engine.acknowledged(epoch(1), 25);
+        log.clear();
+        engine.takeLast();
+        assertEquals(Long.MAX_VALUE, engine.tick(30), "at once, not when the interval is over");
+        engine.guestSuspended();
+        engine.guestSaved(40);
+        assertEquals(Phase.HALTED, engine.phase());
+        expectLog(
+                "memory suspending 2",
+                "net suspending 2",
+                "stop and save",
+                "memory suspended 2",
+                "net suspended 2",
+                "memory saved 2",
+                "net saved 2",
+                "send 2 first=false",
+                "memory resumed 2",
+                "net resumed 2",
+                "taken 2 paused 10");
+        assertFalse(engine.hasCommittedLast(), "the backup does not hold it yet");
+        assertFalse(engine.isPausing(), "it is no pause that ends: the backup is told of life meanwhile");
+        assertEquals(Long.MAX_VALUE, engine.tick(100 * INTERVAL_NANOS));
+        engine.acknowledged(epoch(2), 50);
+        assertTrue(engine.hasCommittedLast());
+        expectLog("memory commit 2", "net commit 2", "released 2", "committed 2 after 10");
+        assertEquals(30, engine.suspendedAtNanos());
+    }
+
+    @Test
+    void theLastCheckpointWaitsForRoomAndForADisk() {
+        synchronize();
+        checkpoint(INTERVAL_NANOS);
+        durableThrough = 2;
+        engine.takeLast();
+        assertEquals(Long.MAX_VALUE, engine.tick(INTERVAL_NANOS + 30));
+        assertEquals(Phase.RUNNING, engine.phase(), "two are in flight");
+        engine.acknowledged(epoch(2), INTERVAL_NANOS + 40);
+        engine.tick(INTERVAL_NANOS + 50);
+        engine.guestSuspended();
+        engine.guestSaved(INTERVAL_NANOS + 60);
+        engine.acknowledged(epoch(3), INTERVAL_NANOS + 70);
+        assertFalse(engine.hasCommittedLast(), "its output has not left");
+        durableThrough = 3;
+        engine.retryCommit(INTERVAL_NANOS + 80);
+        assertTrue(engine.hasCommittedLast());
+    }
+
+    @Test
+    void aCheckpointThatIsNotTheLastOneAfterAllLetsTheGuestGoOn() {
+        synchronize();
+        engine.acknowledged(epoch(1), 25);
+        engine.takeLast();
+        engine.tick(30);
+        engine.guestSuspended();
+        engine.guestSaved(40);
+        log.clear();
+        engine.goOn();
+        expectLog("resume");
+        engine.guestResumed(50);
+        assertEquals(Phase.RUNNING, engine.phase());
+        engine.acknowledged(epoch(2), 60);
+        assertFalse(engine.hasCommittedLast());
+        checkpoint(30 + INTERVAL_NANOS);
+        assertEquals(epoch(3), engine.sealed());
+    }
+
     private static EpochId epoch(long value) {
         return new EpochId(value);
     }
@@ -716,6 +785,9 @@ class CheckpointEngineTest {
 
         @Override
         public void reportGuestDead(String reason) {}
+
+        @Override
+        public void handOver(long pausedNanos, String reason) {}
 
         @Override
         public boolean forward(

@@ -350,6 +350,9 @@ final class ModelChannel implements BackupChannel {
     public void reportGuestDead(String reason) {}
 
     @Override
+    public void handOver(long pausedNanos, String reason) {}
+
+    @Override
     public boolean forward(
             EpochId epoch,
             int disk,

@@ -46,7 +46,18 @@ import remus.host.SettableTime;
 @Timeout(60)
 class RemusTest {
     private static final List<String> COMMANDS = List.of(
-            "host", "start", "protect", "unprotect", "status", "events", "failover", "stop", "doctor", "demo", "bench");
+            "host",
+            "start",
+            "protect",
+            "unprotect",
+            "status",
+            "events",
+            "failover",
+            "switchover",
+            "stop",
+            "doctor",
+            "demo",
+            "bench");
 
     private static final List<String> BENCHES = List.of("bench pause", "bench disk");
 
@@ -304,6 +315,9 @@ class RemusTest {
         assertEquals("VM shop runs, unprotected\n", ask("unprotect", "shop").out());
         assertEquals("VM shop is stopped\n", ask("stop", "shop").out());
         host.vms.put("shop", FakeHost.vm("shop", VmState.STANDBY));
+        assertEquals(
+                "VM shop runs on 192.0.2.7:7420: switched over\n",
+                ask("switchover", "shop").out());
         ask("failover", "shop", "--force");
         assertEquals(new FailoverRequest(true), host.asked.getLast());
     }

@@ -4,12 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -361,6 +363,85 @@ class ActiveOwnershipTest {
         await(PrimaryState.Gone.class);
         assertTrue(guest.gone);
         assertEquals(VmState.FENCED, status.state());
+    }
+
+    // ---- switchover
+
+    /** The guest's last checkpoint is committed, and the backup is ordered to take over. */
+    private CompletableFuture<Void> handOver() {
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        ownership.commands().switchOver(result);
+        session.owner().lastCommitted();
+        return result;
+    }
+
+    @Test
+    void aVmThatWasHandedOverWaitsUntilTheRecordSaysThatItRunsThere() throws Exception {
+        run(true, WhenAlone.HOLD);
+        OwnershipRecord record = protectShared();
+        CompletableFuture<Void> result = handOver();
+        assertInstanceOf(Waiting.class, ownership.role());
+        assertTrue(session.sent.contains("handOver"), session.sent.toString());
+        assertFalse(session.sent.contains("signOff"), session.sent.toString());
+        assertTrue(guest.discarded && guest.paused);
+        HostId beta = new HostId("beta");
+        OwnershipRecord activating =
+                OwnershipRecord.activating(record.term().next(), beta, SELF, new RequestId("beta.1"));
+        arbiter.reading().accept(new ReadOutcome.Found(activating));
+        agent.runPosted();
+        assertFalse(result.isDone() || guest.gone);
+        retry();
+        arbiter.reading()
+                .accept(new ReadOutcome.Found(
+                        OwnershipRecord.alone(activating.term().next(), beta, new RequestId("beta.2"))));
+        await(PrimaryState.Gone.class);
+        assertTrue(guest.gone);
+        result.get(1, TimeUnit.SECONDS);
+    }
+
+    @Test
+    void aBackupWithoutAnImageGivesTheVmBack() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        CompletableFuture<Void> result = handOver();
+        assertInstanceOf(Waiting.class, ownership.role());
+        session.channel().backupLost("its standby died");
+        agent.runPosted();
+        host().time.wallMillis.addAndGet(host().services.pauses().activationNanos() / 1_000_000);
+        for (int i = 0; i < 3; i++) {
+            retry();
+        }
+        await(Alone.class);
+        assertFalse(guest.paused || guest.gone);
+        assertTrue(result.isCompletedExceptionally());
+    }
+
+    @Test
+    void aSwitchoverEndsWithTheContactToTheBackup() throws Exception {
+        run(true, WhenAlone.HOLD);
+        protectShared();
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        ownership.commands().switchOver(result);
+        session.owner().severed("no contact");
+        assertTrue(result.isCompletedExceptionally());
+        session.owner().lastCommitted(); // was under way
+        assertInstanceOf(Protected.class, ownership.role());
+        assertFalse(session.sent.contains("handOver"), session.sent.toString());
+    }
+
+    @Test
+    void onlyAProtectedVmIsSwitchedOver() throws Exception {
+        run(true, WhenAlone.HOLD);
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        ownership.commands().switchOver(result);
+        ExecutionException refused = assertThrows(ExecutionException.class, result::get);
+        assertTrue(String.valueOf(refused.getMessage()).contains("UNPROTECTED"), refused.getMessage());
+        protectShared();
+        session.owner().severed("no contact");
+        CompletableFuture<Void> degraded = new CompletableFuture<>();
+        ownership.commands().switchOver(degraded);
+        refused = assertThrows(ExecutionException.class, degraded::get);
+        assertTrue(String.valueOf(refused.getMessage()).contains("no contact"), refused.getMessage());
     }
 
     // ---- a session that is parting

@@ -90,6 +90,13 @@ public final class FakeHost implements HostOperations {
     }
 
     @Override
+    public synchronized VmStatus switchover(String vm) throws OperationException {
+        asked.add("switchover " + vm);
+        change(vm, VmState.FENCED);
+        return status(vm).because("runs on 192.0.2.7:7420: switched over");
+    }
+
+    @Override
     public synchronized VmStatus stop(String vm) throws OperationException {
         asked.add("stop " + vm);
         return change(vm, VmState.STOPPED);

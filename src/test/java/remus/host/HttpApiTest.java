@@ -132,6 +132,9 @@ class HttpApiTest {
                 VmState.UNPROTECTED,
                 post("/api/v1/vms/shop/unprotect", "").as(VmStatus.class).state());
         assertEquals(
+                VmState.FENCED,
+                post("/api/v1/vms/shop/switchover", "").as(VmStatus.class).state());
+        assertEquals(
                 VmState.STOPPED,
                 post("/api/v1/vms/shop/stop", "{}").as(VmStatus.class).state());
         host.vms.put("shop", FakeHost.vm("shop", VmState.UNPROTECTED));

@@ -51,6 +51,11 @@ class ProtectionSettingsTest {
         ProtectionSettings taken = named.withLast("192.0.2.1:7420");
         assertEquals("192.0.2.1:7420", taken.backups().getLast());
         assertEquals(taken, taken.withLast("192.0.2.1:7420"));
+        assertEquals(
+                "192.0.2.1:7420", taken.withFirst("192.0.2.1:7420").backups().getFirst());
+        assertEquals(
+                taken.backups().size(),
+                taken.withFirst("192.0.2.1:7420").backups().size());
         for (int host = 0; host < 40; host++) {
             taken = taken.withLast("192.0.2.%d:7420".formatted(100 + host));
         }

@@ -1,15 +1,20 @@
 package remus.host;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import remus.api.WhenAlone;
+import remus.base.ByteSize;
+import remus.base.HostAddress;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
+import remus.wire.Hello;
 
 class SharedDefinitionTest {
     private static final SharedDefinition SHOP = new SharedDefinition(
@@ -28,6 +33,47 @@ class SharedDefinitionTest {
     @Test
     void whatIsSentIsWhatArrives() {
         assertArrayEquals(SHOP.encode(), SharedDefinition.decode(SHOP.encode()).encode());
+    }
+
+    @Test
+    void whoTakesAVmOverProtectsItAsBeforeAndWhoGetsItHandedOverOntoItsFormerPrimaryFirst() {
+        HostAddress primary = new HostAddress("192.0.2.1", 7420);
+        Hello hello = new Hello(
+                Hello.Mode.NEW,
+                SHOP.name(),
+                "alpha",
+                primary,
+                SHOP.machine().versionedName(),
+                "7.2.22",
+                SHOP.memoryBytes(),
+                4096,
+                Duration.ofMillis(40),
+                Duration.ofMillis(500),
+                7,
+                SHOP.encode(),
+                List.of(),
+                List.of());
+        SharedDefinition arrived = SharedDefinition.decode(hello.definition());
+        assertEquals(
+                new ProtectionSettings(
+                        List.of("beta", "192.0.2.3:7420", "192.0.2.1:7420"),
+                        Duration.ofMillis(40),
+                        Duration.ofMillis(500),
+                        WhenAlone.CONTINUE,
+                        true,
+                        7,
+                        ByteSize.ofMebibytes(1)),
+                arrived.protectionAfter(hello, primary, false));
+        assertEquals(
+                new ProtectionSettings(
+                        List.of("192.0.2.1:7420", "beta", "192.0.2.3:7420"),
+                        Duration.ofMillis(40),
+                        Duration.ofMillis(500),
+                        WhenAlone.CONTINUE,
+                        true,
+                        7,
+                        ByteSize.ofMebibytes(1)),
+                arrived.protectionAfter(hello, primary, true));
     }
 
     @Test

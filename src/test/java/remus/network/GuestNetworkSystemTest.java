@@ -461,6 +461,9 @@ class GuestNetworkSystemTest {
         public void reportGuestDead(String reason) {}
 
         @Override
+        public void handOver(long pausedNanos, String reason) {}
+
+        @Override
         public boolean forward(
                 EpochId epoch,
                 int disk,

@@ -266,6 +266,15 @@ class PrimaryChannelTest {
     }
 
     @Test
+    void theOrderToTakeOverFollowsTheReleaseOfTheLastOutput() throws Exception {
+        primary.synchronize();
+        primary.channel.reportReleased(new EpochId(1));
+        primary.channel.handOver(7, "by command");
+        TestPrimary.await("order", () -> backup.log.contains("hand over after 7 by command"));
+        assertTrue(backup.log.indexOf("released 1") < backup.log.indexOf("hand over after 7 by command"));
+    }
+
+    @Test
     void aGuestsDeathIsReportedAtOnce() throws Exception {
         primary.synchronize();
         primary.channel.reportGuestDead("signal 9");

@@ -87,7 +87,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
 
     private final ByteArrayOutputStream deviceState = new ByteArrayOutputStream();
     private final List<byte[]> output = new ArrayList<>();
-    private CheckpointBegin begin = new CheckpointBegin(false, 0);
+    private CheckpointBegin begin = new CheckpointBegin(false, false, 0);
     private EpochId lastWhole = EpochId.NONE;
     private @Nullable BackupConnection current;
     private final Map<Term, BackupConnection> latest = new HashMap<>();
@@ -296,6 +296,11 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
     @Override
     public void guestDead(String reason) {
         log.add("guest dead " + reason);
+    }
+
+    @Override
+    public void handOver(long pausedNanos, String reason) {
+        log.add("hand over after " + pausedNanos + " " + reason);
     }
 
     @Override

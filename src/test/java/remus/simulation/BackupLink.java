@@ -167,6 +167,11 @@ final class BackupLink {
         }
 
         @Override
+        public void handOver(long pausedNanos, String reason) {
+            side.on(new BackupEvent.PrimaryLost("the primary hands it over: " + reason, true));
+        }
+
+        @Override
         public void signOff(String reason) {
             side.on(new BackupEvent.SignOffReceived(term, reason));
         }

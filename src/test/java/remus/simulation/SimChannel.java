@@ -302,6 +302,11 @@ final class SimChannel implements BackupChannel {
     }
 
     @Override
+    public void handOver(long pausedNanos, String reason) {
+        throw new UnsupportedOperationException("nobody switches over here");
+    }
+
+    @Override
     public void reportGuestDead(String reason) {
         guestDead = reason;
         sayGuestDead();

@@ -114,7 +114,7 @@ final class Samples {
             }
             case ZERO_PAGES ->
                 target.putInt(2).putLong(8).putInt(3).putLong(65535).putInt(1);
-            case CHECKPOINT_BEGIN -> new CheckpointBegin(false, 99).encode(target);
+            case CHECKPOINT_BEGIN -> new CheckpointBegin(false, true, 99).encode(target);
             case DEVICE_STATE -> target.putLong(2).putLong(5).put(new byte[] {'a', 'b', 'c'});
             case OUTPUT_FRAMES ->
                 target.putInt(2)
@@ -131,6 +131,7 @@ final class Samples {
                         .putInt(2)
                         .put(new byte[] {'y', 'z'});
             case GUEST_DEAD -> Payloads.encodeReason(target, "QEMU ended with signal 9");
+            case HAND_OVER -> Payloads.encodeHandOver(target, 2_500_000, "by command");
             case SIGN_OFF -> Payloads.encodeReason(target, "unprotect");
             case SIGNED_OFF -> Payloads.encodeReason(target, "image dropped – gut");
             case OWNER_QUERY, FENCE -> Payloads.encodeVm(target, "shop");
@@ -206,6 +207,7 @@ final class Samples {
                 yield frames(payload, memory);
             }
             case GUEST_DEAD, SIGN_OFF, SIGNED_OFF, STANDBY_LOST, ACTIVATED -> Payloads.decodeReason(payload);
+            case HAND_OVER -> Payloads.decodeCount(payload, "pause") + Payloads.decodeReason(payload);
             case OWNER_QUERY, FENCE -> Payloads.decodeVm(payload);
             case OWNER_ANSWER, FENCED -> OwnerAnswer.decode(payload, header.term());
             case VERIFIED -> Payloads.decodeVerified(payload);
