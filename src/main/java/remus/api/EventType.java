@@ -46,6 +46,10 @@ public enum EventType {
     UNPROTECTED,
     /** The VM ended as asked. */
     STOPPED,
+    /** The guest stands still as asked, until it is resumed. */
+    PAUSED,
+    /** A guest that was paused goes on as asked. */
+    RESUMED,
     /** The guest powered itself off. */
     GUEST_SHUTDOWN,
     /** The guest reset itself. */

@@ -63,6 +63,8 @@ public final class Remus {
                 new EventsCommand(terminal),
                 new FailoverCommand(terminal),
                 new SwitchoverCommand(terminal),
+                new PauseCommand(terminal),
+                new ResumeCommand(terminal),
                 new StopCommand(terminal),
                 new DoctorCommand(terminal),
                 new DemoCommand(terminal));

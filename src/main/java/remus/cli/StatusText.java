@@ -27,7 +27,8 @@ final class StatusText {
         return switch (vm.state()) {
             case UNPROTECTED -> "VM %s runs, unprotected%s".formatted(vm.name(), reason);
             case SYNCHRONIZING -> "VM %s is being synchronized%s%s".formatted(vm.name(), peer, reason);
-            case PROTECTED -> "VM %s is protected%s, every %d ms".formatted(vm.name(), peer, vm.intervalMillis());
+            case PROTECTED ->
+                "VM %s is protected%s, every %d ms%s".formatted(vm.name(), peer, vm.intervalMillis(), reason);
             case DEGRADED -> "VM %s runs, but has lost its backup%s".formatted(vm.name(), reason);
             case STANDBY -> "VM %s is backed up here%s".formatted(vm.name(), reason);
             case ACTIVATING -> "VM %s is being activated here%s".formatted(vm.name(), reason);

@@ -78,7 +78,7 @@ final class Activation implements AutoCloseable {
         wasTried = true;
         receiver.finishApplying();
         settle();
-        loaded = parts.activate(receiver.deviceState());
+        loaded = parts.activate(receiver.deviceState(), receiver.isStill());
         hasRun = true;
     }
 
@@ -128,6 +128,15 @@ final class Activation implements AutoCloseable {
                                     .formatted(receiver.lastWhole(), micros / 1_000, micros % 1_000, replayed),
                             active.term(),
                             receiver.lastWhole());
+            if (receiver.isStill()) {
+                services.events()
+                        .publish(
+                                vm,
+                                EventType.PAUSED,
+                                "by command, as on its former primary: remus resume " + vm + " lets it go on",
+                                active.term(),
+                                receiver.lastWhole());
+            }
             return active;
         } catch (LinuxException e) {
             throw new StandbyException("the VM runs, but can't be kept: " + e.getMessage(), e);

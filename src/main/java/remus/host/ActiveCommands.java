@@ -2,6 +2,7 @@ package remus.host;
 
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
+import remus.api.EventType;
 import remus.api.VmState;
 import remus.availability.PrimaryEvent.BackupLost;
 import remus.availability.PrimaryEvent.ProtectRequested;
@@ -201,6 +202,36 @@ final class ActiveCommands {
             story.switchingOver(result, running.backup());
             running.takeLast();
         }
+    }
+
+    /**
+     * The guest is to stand still until it is resumed, or not any more. Where it is protected its checkpoints go on, and say
+     * so: it is as still on the backup. Done already is done.
+     *
+     * @param result completes when that has been asked of QEMU
+     */
+    void pause(boolean still, CompletableFuture<Void> result) {
+        if (guest.isGone() || story.isEnding() || guest.staysPaused() || story.isSwitchingOver()) {
+            result.completeExceptionally(new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s can't be %s: it is %s"
+                            .formatted(
+                                    guest.name(),
+                                    still ? "paused" : "resumed",
+                                    story.isSwitchingOver() ? "being switched over" : status.state()),
+                    "see remus status " + guest.name()));
+            return;
+        }
+        if (still != guest.isKeptStill()) {
+            if (still) {
+                guest.keepStill();
+                status.event(EventType.PAUSED, "by command");
+            } else {
+                guest.letGo();
+                status.event(EventType.RESUMED, "by command");
+            }
+        }
+        result.complete(null);
     }
 
     /** The VM stays here: its guest goes on if it stands still for its last checkpoint. */

@@ -48,6 +48,14 @@ interface ActiveGuest {
     /** It may run again, and does if it was paused. */
     void goOn();
 
+    /** It stands still by command until {@link #letGo}, whatever else lets it go on. Idempotent. */
+    void keepStill();
+
+    /** It stands still by command no more. Idempotent. */
+    void letGo();
+
+    boolean isKeptStill();
+
     /** A pause is going on that was begun and has not ended yet. */
     boolean isPausing();
 

@@ -15,6 +15,8 @@ import remus.wire.OwnerState;
  * {@link #hasEnded} may be asked on any.
  */
 final class ActiveStatus {
+    private static final String PAUSED = "paused by command";
+
     private final ActiveGuest guest;
     private final VmProtection protection;
     private final EventLog events;
@@ -119,6 +121,14 @@ final class ActiveStatus {
         return new OwnerAnswer(guest.name(), hostName, answer, new Term(now.term()), why == null ? "" : why);
     }
 
+    /** That an operator has paused it comes first. */
+    private @Nullable String shownReason() {
+        if (ended || !guest.isKeptStill()) {
+            return reason;
+        }
+        return reason == null ? PAUSED : PAUSED + "; " + reason;
+    }
+
     private VmStatus describe() {
         held = guest.isHeld();
         ProtectionSession running = protection.session();
@@ -126,7 +136,7 @@ final class ActiveStatus {
                 guest.name(),
                 VmRole.PRIMARY,
                 state,
-                reason,
+                shownReason(),
                 protection.term().value(),
                 protection.epoch().value(),
                 protection.committed().value(),

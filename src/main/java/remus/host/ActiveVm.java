@@ -241,6 +241,16 @@ final class ActiveVm implements HostedVm {
         return command(result -> ownership.commands().unprotect(force, result));
     }
 
+    /** Pauses the guest until it is resumed, or resumes it; completes when that has been asked of QEMU. */
+    CompletableFuture<Void> pause(boolean still) {
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        if (!agent.post(() -> ownership.commands().pause(still, result))) {
+            result.completeExceptionally(
+                    new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
+        }
+        return result;
+    }
+
     /** Hands the VM over to its backup; completes when it runs there. */
     CompletableFuture<Void> switchOver() {
         CompletableFuture<Void> result = new CompletableFuture<>();

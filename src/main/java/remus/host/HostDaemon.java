@@ -244,6 +244,20 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     }
 
     @Override
+    public VmStatus pause(String name) throws OperationException {
+        ActiveVm vm = findActive(name, "pause");
+        await(vm.pause(true));
+        return vm.status();
+    }
+
+    @Override
+    public VmStatus resume(String name) throws OperationException {
+        ActiveVm vm = findActive(name, "resume");
+        await(vm.pause(false));
+        return vm.status();
+    }
+
+    @Override
     public VmStatus switchover(String name) throws OperationException {
         ActiveVm vm = findActive(name, "switchover");
         ArbiterView arbiter = services.arbitration().view();

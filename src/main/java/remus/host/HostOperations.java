@@ -27,6 +27,12 @@ public interface HostOperations {
      */
     VmStatus unprotect(String vm, boolean force) throws OperationException;
 
+    /** Has a VM stand still until {@link #resume}, also on whichever host takes it over meanwhile. */
+    VmStatus pause(String vm) throws OperationException;
+
+    /** Lets a VM go on that was paused. */
+    VmStatus resume(String vm) throws OperationException;
+
     /** Hands a VM over to its backup, and returns when it runs there; the reason says for how long it stood still. */
     VmStatus switchover(String vm) throws OperationException;
 

@@ -158,6 +158,14 @@ public final class HttpApi implements AutoCloseable {
                 boolean force = request.query().first("force").orElse("false").equals("true");
                 yield operations.unprotect(vm, force);
             }
+            case "pause" -> {
+                requireJson(request);
+                yield operations.pause(vm);
+            }
+            case "resume" -> {
+                requireJson(request);
+                yield operations.resume(vm);
+            }
             case "switchover" -> {
                 requireJson(request);
                 yield operations.switchover(vm);
@@ -170,7 +178,7 @@ public final class HttpApi implements AutoCloseable {
                 throw new OperationException(
                         Kind.NOT_FOUND,
                         "'%s' is not something a VM can be asked".formatted(verb),
-                        "the verbs are protect, unprotect, switchover, stop and failover");
+                        "the verbs are protect, unprotect, pause, resume, switchover, stop and failover");
         };
         answer(response, Status.OK_200, result);
     }

@@ -99,7 +99,9 @@ final class QemuGuest implements ActiveGuest {
             }
         }
         network.moveOutput();
-        network.moveInput();
+        if (!guest.staysStill()) {
+            network.moveInput(); // what a QEMU that stands still had read would be in no checkpoint
+        }
     }
 
     // ---- whether it runs
@@ -129,6 +131,21 @@ final class QemuGuest implements ActiveGuest {
         if (guest.isPaused()) {
             guest.resume();
         }
+    }
+
+    @Override
+    public void keepStill() {
+        guest.keepStill();
+    }
+
+    @Override
+    public void letGo() {
+        guest.letGo();
+    }
+
+    @Override
+    public boolean isKeptStill() {
+        return guest.staysStill();
     }
 
     @Override

@@ -187,8 +187,12 @@ final class StandbyParts implements AutoCloseable {
         old.close();
     }
 
-    /** Loads the device state, which belongs to the memory, and lets the guest run. On failure the image is kept. */
-    VmParts activate(StagedBytes deviceState) throws StandbyException {
+    /**
+     * Loads the device state, which belongs to the memory, and lets the guest run. On failure the image is kept.
+     *
+     * @param still it was paused by command, and stays so
+     */
+    VmParts activate(StagedBytes deviceState, boolean still) throws StandbyException {
         Standby waiting = current;
         if (waiting == null) {
             throw new StandbyException("no standby is ready", null);
@@ -198,7 +202,7 @@ final class StandbyParts implements AutoCloseable {
                 nic.bringUp();
             }
             waiting.disks().guest().activate();
-            RunningGuest guest = waiting.qemu().activate(deviceState);
+            RunningGuest guest = waiting.qemu().activate(deviceState, still);
             current = null;
             waiting.memory().close();
             return new VmParts(waiting.handle(), guest, waiting.network(), waiting.disks(), waiting.server());

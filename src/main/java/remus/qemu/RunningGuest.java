@@ -31,6 +31,9 @@ import tools.jackson.databind.JsonNode;
  *       limit: {@link GuestListener#failed}
  * </ul>
  *
+ * <p>A guest that is kept still ({@link #keepStill}) is stopped and saved like any other, and {@link #resume} leaves it
+ * stopped: it counts as RUNNING then. So its checkpoints go on, each with the same content.
+ *
  * <p>A guest that has ended (power-off) can still be saved once more; {@code resume} then does nothing, and
  * nothing more is to be asked for.
  *
@@ -41,6 +44,8 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private static final long STOP_ID = 1;
     private static final long SAVE_ID = 2;
     private static final long CONT_ID = 3;
+    private static final long KEEP_STILL_ID = 4;
+    private static final long LET_GO_ID = 5;
 
     /** How long a broken connection waits for the exit code that explains it. */
     private static final Duration EXIT_GRACE = Duration.ofMillis(50);
@@ -62,7 +67,11 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment stopAndSave;
     private final MemorySegment cont;
+    private final MemorySegment keepStill;
+    private final MemorySegment letGo;
     private Phase phase = Phase.RUNNING;
+    private boolean keptStill;
+    private boolean resumesStill;
     private boolean shutDown;
     private boolean closed;
     private long deadlineNanos;
@@ -90,6 +99,8 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
                 Map.of("filename", paths.stateFile().toString(), "live", false)));
         this.stopAndSave = arena.allocateFrom(ValueLayout.JAVA_BYTE, both.toByteArray());
         this.cont = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(CONT_ID, "cont", Map.of()));
+        this.keepStill = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(KEEP_STILL_ID, "stop", Map.of()));
+        this.letGo = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(LET_GO_ID, "cont", Map.of()));
     }
 
     /** Boots the VM. The directories of {@code paths} exist. */
@@ -145,7 +156,52 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     @Override
     public void resume() {
         if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
-            send(cont);
+            resumesStill = keptStill;
+            if (!keptStill) {
+                send(cont);
+            }
+        }
+    }
+
+    /** From now on it stands still by command, until {@link #letGo}. Idempotent. */
+    public void keepStill() {
+        if (!keptStill) {
+            keptStill = true;
+            if (phase == Phase.RUNNING) {
+                send(keepStill);
+            }
+        }
+    }
+
+    /** It stands still already and is to stay so: it was activated that way. */
+    void isKeptStill() {
+        keptStill = true;
+    }
+
+    /** It stands still by command no more. Idempotent. */
+    public void letGo() {
+        if (keptStill) {
+            keptStill = false;
+            if (phase == Phase.RUNNING && !shutDown) {
+                send(letGo);
+            }
+        }
+    }
+
+    @Override
+    public boolean staysStill() {
+        return keptStill;
+    }
+
+    /** Says that a guest "runs" again that is kept still; not within {@link #resume}, whose caller is not ready for it. */
+    private void finishStillResume(GuestListener listener) {
+        if (phase == Phase.RESUMING && resumesStill) {
+            resumesStill = false;
+            phase = Phase.RUNNING;
+            if (!keptStill) {
+                send(letGo);
+            }
+            listener.resumed();
         }
     }
 
@@ -180,6 +236,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
                 throw sendFailure;
             }
             qmp.poll(new Replies(listener));
+            finishStillResume(listener);
         } catch (QmpException e) {
             fail(explained(e), listener);
         }
@@ -193,6 +250,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     public void checkDeadline(long nowNanos, GuestListener listener) {
         long gapNanos = nowNanos - lastCheckNanos;
         lastCheckNanos = nowNanos;
+        finishStillResume(listener);
         if (phase != Phase.FAILED && qmp.hasQueued()) {
             // Came while the standby was activated; the descriptor does not tell.
             poll(listener);
@@ -259,8 +317,11 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
                 listener.saved(state);
             } else if (id == CONT_ID && phase == Phase.RESUMING) {
                 phase = Phase.RUNNING;
+                if (keptStill) {
+                    send(keepStill); // asked for after the cont had left
+                }
                 listener.resumed();
-            } else if (phase != Phase.FAILED) {
+            } else if (id != KEEP_STILL_ID && id != LET_GO_ID && phase != Phase.FAILED) {
                 fail(QmpException.unusable("QEMU answered what was not asked: id=" + id, null), listener);
             }
         }
@@ -272,7 +333,11 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
                 phase = Phase.SAVED;
                 return;
             }
-            String command = id == STOP_ID ? "stop" : id == SAVE_ID ? "xen-save-devices-state" : "cont";
+            if (id == LET_GO_ID && shutDown) {
+                return;
+            }
+            String command =
+                    id == STOP_ID || id == KEEP_STILL_ID ? "stop" : id == SAVE_ID ? "xen-save-devices-state" : "cont";
             fail(QmpException.refused(command, errorClass, description), listener);
         }
 

@@ -7,6 +7,7 @@ import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.base.ErrorCategory;
@@ -28,6 +29,8 @@ import remus.linux.UnixStreamSocket;
  * <p>No frame leaves the standby before activation. Used by one thread at a time, but for {@link #onExit}'s callback.
  */
 public final class StandbyQemu implements AutoCloseable {
+    private static final long LOADED_POLL_NANOS = 500_000;
+
     private enum Phase {
         STARTED,
         PREPARED,
@@ -106,6 +109,11 @@ public final class StandbyQemu implements AutoCloseable {
         return activate(deviceState.segment(), deviceState.size());
     }
 
+    /** As {@link #activate(StagedBytes)}; with {@code still} the guest is kept paused, as it was when it was saved. */
+    public RunningGuest activate(StagedBytes deviceState, boolean still) throws ActivationException {
+        return activate(deviceState.segment(), deviceState.size(), still);
+    }
+
     /**
      * Loads the device state and lets the guest run. The RAM file must hold the memory of the same checkpoint.
      *
@@ -113,6 +121,10 @@ public final class StandbyQemu implements AutoCloseable {
      * @throws ActivationException when QEMU does not take the state or does not come to run; it is dead then
      */
     public RunningGuest activate(MemorySegment deviceState, long length) throws ActivationException {
+        return activate(deviceState, length, false);
+    }
+
+    private RunningGuest activate(MemorySegment deviceState, long length, boolean still) throws ActivationException {
         Invariant.check(phase == Phase.PREPARED, "standby phase=%s expected=PREPARED", phase);
         try {
             DeviceState.check(deviceState, length);
@@ -128,11 +140,16 @@ public final class StandbyQemu implements AutoCloseable {
             // Asked for while it still waits, QEMU lets the guest run by itself as soon as all is loaded; asked later
             // it
             // does so at once. Either way it need not be asked first whether it has loaded.
-            long cont = process.qmp().send("cont", Map.of());
+            long cont = still ? 0 : process.qmp().send("cont", Map.of());
             write(way, deviceState, DeviceState.HEADER_BYTES, length, deadline);
             way.shutdownOutput();
-            process.qmp().awaitReply(cont, "cont", remaining(deadline));
-            process.qmp().awaitEvent("RESUME", remaining(deadline));
+            if (still) {
+                awaitLoaded(deadline);
+                activated.isKeptStill();
+            } else {
+                process.qmp().awaitReply(cont, "cont", remaining(deadline));
+                process.qmp().awaitEvent("RESUME", remaining(deadline));
+            }
             running = true;
             return activated;
         } catch (QmpException | LinuxException | StalledException e) {
@@ -141,6 +158,17 @@ public final class StandbyQemu implements AutoCloseable {
             if (!running) {
                 activated.close();
             }
+        }
+    }
+
+    /** QEMU does not say that it has loaded all where nobody wants the guest to run. */
+    private void awaitLoaded(long deadline) throws QmpException, StalledException {
+        while (process.qmp()
+                .execute("query-status", Map.of(), remaining(deadline))
+                .path("status")
+                .asString("")
+                .equals("inmigrate")) {
+            LockSupport.parkNanos(LOADED_POLL_NANOS);
         }
     }
 

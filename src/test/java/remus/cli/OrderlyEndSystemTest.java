@@ -10,10 +10,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import remus.api.EventType;
 import remus.api.VmState;
 import remus.api.WhenAlone;
 import remus.linux.ProcessIdentity;
+import remus.qemu.MachineType;
 
 /** What ends on purpose never starts a second VM, and what happens within the guest is shown as what it is. */
 @Tag("system")
@@ -112,6 +115,35 @@ class OrderlyEndSystemTest {
             hosts.awaitEvent(hosts.alpha, EventType.GUEST_RESET);
             assertEquals(VmState.PROTECTED, hosts.alpha.status(DemoGuest.NAME).state());
             assertFalse(TwoHosts.happened(hosts.beta, EventType.ACTIVATING));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aGuestThatResetsItselfAfterAFailoverComesUpAgain(MachineType machine) throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.boot(machine, "remus.run=redis remus.reboot-after=40");
+            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            protect(hosts);
+            hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
+            hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+            assertFalse(TwoHosts.happened(hosts.beta, EventType.GUEST_RESET));
+            hosts.awaitEvent(hosts.beta, EventType.GUEST_RESET);
+            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            hosts.await(hosts.beta, VmState.PROTECTED);
+        }
+    }
+
+    @Test
+    void aGuestThatPowersItselfOffAfterAFailoverIsNoFailure() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.boot("remus.run=redis remus.poweroff-after=40");
+            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            protect(hosts);
+            hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
+            hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+            hosts.awaitEvent(hosts.beta, EventType.GUEST_SHUTDOWN);
+            hosts.await(hosts.beta, VmState.STOPPED);
         }
     }
 

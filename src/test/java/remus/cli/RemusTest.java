@@ -54,6 +54,8 @@ class RemusTest {
             "events",
             "failover",
             "switchover",
+            "pause",
+            "resume",
             "stop",
             "doctor",
             "demo",

@@ -25,6 +25,7 @@ import remus.api.VmStatus;
 import remus.api.WhenAlone;
 import remus.base.CloseStack;
 import remus.base.RemusException;
+import remus.qemu.MachineType;
 
 /**
  * Two real daemons in network namespaces of their own, and a client beside them, for system tests. All of it is gone
@@ -251,7 +252,11 @@ final class TwoHosts implements AutoCloseable {
     }
 
     VmStatus boot(String work) throws RemusException {
-        return start(guest.definition(work));
+        return boot(MachineType.Q35, work);
+    }
+
+    VmStatus boot(MachineType machine, String work) throws RemusException {
+        return start(guest.definition(machine, work));
     }
 
     /** Boots a VM of this definition on alpha. */

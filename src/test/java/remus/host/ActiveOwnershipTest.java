@@ -444,6 +444,45 @@ class ActiveOwnershipTest {
         assertTrue(String.valueOf(refused.getMessage()).contains("no contact"), refused.getMessage());
     }
 
+    // ---- pause by command
+
+    private CompletableFuture<Void> pause(boolean still) {
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        ownership.commands().pause(still, result);
+        return result;
+    }
+
+    @Test
+    void aPausedVmStaysInItsStateAndSaysWhy() throws Exception {
+        run(true, WhenAlone.HOLD);
+        protectShared();
+        pause(true).get(1, TimeUnit.SECONDS);
+        pause(true).get(1, TimeUnit.SECONDS);
+        assertTrue(guest.still);
+        assertEquals(VmState.PROTECTED, status.publish().state());
+        assertEquals("paused by command", status.publish().reason());
+        session.owner().severed("no contact");
+        assertEquals(
+                "paused by command; output is held: no contact",
+                status.publish().reason());
+        pause(false).get(1, TimeUnit.SECONDS);
+        pause(false).get(1, TimeUnit.SECONDS);
+        assertFalse(guest.still);
+    }
+
+    @Test
+    void aVmThatIsBeingHandedOverIsNotPaused() throws Exception {
+        run(true, WhenAlone.HOLD);
+        protectShared();
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        ownership.commands().switchOver(result);
+        assertTrue(pause(true).isCompletedExceptionally());
+        session.owner().lastCommitted();
+        assertInstanceOf(Waiting.class, ownership.role());
+        assertTrue(pause(true).isCompletedExceptionally());
+        assertFalse(guest.still);
+    }
+
     // ---- a session that is parting
 
     /** The session failed before its backup was named: it is signed off, and an operator vouches for the backup. */

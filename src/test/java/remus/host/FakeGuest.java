@@ -19,6 +19,7 @@ final class FakeGuest implements ActiveGuest {
     boolean held;
     boolean discarded;
     boolean paused;
+    boolean still;
     boolean gone;
 
     FakeGuest(VmDefinition definition) {
@@ -78,6 +79,21 @@ final class FakeGuest implements ActiveGuest {
     @Override
     public void goOn() {
         paused = false;
+    }
+
+    @Override
+    public void keepStill() {
+        still = true;
+    }
+
+    @Override
+    public void letGo() {
+        still = false;
+    }
+
+    @Override
+    public boolean isKeptStill() {
+        return still;
     }
 
     @Override

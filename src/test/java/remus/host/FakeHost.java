@@ -90,6 +90,18 @@ public final class FakeHost implements HostOperations {
     }
 
     @Override
+    public synchronized VmStatus pause(String vm) throws OperationException {
+        asked.add("pause " + vm);
+        return status(vm).because("paused by command");
+    }
+
+    @Override
+    public synchronized VmStatus resume(String vm) throws OperationException {
+        asked.add("resume " + vm);
+        return status(vm);
+    }
+
+    @Override
     public synchronized VmStatus switchover(String vm) throws OperationException {
         asked.add("switchover " + vm);
         change(vm, VmState.FENCED);

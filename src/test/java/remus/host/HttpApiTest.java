@@ -132,6 +132,10 @@ class HttpApiTest {
                 VmState.UNPROTECTED,
                 post("/api/v1/vms/shop/unprotect", "").as(VmStatus.class).state());
         assertEquals(
+                "paused by command",
+                post("/api/v1/vms/shop/pause", "").as(VmStatus.class).reason());
+        assertNull(post("/api/v1/vms/shop/resume", "").as(VmStatus.class).reason());
+        assertEquals(
                 VmState.FENCED,
                 post("/api/v1/vms/shop/switchover", "").as(VmStatus.class).state());
         assertEquals(

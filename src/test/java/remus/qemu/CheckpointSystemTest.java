@@ -48,6 +48,44 @@ class CheckpointSystemTest {
         Hosts.await("it counts on", () -> CountingGuest.lastPrinted(hosts.console("a")) > counted + 10);
     }
 
+    private static void checkpoints(RunningGuest guest, int count) throws Exception {
+        for (int checkpoint = 0; checkpoint < count; checkpoint++) {
+            Hosts.Seen seen = new Hosts.Seen();
+            guest.suspendAndSave();
+            Hosts.pollUntil(guest, seen, "saved");
+            guest.resume();
+            Hosts.pollUntil(guest, seen, "resumed");
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aGuestThatIsKeptStillStandsStillThroughCheckpointsAndActivation(MachineType machine) throws Exception {
+        RunningGuest guest = hosts.boot(machine, "a");
+        StandbyQemu standby = hosts.standby(machine, "b", Hosts.LIMITS);
+        standby.prepare();
+        Path primary = hosts.root.resolve("a").resolve("ram");
+        Path backup = hosts.root.resolve("b").resolve("ram");
+        guest.keepStill();
+        checkpoints(guest, 1);
+        int counter = CountingGuest.counter(primary);
+        checkpoints(guest, 10);
+        assertEquals(counter, CountingGuest.counter(primary));
+        StagedBytes state = hosts.checkpoint(guest);
+        hosts.copyRam("a", "b");
+        guest.close();
+
+        RunningGuest activated = hosts.push(standby.activate(state, true));
+        assertTrue(activated.staysStill());
+        checkpoints(activated, 10);
+        assertEquals(counter, CountingGuest.counter(backup));
+        activated.letGo();
+        Hosts.await("it counts on", () -> CountingGuest.counter(backup) > counter + 10);
+        checkpoints(activated, 1);
+        int later = CountingGuest.counter(backup);
+        Hosts.await("it counts on after a checkpoint", () -> CountingGuest.counter(backup) > later + 10);
+    }
+
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "VIRT") // the guest is made for x86-64
     void aStandbyGoesOnExactlyWhereTheCheckpointWasTaken(MachineType machine) throws Exception {
