@@ -1,6 +1,7 @@
 package remus.api;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The document of {@code status}.
@@ -8,8 +9,13 @@ import java.util.List;
  * @param host the host's name
  * @param vms all VMs that this host runs, backs up or has run, by name
  * @param arbiter who decides which host owns a VM
+ * @param memory null when it can't be read
  */
-public record HostStatus(String host, List<VmStatus> vms, ArbiterView arbiter) {
+public record HostStatus(
+        String host,
+        List<VmStatus> vms,
+        ArbiterView arbiter,
+        @Nullable HostMemory memory) {
     public HostStatus {
         vms = List.copyOf(vms);
     }

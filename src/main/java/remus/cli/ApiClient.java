@@ -40,9 +40,16 @@ final class ApiClient {
     private static final int MAX_ANSWER_BYTES = 16 << 20;
 
     private final HostAddress address;
+    private final Duration answerTimeout;
 
     ApiClient(HostAddress address) {
+        this(address, ANSWER_TIMEOUT);
+    }
+
+    /** @param answerTimeout for questions that a host answers at once */
+    ApiClient(HostAddress address, Duration answerTimeout) {
         this.address = address;
+        this.answerTimeout = answerTimeout;
     }
 
     <T> T get(String path, Class<T> type) throws CommandException {
@@ -111,7 +118,7 @@ final class ApiClient {
             HttpURLConnection connection = (HttpURLConnection) uri.toURL().openConnection(Proxy.NO_PROXY);
             connection.setRequestMethod(method);
             connection.setConnectTimeout((int) CONNECT_TIMEOUT.toMillis());
-            connection.setReadTimeout((int) ANSWER_TIMEOUT.toMillis());
+            connection.setReadTimeout((int) answerTimeout.toMillis());
             return connection;
         } catch (IOException e) {
             // Nothing is sent yet: only the URL's form can be wrong, and that is ours.

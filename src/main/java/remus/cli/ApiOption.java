@@ -1,5 +1,6 @@
 package remus.cli;
 
+import java.time.Duration;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -19,6 +20,11 @@ final class ApiOption {
 
     ApiClient client() {
         return new ApiClient(address);
+    }
+
+    /** A client for whoever asks again soon: it waits for an answer no longer than that. */
+    ApiClient client(Duration answerTimeout) {
+        return new ApiClient(address, answerTimeout);
     }
 
     HostAddress address() {

@@ -61,6 +61,7 @@ public final class Remus {
                 new UnprotectCommand(terminal),
                 new StatusCommand(terminal),
                 new EventsCommand(terminal),
+                new TopCommand(terminal),
                 new FailoverCommand(terminal),
                 new SwitchoverCommand(terminal),
                 new PauseCommand(terminal),

@@ -39,7 +39,7 @@ final class StatusCommand extends Command.OfApi {
             VmStatus status = find(host, vm);
             print(
                     json
-                            ? Json.write(new HostStatus(host.host(), List.of(status), host.arbiter()))
+                            ? Json.write(new HostStatus(host.host(), List.of(status), host.arbiter(), host.memory()))
                             : StatusText.details(host, status));
         }
     }

@@ -21,6 +21,11 @@ record Terminal(PrintWriter out, PrintWriter err, boolean outIsTerminal, boolean
         return new Terminal(writer(FileDescriptor.out), writer(FileDescriptor.err), isTerminal(1), isTerminal(2));
     }
 
+    /** Whether a person can press keys: the process' own input, which only what is interactive asks for. */
+    static boolean inputIsTerminal() {
+        return isTerminal(0);
+    }
+
     private static PrintWriter writer(FileDescriptor descriptor) {
         OutputStream stream = new FileOutputStream(descriptor);
         return new PrintWriter(stream, true, UTF_8);

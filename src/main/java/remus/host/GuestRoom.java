@@ -11,7 +11,7 @@ import java.nio.file.Path;
  * @param isTmpfs whether it is one
  * @param tmpfsBytes size of that file system
  * @param tmpfsFreeBytes of it, what is not written to
- * @param availableBytes what new processes can have without swapping, by the kernel's estimate (proc(5), /proc/meminfo)
+ * @param availableBytes what new processes can have without swapping, by the kernel's estimate
  */
 public record GuestRoom(boolean isTmpfs, long tmpfsBytes, long tmpfsFreeBytes, long availableBytes) {
     /** Where guests' memory is. */
@@ -24,16 +24,10 @@ public record GuestRoom(boolean isTmpfs, long tmpfsBytes, long tmpfsFreeBytes, l
     public static GuestRoom read() throws IOException {
         FileStore store = Files.getFileStore(TMPFS);
         return new GuestRoom(
-                store.type().equals("tmpfs"), store.getTotalSpace(), store.getUsableSpace(), readAvailableBytes());
-    }
-
-    private static long readAvailableBytes() throws IOException {
-        for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
-            if (line.startsWith("MemAvailable:")) {
-                return Long.parseLong(line.replaceAll("\\D", "")) << 10;
-            }
-        }
-        throw new IOException("/proc/meminfo has no MemAvailable");
+                store.type().equals("tmpfs"),
+                store.getTotalSpace(),
+                store.getUsableSpace(),
+                MemoryInformation.read().availableBytes());
     }
 
     /**

@@ -1,5 +1,6 @@
 package remus.host;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import org.slf4j.LoggerFactory;
 import remus.api.ArbiterView;
 import remus.api.EventType;
 import remus.api.FailoverRequest;
+import remus.api.HostMemory;
 import remus.api.HostStatus;
 import remus.api.ProtectRequest;
 import remus.api.StartRequest;
@@ -176,7 +178,18 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             vms.add(vm.status());
         }
         vms.sort(Comparator.comparing(VmStatus::name));
-        return new HostStatus(configuration.name(), vms, services.arbitration().view());
+        return new HostStatus(configuration.name(), vms, services.arbitration().view(), memory());
+    }
+
+    private @Nullable HostMemory memory() {
+        try {
+            MemoryInformation all = MemoryInformation.read();
+            return new HostMemory(
+                    all.totalBytes(), all.availableBytes(), services.registry().memoryBytes());
+        } catch (IOException e) {
+            LOG.debug("this host's memory can't be read", e);
+            return null;
+        }
     }
 
     @Override

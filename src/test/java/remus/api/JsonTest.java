@@ -15,7 +15,8 @@ class JsonTest {
             "commitMicros":{"p50":7,"p99":8,"max":9},"bytesPerSecond":10},\
             "output":{"heldFrames":11,"heldBytes":12,"releasedFrames":13,"droppedFrames":14},\
             "disk":[{"name":"root","pendingBytes":15,"syncedPercent":16}],"guestClockLagMillis":17}],\
-            "arbiter":{"name":"none","reachable":true,"reason":null}}""";
+            "arbiter":{"name":"none","reachable":true,"reason":null},\
+            "memory":{"totalBytes":18,"availableBytes":19,"guestBytes":20}}""";
 
     private static final HostStatus DOCUMENT = new HostStatus(
             "alpha",
@@ -36,7 +37,8 @@ class JsonTest {
                     new OutputStatus(11, 12, 13, 14),
                     List.of(new DiskStatus("root", 15, 16)),
                     17)),
-            ArbiterView.NONE);
+            ArbiterView.NONE,
+            new HostMemory(18, 19, 20));
 
     @Test
     void statusHasEveryKeyOfTheContractInItsOrder() {

@@ -119,6 +119,17 @@ class HouseTest {
     }
 
     @Test
+    void onlyTheCommandLineDrawsOnTerminals() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("remus.cli")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.jline..")
+                .check(CLASSES);
+    }
+
+    @Test
     void nothingButTheCommandLineUsesTheCommandLine() {
         noClasses()
                 .that()

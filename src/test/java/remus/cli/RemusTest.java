@@ -52,6 +52,7 @@ class RemusTest {
             "unprotect",
             "status",
             "events",
+            "top",
             "failover",
             "switchover",
             "pause",
@@ -150,6 +151,8 @@ class RemusTest {
             protect shop --detect soon               | 'soon' is not a duration
             protect shop --verify often              | 'often' is not a number of checkpoints
             protect shop --when-alone panic          | 'panic' is neither hold nor continue
+            top --interval 1ms                       | a host is asked every 100ms to 60s
+            top --interval often                     | 'often' is not a duration
             demo --guest mysql                       | 'mysql' is none of redis and postgres
             demo --scenario many                     | 'many' is none of failover and partition
             demo --scenario partition --keep         | leave out --kill, --guest and --keep
@@ -391,6 +394,30 @@ class RemusTest {
                   network       rm-tap0
                   guest clock   1.2 s behind by pauses
                 """, ask("status", "shop").out());
+    }
+
+    @Test
+    void topIsOnePlainViewWhereThereIsNoTerminal() {
+        host.vms.put("shop", FakeHost.vm("shop", VmState.PROTECTED));
+        publish(EventType.STARTED, 0);
+        Result top = ask("top", "--interval", "100ms");
+        assertEquals(0, top.exitCode(), top.err());
+        assertEquals("", top.err());
+        assertEquals(
+                "Host alpha   1 VM   memory 5.0G free of 16G, guests 768M   arbiter none",
+                top.lines().getFirst());
+        assertEquals(
+                "shop           primary PROTECTED        3   0.0   3.1/5.9    180    4.2  4.0K",
+                top.lines().get(3));
+        assertTrue(top.lines().getLast().matches("\\d\\d:\\d\\d:\\d\\d shop +STARTED"), top.out());
+        assertFalse(top.out().contains("\u001b"), top.out());
+    }
+
+    @Test
+    void topOnceOfAHostThatIsNotThereFails() {
+        String address = "127.0.0.1:" + api.port();
+        api.close();
+        assertFailure(remus("top", "--once", "--api", address), 1, "no host daemon answers at " + address);
     }
 
     private Event publish(EventType type, long epoch) {

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import remus.api.CheckpointStatus;
 import remus.api.DiskStatus;
 import remus.api.FailoverRequest;
+import remus.api.HostMemory;
 import remus.api.HostStatus;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
@@ -54,7 +55,11 @@ public final class FakeHost implements HostOperations {
 
     @Override
     public synchronized HostStatus status() {
-        return new HostStatus("alpha", List.copyOf(vms.values()), remus.api.ArbiterView.NONE);
+        return new HostStatus(
+                "alpha",
+                List.copyOf(vms.values()),
+                remus.api.ArbiterView.NONE,
+                new HostMemory(16L << 30, 5L << 30, 768L << 20));
     }
 
     @Override

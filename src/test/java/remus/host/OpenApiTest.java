@@ -31,6 +31,7 @@ import remus.api.ErrorDocument;
 import remus.api.Event;
 import remus.api.EventType;
 import remus.api.FailoverRequest;
+import remus.api.HostMemory;
 import remus.api.HostStatus;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
@@ -50,6 +51,7 @@ class OpenApiTest {
     private static final Map<String, Class<?>> RECORDS = Stream.<Class<?>>of(
                     HostStatus.class,
                     ArbiterView.class,
+                    HostMemory.class,
                     VmStatus.class,
                     CheckpointStatus.class,
                     OutputStatus.class,

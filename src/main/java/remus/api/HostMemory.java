@@ -1,0 +1,10 @@
+package remus.api;
+
+/**
+ * A host's memory, in bytes.
+ *
+ * @param totalBytes all of it
+ * @param availableBytes what new processes can have without swapping, by the kernel's estimate
+ * @param guestBytes RAM of the guests that run or stand by here, whether it is filled yet or not
+ */
+public record HostMemory(long totalBytes, long availableBytes, long guestBytes) {}
