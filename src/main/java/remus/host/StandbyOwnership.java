@@ -62,6 +62,7 @@ final class StandbyOwnership {
     private final OwnershipAgent<BackupState, BackupEvent> ownership;
     private long decidedNanos;
     private @Nullable Switchover switchover;
+    private boolean isSilent;
     private boolean primarysPortIsBlocked;
     private volatile boolean ended;
 
@@ -155,7 +156,12 @@ final class StandbyOwnership {
         boolean silent = detector.expired(judgedNanos);
         if (silent && role() instanceof Standing) {
             primaryLost("no sign of the primary for " + detector.silentNanos(judgedNanos) / 1_000_000 + " ms", false);
-        } else if (!silent && primary.isConnected() && role() instanceof Checking checking && !checking.byCommand()) {
+            isSilent = true;
+        } else if (!silent
+                && isSilent
+                && primary.isConnected()
+                && role() instanceof Checking checking
+                && !checking.byCommand()) {
             // Heard again on the same connection before the arbiter could be asked: as good as a hello on another one.
             ownership.on(new PrimaryReturned(term));
         }
@@ -166,6 +172,7 @@ final class StandbyOwnership {
         if (role() instanceof Standing) {
             story.because(why);
             decidedNanos = services.time().nanos();
+            isSilent = false;
         }
         ownership.on(new PrimaryLost(why, byCommand));
     }
