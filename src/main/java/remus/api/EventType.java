@@ -1,22 +1,23 @@
 package remus.api;
 
-/** Everything that a host reports about a VM: the values of {@code event} in an {@link Event}. */
+/**
+ * Everything that a host reports about a VM: the values of {@code event} in an {@link Event}. Each change of the VM's
+ * {@link VmState} on that host is told by exactly one event; docs/OPERATING.md says what each asks for.
+ */
 public enum EventType {
-    /** Who owns the VM is being decided, or has been; the reason says what and by which term. */
+    /** A step in the decision who owns the VM that has not changed its state: the reason says what, and why. */
     OWNERSHIP,
     /** The arbiter can be asked again, or no more: decisions about the VM would have to wait. */
     ARBITER,
     /** The VM runs, unprotected. */
     STARTED,
-    /** A protection session to a backup begins. */
+    /** A protection session to a backup begins: what the VM has is on its way there. */
     PROTECTING,
     /** The backup's images of the VM's disks equal the primary's; memory follows. */
     DISKS_SYNCHRONIZED,
     /** A disk's image failed; the guest was told, as by real hardware. */
     DISK_ERROR,
-    /** The backup holds the first full checkpoint. */
-    SYNCHRONIZED,
-    /** From now on every output waits for its epoch's commit. */
+    /** The backup holds a full checkpoint, and every output waits for its epoch's commit from now on. */
     PROTECTED,
     /** This host is the VM's backup from now on. */
     BACKING_UP,
@@ -28,9 +29,9 @@ public enum EventType {
     BACKUP_LOST,
     /** The backup lost its primary. */
     PRIMARY_LOST,
-    /** The connection came back in time; the session goes on at the last whole epoch. */
+    /** The two hosts hear each other again in time; the session goes on at the last whole epoch. */
     RECONNECTED,
-    /** The primary goes on without its backup. */
+    /** The primary goes on without its backup; output flows. */
     DEGRADED,
     /** The backup has begun to take over. */
     ACTIVATING,
@@ -40,11 +41,11 @@ public enum EventType {
     SWITCHING_OVER,
     /** The VM was handed over to this host, which was its backup; the reason says for how long the guest stood still. */
     SWITCHED_OVER,
-    /** Another host owns the VM: it is paused here and its output discarded. */
+    /** Another host owns the VM, or is taking it over: it does not run here and its output is discarded. */
     FENCED,
-    /** Protection ended as asked. */
+    /** Protection ended, as asked or because it could not go on; on a backup: this host is none any more. */
     UNPROTECTED,
-    /** The VM ended as asked. */
+    /** The VM ended, as asked or because nothing was left of it. */
     STOPPED,
     /** The guest stands still as asked, until it is resumed. */
     PAUSED,
@@ -56,12 +57,12 @@ public enum EventType {
     GUEST_RESET,
     /** The guest's kernel reports a panic. */
     GUEST_PANIC,
-    /** The VM's QEMU died or hangs. */
+    /** The VM's QEMU died or hangs: the backup is to take over, and without one the VM has ended. */
     GUEST_DEAD,
     /** The RAM digests of both sides were compared and are equal. */
     VERIFIED,
-    /** The RAM digests of both sides differ; protection ended. */
+    /** The RAM digests of both sides differ; protection ends. */
     VERIFY_FAILED,
-    /** What was asked for could not be done; the reason says what and why. */
+    /** What was asked for, or had to be, could not be done; the reason says what and why. */
     FAILED
 }

@@ -183,7 +183,7 @@ public final class BackupOwnership {
                 yield state;
             }
             case PrimaryLost(String cause, boolean byCommand) -> {
-                turn.report("asking the arbiter to take over: " + cause);
+                turn.report("asking to take over: " + cause);
                 yield new Checking(session, state.lastWhole(), byCommand, false, Inquiry.look(turn));
             }
             case SignOffReceived(Term _, String cause) -> signedOff(turn, session, cause);
@@ -288,8 +288,7 @@ public final class BackupOwnership {
         Inquiry inquiry = state.inquiry();
         return switch (event) {
             case StandbyRuns() -> new Confirming(record, session, confirm(turn, record));
-            case LoadFailed(String cause) -> {
-                turn.report("the standby could not be loaded, trying again with a fresh one: " + cause);
+            case LoadFailed _ -> {
                 turn.act(new LoadStandby());
                 yield new Activating(record, session, Inquiry.look(turn));
             }

@@ -51,7 +51,7 @@ final class OwnershipContest {
 
     /** The session protected the VM until now: asks to own it alone. The backup may come back meanwhile. */
     static Role goAlone(Turn turn, OwnershipRecord record, Session session, String cause, boolean ending) {
-        turn.report("output is held, asking the arbiter to go on alone: " + cause);
+        turn.report("output is held, asking to go on alone: " + cause);
         return new GoingAlone(ask(turn, record), session, false, ending);
     }
 
@@ -61,7 +61,7 @@ final class OwnershipContest {
      */
     static Role abandon(Turn turn, OwnershipRecord record, Session session, String cause, boolean ending) {
         turn.act(new EndSession(session.term(), cause));
-        turn.report("protection is given up, asking the arbiter to go on alone: " + cause);
+        turn.report("protection is given up, output is held, asking to go on alone: " + cause);
         return new GoingAlone(ask(turn, record), null, false, ending);
     }
 
@@ -102,7 +102,7 @@ final class OwnershipContest {
         turn.act(new Discard());
         turn.act(new PauseGuest());
         end(turn, session, cause);
-        turn.report("fenced, the guest is kept paused: " + cause);
+        turn.report("the guest is kept paused and its output dropped: " + cause);
     }
 
     private static void end(Turn turn, @Nullable Session session, String cause) {
@@ -288,7 +288,7 @@ final class OwnershipContest {
             return new Waiting(seen, false, ask(turn, seen));
         }
         if (!mine && !mayComeBack) {
-            turn.report("fenced for good: " + seen);
+            turn.report("the guest that was kept paused is ended, the record says: " + seen);
             turn.act(new KillGuest());
             return new Gone(seen.toString());
         }

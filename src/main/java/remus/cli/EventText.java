@@ -13,7 +13,8 @@ final class EventText {
     private EventText() {}
 
     static String line(Event event) {
-        String reason = event.reason() == null ? "" : event.reason() + " ";
+        String why = event.reason();
+        String reason = why == null ? "" : Printable.line(why) + " ";
         return "%s  %-12s %-14s %s(term %d, epoch %d)"
                 .formatted(TIME.format(event.time()), event.vm(), event.event(), reason, event.term(), event.epoch());
     }

@@ -10,7 +10,12 @@ import remus.api.Json;
 @CommandLine.Command(
         name = "events",
         header = "Show what happened to a host's VMs.",
-        description = {"", "Shows the recent past; with --follow also what happens from now on.", ""},
+        description = {
+            "",
+            "Shows the recent past; with --follow also what happens from now on. Each change of a VM's state is one event, "
+                    + "with its reason, the term of ownership and the epoch; docs/OPERATING.md says what each event asks for.",
+            ""
+        },
         footer = {"", "Example:", "  remus events --follow"})
 final class EventsCommand extends Command.OfApi {
     @Option(

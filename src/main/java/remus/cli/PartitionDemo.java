@@ -43,7 +43,17 @@ final class PartitionDemo {
 
     /** What of the events is the story. */
     private static final Set<EventType> TOLD = EnumSet.of(
-            EventType.OWNERSHIP, EventType.ARBITER, EventType.BACKUP_LOST, EventType.ACTIVATED, EventType.RECONNECTED);
+            EventType.OWNERSHIP,
+            EventType.ARBITER,
+            EventType.PRIMARY_LOST,
+            EventType.BACKUP_LOST,
+            EventType.RECONNECTED,
+            EventType.DEGRADED,
+            EventType.FENCED,
+            EventType.ACTIVATING,
+            EventType.ACTIVATED,
+            EventType.UNPROTECTED,
+            EventType.FAILED);
 
     /** What is cut, in the order in which it is shown. */
     private enum Act {
@@ -325,7 +335,11 @@ final class PartitionDemo {
         }
 
         private static String words(Event event) {
-            return event.event() == EventType.ARBITER ? "the arbiter " + event.reason() : "" + event.reason();
+            return switch (event.event()) {
+                case ARBITER -> "the arbiter " + event.reason();
+                case DEGRADED, ACTIVATED -> "%s (term %d)".formatted(event.reason(), event.term());
+                default -> "" + event.reason();
+            };
         }
 
         void tell() throws RemusException {

@@ -92,7 +92,12 @@ final class ActiveCommands {
         }
         arbiter.protecting(alone.record(), factory.backup(), settings);
         duties.wanted(settings, factory, result);
-        status.become(VmState.SYNCHRONIZING, "connecting to " + factory.backup());
+        status.become(
+                VmState.SYNCHRONIZING,
+                "connecting to " + factory.backup(),
+                EventType.PROTECTING,
+                "to %s, every %d ms: %s"
+                        .formatted(factory.backup(), settings.interval().toMillis(), factory.why()));
         ownership.on(new ProtectRequested(factory.backupId()));
     }
 

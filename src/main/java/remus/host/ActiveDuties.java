@@ -183,8 +183,8 @@ final class ActiveDuties {
     }
 
     private void finishStopped() {
-        status.event(EventType.STOPPED, "QEMU has ended");
-        status.finish(VmState.STOPPED, status.reason());
+        String why = status.reason();
+        status.finish(VmState.STOPPED, why == null ? "QEMU has ended" : why, EventType.STOPPED);
     }
 
     /** The VM is not here any more: nothing is decided after that. */
@@ -192,33 +192,38 @@ final class ActiveDuties {
         PrimaryState.Gone gone =
                 ownership.role() instanceof PrimaryState.Gone last ? last : new PrimaryState.Gone("it has ended");
         if (bequeathed && protection.session() != null) {
-            status.become(VmState.DEGRADED, "QEMU died, the backup is to take over: " + gone.reason());
+            status.decision();
+            if (before instanceof PrimaryState.Bequeathing) {
+                status.because("the backup is to take over: " + gone.reason()); // that QEMU died has been told
+            } else {
+                story.guestDied(VmState.DEGRADED, gone.reason() + "; the backup is to take over");
+            }
         } else if (story.isEnding()) {
             quit();
-        } else if (before instanceof PrimaryState.Waiting || guest.staysPaused()) {
-            if (!(before instanceof PrimaryState.Waiting)) {
-                story.fenced();
-            }
-            quitQuietly(VmState.FENCED, String.valueOf(status.reason()));
+        } else if (before instanceof PrimaryState.Waiting) {
+            killAndFinish();
+        } else if (guest.staysPaused()) {
+            story.fenced();
+            killAndFinish();
+        } else if (before instanceof PrimaryState.Bequeathing) {
+            status.finish(VmState.STOPPED, gone.reason(), EventType.STOPPED);
         } else {
-            quitQuietly(VmState.STOPPED, "QEMU died: " + gone.reason());
+            story.guestDied(VmState.STOPPED, gone.reason());
+            killAndFinish();
         }
     }
 
-    private void quitQuietly(VmState last, String why) {
+    private void killAndFinish() {
         if (!guest.isGone()) {
             guest.kill();
         }
-        status.finish(last, why);
+        status.finish();
     }
 
     /** The backup has said what becomes of a VM whose QEMU died here. */
     void finishAfterDeath(VmState last, String why) {
-        if (last == VmState.FENCED) {
-            status.event(EventType.FENCED, why);
-        }
+        status.finish(last, why, last == VmState.FENCED ? EventType.FENCED : EventType.STOPPED);
         protection.end();
-        status.finish(last, why);
     }
 
     private void reportGuestDead() {
@@ -241,14 +246,7 @@ final class ActiveDuties {
             ProtectionSession begun = next.factory().create(session, ownership);
             firstEpoch = EpochId.NONE;
             protection.begin(begun);
-            status.become(VmState.SYNCHRONIZING, "connecting to " + begun.backup());
-            status.event(
-                    EventType.PROTECTING,
-                    "to %s, every %d ms: %s"
-                            .formatted(
-                                    begun.backup(),
-                                    next.settings().interval().toMillis(),
-                                    next.factory().why()));
+            status.because("connecting to " + begun.backup());
             wish.begun();
             begun.begin();
             next.result().complete(null);

@@ -111,6 +111,8 @@ final class ActiveOwnership implements SessionOwner {
     private void changed(PrimaryState before, PrimaryState after) {
         if (after.role() instanceof Alone(var record, boolean _)) {
             protection.granted(record.term());
+        } else if (after.role() instanceof Protected(var record, var _)) {
+            protection.granted(record.term());
         }
         boolean endsByCommand = story.isUnprotecting();
         story.changed(before.role(), after.role());
@@ -130,6 +132,7 @@ final class ActiveOwnership implements SessionOwner {
         if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
             backToProtected();
         }
+        status.stepIsOver();
     }
 
     /** What becomes of the wish for a backup. */
@@ -194,7 +197,7 @@ final class ActiveOwnership implements SessionOwner {
         if (running != null
                 && by.equals(running.term().next())
                 && (role() instanceof Protected || role() instanceof PrimaryState.GoingAlone)) {
-            backupActivated("the backup takes over by command in term " + by);
+            backupActivated("by command, in term " + by);
         }
     }
 
@@ -234,8 +237,8 @@ final class ActiveOwnership implements SessionOwner {
         if (story.isEnding()) {
             return; // what is left of that needs no QEMU
         }
-        if (!(role() instanceof Waiting)) {
-            status.event(EventType.GUEST_DEAD, cause);
+        if (role() instanceof Waiting) {
+            status.event(EventType.GUEST_DEAD, cause + "; it was kept paused here");
         }
         ProtectionSession running = protection.session();
         if (running != null) {
@@ -248,7 +251,7 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void progress(String text) {
-        status.become(VmState.SYNCHRONIZING, text);
+        status.because(text);
     }
 
     @Override
@@ -296,16 +299,19 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void severed(String reason) {
-        story.severed(role(), reason);
         commands.cancelSwitchover("no contact with the backup: " + reason);
         if (!arbiter.isShared() && mayGoOnAlone() && role() instanceof Protected) {
+            story.because(reason);
             tell(session -> new BackupLost(session, reason));
+        } else {
+            story.severed(role(), reason);
         }
     }
 
     @Override
     public void givenUp(String reason) {
         if (mayGoOnAlone() && !(role() instanceof PrimaryState.GoingAlone)) {
+            story.givenUp(reason);
             tell(session -> new BackupLost(session, reason));
         }
     }
@@ -354,11 +360,12 @@ final class ActiveOwnership implements SessionOwner {
     @Override
     public void backupActivated(String reason) {
         arbiter.fenced();
+        String why = "the backup takes over: " + reason;
         if (role() instanceof Gone) {
-            duties.finishAfterDeath(VmState.FENCED, reason);
+            duties.finishAfterDeath(VmState.FENCED, why);
             return;
         }
-        tell(session -> new YieldRequested(session, reason));
+        tell(session -> new YieldRequested(session, why));
     }
 
     @Override

@@ -21,8 +21,7 @@ final class ActiveStatus {
     private final VmProtection protection;
     private final EventLog events;
     private final String hostName;
-    private VmState state = VmState.UNPROTECTED;
-    private @Nullable String reason;
+    private final StateStory story;
     private volatile @Nullable String switchover;
     private volatile boolean ended;
     private volatile boolean failed;
@@ -34,31 +33,29 @@ final class ActiveStatus {
         this.protection = protection;
         this.events = events;
         this.hostName = hostName;
+        story = new StateStory(VmState.UNPROTECTED, null, this::event);
         published = describe();
     }
 
     VmState state() {
-        return state;
+        return story.state();
     }
 
     @Nullable
     String reason() {
-        return reason;
+        return story.reason();
     }
 
     /** Once the VM has ended here its last state stays, whatever is still decided about it. */
-    void become(VmState next, @Nullable String why) {
-        if (ended) {
-            return;
-        }
-        state = next;
-        reason = why;
+    void become(VmState next, @Nullable String why, EventType event, String told) {
+        story.become(next, why, event, told);
         published = describe();
     }
 
-    /** The state stays; this is why it is going to change. */
-    void because(String why) {
-        reason = why;
+    /** The state stays; this is how far it is with it, or why it is going to change. */
+    void because(@Nullable String why) {
+        story.because(why);
+        published = describe();
     }
 
     /** The VM was handed over to this host: a former primary that asks is told how that went. */
@@ -68,22 +65,21 @@ final class ActiveStatus {
     }
 
     /** The last state: the agent ends. */
-    void finish(VmState last, @Nullable String why) {
-        become(last, why);
-        ended = true;
+    void finish(VmState last, String why, EventType event) {
+        become(last, why, event, why);
+        finish();
     }
 
     /** The agent ends in whatever state this is. */
     void finish() {
+        story.end();
         ended = true;
     }
 
     /** It can't go on here for a reason of this host's: whoever has a copy may take it over. */
     void fail(String why) {
         failed = true;
-        become(VmState.STOPPED, "its agent failed: " + why);
-        event(EventType.FAILED, "its agent failed: " + why);
-        ended = true;
+        finish(VmState.STOPPED, "its agent failed: " + why, EventType.FAILED);
     }
 
     boolean hasEnded() {
@@ -92,6 +88,21 @@ final class ActiveStatus {
 
     void event(EventType type, String why) {
         events.publish(guest.name(), type, why, protection.term(), protection.epoch());
+    }
+
+    /** As {@link StateStory#decided}. */
+    void decided(String what) {
+        story.decided(what);
+    }
+
+    /** As {@link StateStory#decision}. */
+    String decision() {
+        return story.decision();
+    }
+
+    /** As {@link StateStory#stepIsOver}. */
+    void stepIsOver() {
+        story.stepIsOver();
     }
 
     VmStatus published() {
@@ -123,10 +134,11 @@ final class ActiveStatus {
 
     /** That an operator has paused it comes first. */
     private @Nullable String shownReason() {
+        String why = story.reason();
         if (ended || !guest.isKeptStill()) {
-            return reason;
+            return why;
         }
-        return reason == null ? PAUSED : PAUSED + "; " + reason;
+        return why == null ? PAUSED : PAUSED + "; " + why;
     }
 
     private VmStatus describe() {
@@ -135,7 +147,7 @@ final class ActiveStatus {
         return new VmStatus(
                 guest.name(),
                 VmRole.PRIMARY,
-                state,
+                story.state(),
                 shownReason(),
                 protection.term().value(),
                 protection.epoch().value(),

@@ -15,6 +15,7 @@ import remus.availability.PrimaryState.Leaving;
 import remus.availability.PrimaryState.Opening;
 import remus.availability.PrimaryState.Protected;
 import remus.availability.PrimaryState.Role;
+import remus.availability.PrimaryState.Session;
 import remus.availability.PrimaryState.Synchronizing;
 import remus.availability.PrimaryState.Waiting;
 import remus.availability.PrimaryState.Woken;
@@ -36,7 +37,7 @@ final class ActiveStory {
     private @Nullable CompletableFuture<Void> shuttingDown;
     private @Nullable CompletableFuture<Void> switchingOver;
     private String cause = "";
-    private boolean wanted;
+    private @Nullable String endingCause;
     private boolean isSevered;
     private boolean hasLostBackup;
     private String lastReport = "";
@@ -57,14 +58,14 @@ final class ActiveStory {
         cause = why;
     }
 
-    /** Why protection is ended from here. */
+    /** Why protection is ended from here: whatever is lost meanwhile is no other reason. */
     void endedBecause(String why) {
-        cause = why;
-        wanted = true;
+        endingCause = why;
     }
 
     String cause() {
-        return cause;
+        String why = endingCause;
+        return why == null ? cause : why;
     }
 
     /** Protection is to end as asked; whoever waits for that already is told, too. */
@@ -106,7 +107,7 @@ final class ActiveStory {
         if (waiting != null) {
             switchingOver = null;
             if (status.state() == VmState.PROTECTED) {
-                status.become(VmState.PROTECTED, null);
+                status.because(null);
             }
             status.event(EventType.FAILED, "not switched over: " + why);
             waiting.completeExceptionally(new OperationException(
@@ -124,7 +125,7 @@ final class ActiveStory {
         } else {
             var _ = earlier.thenRun(() -> result.complete(null));
         }
-        cause = why;
+        endingCause = why;
         status.because(why);
     }
 
@@ -137,13 +138,22 @@ final class ActiveStory {
     /** A decision, in the words of whoever made it. */
     void report(String reason) {
         lastReport = reason;
-        status.event(EventType.OWNERSHIP, reason);
+        status.decided(reason);
     }
 
     /** Output is held, and who could end that does not answer. */
     void stuck(String reason) {
-        status.become(VmState.DEGRADED, "output is held: " + reason);
+        if (status.state() == VmState.DEGRADED) {
+            status.because("output is held: " + reason);
+            status.event(EventType.FAILED, "output stays held: " + reason);
+        } else {
+            holds("output is held: " + reason);
+        }
         failUnprotecting(reason);
+    }
+
+    private void holds(String why) {
+        status.become(VmState.DEGRADED, why, EventType.BACKUP_LOST, why);
     }
 
     void severed(Role role, String reason) {
@@ -152,15 +162,25 @@ final class ActiveStory {
         }
         isSevered = true;
         cause = reason;
-        status.become(VmState.DEGRADED, "output is held: " + reason);
-        status.event(EventType.BACKUP_LOST, "output is held: " + reason);
+        status.decision();
+        holds("output is held: " + reason);
+    }
+
+    /** The backup is given up; of one whose loss has been told that stays the reason. */
+    void givenUp(String reason) {
+        if (!isSevered) {
+            cause = reason;
+        }
     }
 
     void reconnected(Role role, EpochId lastWhole) {
         if (isSevered && role instanceof Protected) {
             isSevered = false;
-            status.become(VmState.PROTECTED, null);
-            status.event(EventType.RECONNECTED, "the backup stands by at epoch " + lastWhole + ", nothing was lost");
+            status.become(
+                    VmState.PROTECTED,
+                    null,
+                    EventType.RECONNECTED,
+                    "the backup stands by at epoch " + lastWhole + ", nothing was lost");
         }
     }
 
@@ -170,11 +190,10 @@ final class ActiveStory {
         }
         switch (after) {
             case Alone _ -> alone(before);
-            case Opening _ -> status.become(VmState.SYNCHRONIZING, "asking the arbiter for the record");
-            case Joining _ -> status.become(VmState.SYNCHRONIZING, "the first full checkpoint is on its way");
-            case Entering _ ->
-                status.become(VmState.SYNCHRONIZING, "the arbiter is asked to name the backup; output is held");
-            case Protected _ -> isProtected(before, after);
+            case Opening _ -> status.because("asking the arbiter for the record");
+            case Joining _ -> status.because("the first full checkpoint is on its way");
+            case Entering _ -> status.because("the arbiter is asked to name the backup; output is held");
+            case Protected(var _, Session session) -> isProtected(before, after, session);
             case Woken _ -> severed(after, "this host was not running for longer than the detection time");
             case GoingAlone _ -> goingAlone();
             case Waiting _ -> fenced();
@@ -186,7 +205,8 @@ final class ActiveStory {
                     forgetCopies();
                 }
             }
-            case Claiming _, Synchronizing _, Leaving _, Bequeathing _ -> {}
+            case Bequeathing _ -> guestDied(VmState.DEGRADED, status.decision());
+            case Claiming _, Synchronizing _, Leaving _ -> {}
         }
     }
 
@@ -198,16 +218,24 @@ final class ActiveStory {
         }
     }
 
-    private void isProtected(Role before, Role after) {
+    /** QEMU is dead, or hangs. */
+    void guestDied(VmState next, String why) {
+        status.become(next, why, EventType.GUEST_DEAD, why);
+    }
+
+    private void isProtected(Role before, Role after, Session session) {
         if (before instanceof Entering) {
             isSevered = false;
             hasLostBackup = false;
-            status.become(VmState.PROTECTED, null);
-            status.event(
+            status.decision();
+            status.become(
+                    VmState.PROTECTED,
+                    null,
                     EventType.PROTECTED,
-                    "the backup has the first full checkpoint; output waits for commits from now on");
+                    "by %s, which has the first full checkpoint; output waits for commits from now on"
+                            .formatted(session.backup()));
         } else if (before instanceof Leaving) {
-            wanted = false;
+            endingCause = null;
             failUnprotecting(
                     "VM " + guest.name()
                             + " stays protected: the arbiter, which has to note the end, can't be asked now",
@@ -218,32 +246,38 @@ final class ActiveStory {
     }
 
     private void goingAlone() {
-        if (unprotecting == null && !wanted && !isEnding()) {
-            if (!isSevered) {
-                status.event(EventType.BACKUP_LOST, "output is held: " + cause);
-            }
-            status.become(VmState.DEGRADED, "output is held, asking to go on alone: " + cause);
+        String asking = "output is held, asking to go on alone: " + cause();
+        if (endingCause != null) {
+            status.because(asking);
+        } else if (isSevered) {
+            status.because(asking); // the decision to ask is news, the loss is not
+        } else {
+            status.decision();
+            holds(asking);
         }
         isSevered = true;
     }
 
     private void alone(Role before) {
         forgetCopies();
+        String decision = status.decision();
+        String why = cause();
         if (before instanceof Waiting) {
             failSwitchover("taken back: the other host did not make it run");
-            degraded("taken back: the other host could not make it run");
-        } else if (unprotecting != null || wanted) {
-            giveUpWaiting(cause);
+            degraded(decision, decision + ": the other host could not make it run");
+        } else if (endingCause != null) {
+            giveUpWaiting(why);
         } else if (before instanceof GoingAlone) {
-            hasLostBackup = true;
-            status.become(VmState.DEGRADED, cause);
-            status.event(EventType.DEGRADED, "goes on alone: " + cause);
+            degraded(why, "goes on alone: " + why);
         } else {
-            status.become(hasLostBackup ? VmState.DEGRADED : VmState.UNPROTECTED, cause);
-            status.event(EventType.FAILED, "not protected: " + cause);
+            status.become(
+                    hasLostBackup ? VmState.DEGRADED : VmState.UNPROTECTED,
+                    why,
+                    EventType.FAILED,
+                    "not protected: " + why);
         }
         isSevered = false;
-        wanted = false;
+        endingCause = null;
         CompletableFuture<Void> waiting = unprotecting;
         if (waiting != null) {
             unprotecting = null;
@@ -254,8 +288,7 @@ final class ActiveStory {
     /** It is to have no backup, or for the moment can't have one for a reason of its own. */
     void giveUpWaiting(String why) {
         hasLostBackup = false;
-        status.become(VmState.UNPROTECTED, why);
-        status.event(EventType.UNPROTECTED, why);
+        status.become(VmState.UNPROTECTED, why, EventType.UNPROTECTED, why);
     }
 
     /** No other host can have gone on with a copy of the disks: they are started here without a question. */
@@ -265,20 +298,22 @@ final class ActiveStory {
         }
     }
 
-    private void degraded(String why) {
+    private void degraded(String why, String told) {
         hasLostBackup = true;
-        status.become(VmState.DEGRADED, why);
-        status.event(EventType.DEGRADED, why);
+        status.become(VmState.DEGRADED, why, EventType.DEGRADED, told);
     }
 
     /** Another host has the VM, or is taking it over. */
     void fenced() {
-        status.become(VmState.FENCED, lastReport);
-        status.event(
-                EventType.FENCED, "%s; committed here up to epoch %s".formatted(lastReport, protection.committed()));
+        status.decision();
+        status.become(
+                VmState.FENCED,
+                lastReport,
+                EventType.FENCED,
+                "%s; committed here up to epoch %s".formatted(lastReport, protection.committed()));
         failUnprotecting(lastReport);
         isSevered = false;
-        wanted = false;
+        endingCause = null;
     }
 
     // ---- who waits

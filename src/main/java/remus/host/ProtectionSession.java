@@ -378,7 +378,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     void disconnected(String cause) {
         engine.disconnected();
         watch.disconnected(time.nanos());
-        owner.severed(cause);
+        owner.severed("the connection to the backup broke: " + cause);
     }
 
     void reconnected(EpochId lastWhole) {

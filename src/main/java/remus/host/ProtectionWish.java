@@ -71,7 +71,7 @@ final class ProtectionWish {
         if (!wanted || !(state == VmState.UNPROTECTED || state == VmState.DEGRADED)) {
             return;
         }
-        status.become(state, reason);
+        status.because(reason);
         if (news) {
             status.event(EventType.FAILED, reason);
         }

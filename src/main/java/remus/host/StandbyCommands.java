@@ -50,9 +50,14 @@ final class StandbyCommands {
         }
     }
 
+    /** Whether the primary has been asked to give way, which may cost the connection to it. */
+    boolean isFencing() {
+        return failingOver != null;
+    }
+
     private void primaryFenced(PeerAnswer answer) {
         if (!(answer instanceof PeerAnswer.Answered(OwnerAnswer owner)) || isOutOfTheWay(owner)) {
-            ownership.primaryLost("by command; primary: " + answer, true);
+            ownership.primaryLost("by command; " + says(answer), true);
             return;
         }
         fail(new OperationException(
@@ -61,6 +66,14 @@ final class StandbyCommands {
                 hasArbiter
                         ? "use --force to leave the decision to the arbiter's record alone"
                         : "use --force to activate in spite of it, which risks two running copies"));
+    }
+
+    private static String says(PeerAnswer answer) {
+        return switch (answer) {
+            case PeerAnswer.Answered(OwnerAnswer owner) -> "the primary has given way and is " + owner.state();
+            case PeerAnswer.Refused _ -> "the primary's port refuses";
+            case PeerAnswer.Unreachable _ -> "the primary does not answer";
+        };
     }
 
     private static boolean isOutOfTheWay(OwnerAnswer owner) {

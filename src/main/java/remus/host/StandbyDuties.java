@@ -120,7 +120,7 @@ final class StandbyDuties {
         if (returning == null) {
             primary.activated(story.cause());
         } else {
-            refuse(Refusal.Code.ACTIVATED, "this host is taking the VM over: " + story.cause());
+            refuse(Refusal.Code.ACTIVATED, story.cause());
         }
     }
 

@@ -51,6 +51,7 @@ final class StandbyOwnership {
     private final HostServices services;
     private final Hello hello;
     private final Term term;
+    private final StandbyStatus status;
     private final StandbyCopy copy;
     private final PrimaryContact primary;
     private final VmArbiter arbiter;
@@ -79,6 +80,7 @@ final class StandbyOwnership {
         this.services = services;
         hello = standby.hello();
         term = standby.term();
+        status = standby.status();
         copy = standby.copy();
         primary = standby.primary();
         arbiter = new VmArbiter(services, hello.vm(), agent::post, Term.NONE);
@@ -86,7 +88,7 @@ final class StandbyOwnership {
         arbiter.joined(term, owner, standby.primaryAddress(), hello.detect());
         inquiry = new PrimaryInquiry(services.peers(), standby.primaryAddress(), hello, term, agent);
         detector = new FailureDetector(hello.detect().toNanos(), services.time().nanos());
-        story = new StandbyStory(standby.status());
+        story = new StandbyStory(status);
         duties = new StandbyDuties(services, standby, story, detector);
         commands = new StandbyCommands(hello.vm(), arbiter.isShared(), inquiry, this);
         ownership = OwnershipAgent.ofBackup(
@@ -170,7 +172,7 @@ final class StandbyOwnership {
     /** @param byCommand an operator wants the VM to be taken over, though the primary may be heard again */
     void primaryLost(String why, boolean byCommand) {
         if (role() instanceof Standing) {
-            story.because(why);
+            story.because(why, byCommand);
             decidedNanos = services.time().nanos();
             isSilent = false;
         }
@@ -185,7 +187,9 @@ final class StandbyOwnership {
             return;
         }
         if (role() instanceof Standing) {
-            story.disconnected(why);
+            if (!commands.isFencing()) {
+                story.disconnected(why);
+            }
             inquiry.ask(this::primaryAnswered);
         }
     }
@@ -279,9 +283,15 @@ final class StandbyOwnership {
     }
 
     private void changed(BackupState.Role before, BackupState.Role after) {
-        if (before.getClass() == after.getClass() || (after instanceof Dropped && ended)) {
-            return;
+        if (before.getClass() != after.getClass() && !(after instanceof Dropped && ended)) {
+            become(before, after);
         }
+        if (!ended) {
+            status.stepIsOver();
+        }
+    }
+
+    private void become(BackupState.Role before, BackupState.Role after) {
         story.changed(before, after);
         if (before instanceof Receiving && after instanceof Standing) {
             inquiry.tryPort(() -> primarysPortIsBlocked = true);
@@ -328,11 +338,20 @@ final class StandbyOwnership {
 
     /** This host can't be the backup any more, and says so. */
     void loseStandby(String why) {
+        giveUp(why, story::lost);
+    }
+
+    /** This host is not to be the backup any more, and says so. */
+    void leave(String why) {
+        giveUp(why, story::left);
+    }
+
+    private void giveUp(String why, Consumer<String> tell) {
         if (ended) {
             return;
         }
         primary.standbyLost(why);
-        story.lost(why);
+        tell.accept(why);
         ended = true;
         ownership.on(new ImageLost(why));
     }

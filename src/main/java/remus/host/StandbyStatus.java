@@ -24,8 +24,8 @@ final class StandbyStatus {
     private final Term term;
     private final HostAddress primary;
     private final StandbyCopy copy;
-    private VmState state = VmState.SYNCHRONIZING;
-    private @Nullable String reason = "waiting for the primary's files";
+    private final StateStory story;
+    private Term owned;
     private long checkpointCount;
     private volatile VmStatus published;
 
@@ -35,22 +35,43 @@ final class StandbyStatus {
         this.term = term;
         this.primary = primary;
         this.copy = copy;
+        owned = term;
+        story = new StateStory(VmState.SYNCHRONIZING, "waiting for the primary's files", this::event);
         published = describe();
     }
 
     VmState state() {
-        return state;
+        return story.state();
     }
 
-    void become(VmState next, @Nullable String why) {
-        state = next;
-        because(why);
+    void become(VmState next, @Nullable String why, EventType event, String told) {
+        story.become(next, why, event, told);
         published = describe();
     }
 
     /** The state stays; this is to be known of it. */
     void because(@Nullable String why) {
-        reason = why;
+        story.because(why);
+    }
+
+    /** The term in which this host has begun to own the VM. */
+    void granted(Term next) {
+        owned = next;
+    }
+
+    /** As {@link StateStory#decided}. */
+    void decided(String what) {
+        story.decided(what);
+    }
+
+    /** As {@link StateStory#decision}. */
+    String decision() {
+        return story.decision();
+    }
+
+    /** As {@link StateStory#stepIsOver}. */
+    void stepIsOver() {
+        story.stepIsOver();
     }
 
     void checkpointIsWhole() {
@@ -58,7 +79,7 @@ final class StandbyStatus {
     }
 
     void event(EventType type, String why) {
-        services.events().publish(hello.vm(), type, why, term, copy.lastWhole());
+        services.events().publish(hello.vm(), type, why, owned, copy.lastWhole());
     }
 
     VmStatus published() {
@@ -81,9 +102,9 @@ final class StandbyStatus {
         return new VmStatus(
                 hello.vm(),
                 VmRole.BACKUP,
-                state,
-                reason,
-                term.value(),
+                story.state(),
+                story.reason(),
+                owned.value(),
                 copy.lastWhole().value(),
                 copy.lastWhole().value(),
                 primary.toString(),

@@ -16,11 +16,13 @@ import remus.base.EpochId;
 
 /**
  * What people are told as the ownership of a VM that is backed up here moves on: its state with the reason, and the events.
- * Confined to the backup's agent thread.
+ * That the primary is lost is told once until it is heard again. Confined to the backup's agent thread.
  */
 final class StandbyStory {
     private final StandbyStatus status;
     private String cause = "";
+    private boolean isByCommand;
+    private boolean isLossTold;
 
     StandbyStory(StandbyStatus status) {
         this.status = status;
@@ -28,9 +30,14 @@ final class StandbyStory {
 
     // ---- why things happen
 
-    /** Why the primary counts as lost. */
-    void because(String why) {
+    /**
+     * Why the primary counts as lost.
+     *
+     * @param byCommand it is not, but the VM is to be taken over
+     */
+    void because(String why, boolean byCommand) {
         cause = why;
+        isByCommand = byCommand;
     }
 
     String cause() {
@@ -41,21 +48,23 @@ final class StandbyStory {
 
     /** A decision, in the words of whoever made it. */
     void report(String reason) {
-        status.event(EventType.OWNERSHIP, reason);
+        status.decided(reason);
     }
 
     void disconnected(String why) {
+        isLossTold = true;
         status.event(EventType.PRIMARY_LOST, "connection lost (" + why + "); waiting for it until the detection time");
         status.because("connection lost: " + why);
     }
 
     void reconnected(EpochId lastWhole) {
+        isLossTold = false;
         status.because(null);
         status.event(EventType.RECONNECTED, "the session goes on after epoch " + lastWhole);
     }
 
     void loadFailed(int attempt, String why) {
-        status.event(EventType.FAILED, "activation attempt %d: %s".formatted(attempt, why));
+        status.event(EventType.FAILED, "activation attempt %d, a fresh standby is next: %s".formatted(attempt, why));
     }
 
     void notDone(OwnershipAction action, RuntimeException why) {
@@ -67,27 +76,54 @@ final class StandbyStory {
         status.event(EventType.FAILED, "not a backup any more: " + why);
     }
 
+    /** This host is not to be the backup any more, and has said so. */
+    void left(String why) {
+        status.event(EventType.UNPROTECTED, "not a backup any more: " + why);
+    }
+
     void changed(Role before, Role after) {
         switch (after) {
-            case Standing _ -> {
-                status.become(VmState.STANDBY, null);
-                if (before instanceof Receiving) {
-                    status.event(EventType.STANDBY_READY, "the first checkpoint is whole; ready to take over");
-                }
-            }
-            case Checking _, Requesting _ -> status.because("asking who owns the VM: " + cause);
-            case Activating _ -> {
+            case Standing _ -> stands(before);
+            case Checking _ -> checks();
+            case Requesting _ -> status.because("asking who owns the VM: " + cause);
+            case Activating(var record, var _, var _) -> {
                 if (before instanceof Requesting) {
-                    status.become(VmState.ACTIVATING, cause);
-                    status.event(EventType.ACTIVATING, cause);
+                    status.granted(record.term());
+                    String why = status.decision() + ": " + cause;
+                    status.become(VmState.ACTIVATING, why, EventType.ACTIVATING, why);
                 }
             }
             case Dropped(String reason) -> {
                 boolean wasTakingOver = before instanceof Activating || before instanceof Confirming;
+                status.decision();
                 status.event(
                         wasTakingOver ? EventType.FAILED : EventType.UNPROTECTED, "not a backup any more: " + reason);
             }
-            case Receiving _, Confirming _, Taken _ -> {}
+            // That it runs here is told when it has been handed over.
+            case Taken _ -> status.decision();
+            case Receiving _, Confirming _ -> {}
+        }
+    }
+
+    private void stands(Role before) {
+        if (before instanceof Receiving) {
+            status.become(
+                    VmState.STANDBY,
+                    null,
+                    EventType.STANDBY_READY,
+                    "the first checkpoint is whole; ready to take over");
+        } else if (isLossTold) {
+            isLossTold = false;
+            status.because(null);
+            status.event(EventType.RECONNECTED, "the primary is heard again, nothing was taken over");
+        }
+    }
+
+    private void checks() {
+        status.because("asking who owns the VM: " + cause);
+        if (!isLossTold && !isByCommand) {
+            isLossTold = true;
+            status.event(EventType.PRIMARY_LOST, status.decision());
         }
     }
 }

@@ -265,7 +265,7 @@ final class StandbyVm implements HostedVm {
     @Override
     public CompletableFuture<Void> shutdown(String why) {
         CompletableFuture<Void> result = new CompletableFuture<>();
-        agent.post(() -> ownership.loseStandby(why));
+        agent.post(() -> ownership.leave(why));
         Thread.ofVirtual().name("standby-shutdown").start(() -> {
             try {
                 ended.await();

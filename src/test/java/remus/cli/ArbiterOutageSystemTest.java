@@ -57,7 +57,7 @@ class ArbiterOutageSystemTest {
                 hosts.servers().killAll();
                 awaitReachable(hosts.beta, false);
                 hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
-                hosts.awaitEvent(hosts.beta, EventType.OWNERSHIP);
+                awaitQuestion(hosts);
                 expectNoTakeover(hosts);
                 hosts.servers().heal();
                 hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
@@ -71,6 +71,13 @@ class ArbiterOutageSystemTest {
         }
     }
 
+    private static void awaitQuestion(TwoHosts hosts) throws Exception {
+        hosts.awaitEvent(
+                hosts.beta,
+                event -> String.valueOf(event.reason()).contains("asking to take over"),
+                "question of beta");
+    }
+
     @Test
     void aPrimaryThatIsHeardAgainBeforeTheArbiterCanBeAskedIsNotReplaced() throws Exception {
         try (TwoHosts hosts = TwoHosts.openWithArbiter(directory)) {
@@ -81,7 +88,7 @@ class ArbiterOutageSystemTest {
                 hosts.awaitAnswers(load, 20);
                 hosts.servers().stopAll();
                 bridge.cut(hosts.alpha.place(), hosts.beta.place());
-                hosts.awaitEvent(hosts.beta, EventType.OWNERSHIP);
+                awaitQuestion(hosts);
                 bridge.heal();
                 hosts.beta.await(
                         DemoGuest.NAME,
@@ -93,6 +100,7 @@ class ArbiterOutageSystemTest {
                 awaitReachable(hosts.beta, true);
                 hosts.awaitAnswers(load, 100);
                 assertFalse(TwoHosts.happened(hosts.beta, EventType.ACTIVATING), () -> "" + events(hosts.beta));
+                hosts.awaitEvent(hosts.beta, EventType.RECONNECTED);
                 assertEquals(
                         VmState.PROTECTED, hosts.alpha.status(DemoGuest.NAME).state());
                 assertEquals(0, load.finish().lost());

@@ -94,8 +94,7 @@ class OwnershipFaultSystemTest {
                 cutHosts(rounds);
                 hosts.awaitEvent(
                         hosts.alpha,
-                        event -> event.event() == EventType.OWNERSHIP
-                                && String.valueOf(event.reason()).contains("to go on alone"),
+                        event -> String.valueOf(event.reason()).contains("asking to go on alone"),
                         "question of alpha");
                 hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
                 rounds.bridge().heal();
@@ -178,8 +177,7 @@ class OwnershipFaultSystemTest {
                 cutHosts(rounds);
                 hosts.awaitEvent(
                         hosts.alpha,
-                        event -> event.event() == EventType.OWNERSHIP
-                                && String.valueOf(event.reason()).contains("to go on alone"),
+                        event -> String.valueOf(event.reason()).contains("asking to go on alone"),
                         "question of alpha");
                 long qemu = hosts.qemuPid(hosts.alpha);
                 TwoHosts.signal("STOP", hosts.alpha.pid(), qemu);

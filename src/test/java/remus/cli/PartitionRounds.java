@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -40,6 +42,11 @@ final class PartitionRounds implements AutoCloseable {
 
     private static final String DETECT = "1s";
     private static final Duration UNDISTURBED = Duration.ofSeconds(3);
+
+    /** What tells of decisions, and of what leads to them. */
+    private static final Set<EventType> DECISIONS =
+            EnumSet.of(EventType.OWNERSHIP, EventType.PRIMARY_LOST, EventType.BACKUP_LOST, EventType.ACTIVATING);
+
     private static final Duration QUIET = Duration.ofSeconds(2);
     private static final int ANSWERS = 20;
     private static final long POLL_MILLIS = 20;
@@ -261,7 +268,7 @@ final class PartitionRounds implements AutoCloseable {
         List<String> decisions = new ArrayList<>();
         for (DemoHost host : List.of(primary, backup)) {
             host.events().stream()
-                    .filter(event -> event.event() == EventType.OWNERSHIP)
+                    .filter(event -> DECISIONS.contains(event.event()))
                     .forEach(event -> decisions.add(host.name() + ": " + event));
         }
         return decisions;
