@@ -288,7 +288,7 @@ final class OwnershipContest {
             return new Waiting(seen, false, ask(turn, seen));
         }
         if (!mine && !mayComeBack) {
-            turn.report("the guest that was kept paused is ended, the record says: " + seen);
+            turn.report("the guest is ended here, the record says: " + seen);
             turn.act(new KillGuest());
             return new Gone(seen.toString());
         }

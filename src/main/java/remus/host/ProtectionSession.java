@@ -378,7 +378,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     void disconnected(String cause) {
         engine.disconnected();
         watch.disconnected(time.nanos());
-        owner.severed("the connection to the backup broke: " + cause);
+        owner.severed("the backup is out of reach: " + cause);
     }
 
     void reconnected(EpochId lastWhole) {

@@ -182,8 +182,9 @@ final class PrimaryLink implements AutoCloseable {
             case OVER -> false;
         };
         if (late) {
-            throw new IOException("the backup is silent: nothing came for "
-                    + Math.min(sinceByte, sinceStage) / 1_000_000 + " ms in stage " + stage);
+            throw new IOException("it is silent, nothing came for "
+                    + Math.min(sinceByte, sinceStage) / 1_000_000 + " ms"
+                    + (stage == Stage.FLOWING ? "" : " in stage " + stage));
         }
     }
 

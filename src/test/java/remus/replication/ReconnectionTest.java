@@ -216,7 +216,7 @@ class ReconnectionTest {
         primary.channel.send(primary.checkpoint(2, 10));
         TestPrimary.await(
                 "silence noticed",
-                () -> primary.heard.stream().anyMatch(line -> line.startsWith("cause: the backup is")));
+                () -> primary.heard.stream().anyMatch(line -> line.startsWith("cause: it is silent")));
         relay.cut();
         relay.silence(false);
         TestPrimary.await(
