@@ -228,6 +228,9 @@ class DiskFaultSystemTest {
         NumberedWrites writes = writeToBothDisks();
         expectStillWriting(writes);
         awaitDeathOfBackup();
+        // Else the VM would be protected again by that host as soon as it is back.
+        TwoHosts.Outcome alone = hosts.remus(hosts.alpha, "unprotect", "--force", VM);
+        assertEquals(0, alone.exitCode(), alone.err());
         restartBackup();
         // A guest that leaves its disks alone, so that they are seen as the start has made them.
         String disks = "disks: [{name: root, image: %s}, {name: data, image: %s}]\n"

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -23,12 +25,23 @@ import remus.qemu.MachineType;
 @Timeout(180)
 class OrderlyEndSystemTest {
     private static final String DETECT = "500ms";
+    private static final int END_PORT = 7000;
+
+    /** Redis, and an end whenever {@link #tell} says so. */
+    private static final String MORTAL = "remus.run=redis remus.end-port=" + END_PORT;
 
     @TempDir
     private Path directory;
 
     private static void protect(TwoHosts hosts) throws Exception {
         hosts.protect(hosts.alpha, hosts.beta, DETECT, WhenAlone.HOLD);
+    }
+
+    /** @param end poweroff, reboot or panic */
+    private static void tell(TwoHosts hosts, String end) throws Exception {
+        try (Socket guest = hosts.inside.connect(DemoGuest.ADDRESS, END_PORT)) {
+            guest.getOutputStream().write((end + "\n").getBytes(StandardCharsets.US_ASCII));
+        }
     }
 
     private static void expectNoTakeover(TwoHosts hosts) throws Exception {
@@ -39,9 +52,10 @@ class OrderlyEndSystemTest {
     @Test
     void aGuestThatPowersItselfOffIsNoFailure() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
-            hosts.boot("remus.run=redis remus.poweroff-after=12");
+            hosts.boot(MORTAL);
             DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
             protect(hosts);
+            tell(hosts, "poweroff");
             hosts.awaitEvent(hosts.alpha, EventType.GUEST_SHUTDOWN);
             hosts.await(hosts.alpha, VmState.STOPPED);
             expectNoTakeover(hosts);
@@ -109,9 +123,10 @@ class OrderlyEndSystemTest {
     @Test
     void aGuestThatResetsItselfStaysProtected() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
-            hosts.boot("remus.run=redis remus.reboot-after=12");
+            hosts.boot(MORTAL);
             DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
             protect(hosts);
+            tell(hosts, "reboot");
             hosts.awaitEvent(hosts.alpha, EventType.GUEST_RESET);
             assertEquals(VmState.PROTECTED, hosts.alpha.status(DemoGuest.NAME).state());
             assertFalse(TwoHosts.happened(hosts.beta, EventType.ACTIVATING));
@@ -122,37 +137,53 @@ class OrderlyEndSystemTest {
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "VIRT") // arm64 takes minutes to boot again under TCG
     void aGuestThatResetsItselfAfterAFailoverComesUpAgain(MachineType machine) throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
-            hosts.boot(machine, "remus.run=redis remus.reboot-after=40");
+            hosts.boot(machine, MORTAL);
             DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
             protect(hosts);
             hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
             hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
-            assertFalse(TwoHosts.happened(hosts.beta, EventType.GUEST_RESET));
+            tell(hosts, "reboot");
             hosts.awaitEvent(hosts.beta, EventType.GUEST_RESET);
             DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
-            hosts.await(hosts.beta, VmState.PROTECTED);
+            assertEquals(VmState.UNPROTECTED, hosts.beta.status(DemoGuest.NAME).state());
         }
     }
 
     @Test
     void aGuestThatPowersItselfOffAfterAFailoverIsNoFailure() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
-            hosts.boot("remus.run=redis remus.poweroff-after=40");
+            hosts.boot(MORTAL);
             DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
             protect(hosts);
             hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
             hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+            tell(hosts, "poweroff");
             hosts.awaitEvent(hosts.beta, EventType.GUEST_SHUTDOWN);
             hosts.await(hosts.beta, VmState.STOPPED);
         }
     }
 
     @Test
-    void aGuestThatPanicsIsShownAndReplicatedAsItIs() throws Exception {
+    void aGuestThatPanicsAfterAFailoverIsShownAndRunsOnAsItIs() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
-            hosts.boot("remus.run=redis remus.panic-after=12");
+            hosts.boot(MORTAL);
             DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
             protect(hosts);
+            hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
+            hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+            tell(hosts, "panic");
+            hosts.awaitEvent(hosts.beta, EventType.GUEST_PANIC);
+            assertEquals(VmState.UNPROTECTED, hosts.beta.status(DemoGuest.NAME).state());
+        }
+    }
+
+    @Test
+    void aGuestThatPanicsIsShownAndReplicatedAsItIs() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.boot(MORTAL);
+            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            protect(hosts);
+            tell(hosts, "panic");
             hosts.awaitEvent(hosts.alpha, EventType.GUEST_PANIC);
             assertEquals(VmState.PROTECTED, hosts.alpha.status(DemoGuest.NAME).state());
             assertTrue(hosts.beta.status(DemoGuest.NAME).state() == VmState.STANDBY);
