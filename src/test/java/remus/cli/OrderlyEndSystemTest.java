@@ -5,9 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,6 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import remus.api.EventType;
 import remus.api.VmState;
 import remus.api.WhenAlone;
+import remus.base.RemusException;
 import remus.linux.ProcessIdentity;
 import remus.qemu.MachineType;
 
@@ -26,6 +31,7 @@ import remus.qemu.MachineType;
 class OrderlyEndSystemTest {
     private static final String DETECT = "500ms";
     private static final int END_PORT = 7000;
+    private static final int ANSWER_MILLIS = 1000;
 
     /** Redis, and an end whenever {@link #tell} says so. */
     private static final String MORTAL = "remus.run=redis remus.end-port=" + END_PORT;
@@ -41,6 +47,27 @@ class OrderlyEndSystemTest {
     private static void tell(TwoHosts hosts, String end) throws Exception {
         try (Socket guest = hosts.inside.connect(DemoGuest.ADDRESS, END_PORT)) {
             guest.getOutputStream().write((end + "\n").getBytes(StandardCharsets.US_ASCII));
+        }
+    }
+
+    /** What Redis answers to one command; empty when it can't be asked. */
+    private static String redis(TwoHosts hosts, String command) {
+        try (Socket guest = hosts.inside.connect(DemoGuest.ADDRESS, DemoGuest.REDIS_PORT)) {
+            guest.setSoTimeout(ANSWER_MILLIS);
+            guest.getOutputStream().write((command + "\r\n").getBytes(StandardCharsets.US_ASCII));
+            BufferedReader answers =
+                    new BufferedReader(new InputStreamReader(guest.getInputStream(), StandardCharsets.US_ASCII));
+            return String.valueOf(answers.readLine());
+        } catch (IOException | RemusException e) {
+            return "";
+        }
+    }
+
+    private static void awaitNewBoot(TwoHosts hosts) throws Exception {
+        long deadline = System.nanoTime() + TwoHosts.LIMIT.toNanos();
+        while (!redis(hosts, "EXISTS boot").equals(":0")) {
+            assertTrue(System.nanoTime() < deadline, "it does not come up anew");
+            TimeUnit.MILLISECONDS.sleep(100);
         }
     }
 
@@ -142,9 +169,10 @@ class OrderlyEndSystemTest {
             protect(hosts);
             hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
             hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+            assertEquals("+OK", redis(hosts, "SET boot first"));
             tell(hosts, "reboot");
             hosts.awaitEvent(hosts.beta, EventType.GUEST_RESET);
-            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            awaitNewBoot(hosts);
             assertEquals(VmState.UNPROTECTED, hosts.beta.status(DemoGuest.NAME).state());
         }
     }
