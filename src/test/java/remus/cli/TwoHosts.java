@@ -319,7 +319,22 @@ final class TwoHosts implements AutoCloseable {
     }
 
     VmStatus await(DemoHost host, VmState state) throws Exception {
-        return host.await(DemoGuest.NAME, status -> status.state() == state, LIMIT, state.toString());
+        try {
+            return host.await(DemoGuest.NAME, status -> status.state() == state, LIMIT, state.toString());
+        } catch (CommandException e) {
+            throw new AssertionError(e.getMessage() + storyOf(alpha) + storyOf(beta), e);
+        }
+    }
+
+    /** What a host tells of itself, a line each, for whoever has to find out why a test failed. */
+    private static String storyOf(DemoHost host) {
+        StringBuilder story = new StringBuilder("\n" + host.name() + ":");
+        try {
+            host.events().forEach(event -> story.append("\n  ").append(event));
+        } catch (RemusException e) {
+            story.append(' ').append(e.getMessage());
+        }
+        return story.toString();
     }
 
     /** Waits until the host has reported an event of this type, and returns the last one. */
