@@ -11,6 +11,10 @@ public enum EventType {
     ARBITER,
     /** The VM runs, unprotected. */
     STARTED,
+    /** The daemon was started anew and goes on with the VM that it found running. */
+    ADOPTED,
+    /** The daemon ends and leaves the VM running, for the next one to adopt. */
+    LEFT,
     /** A protection session to a backup begins: what the VM has is on its way there. */
     PROTECTING,
     /** The backup's images of the VM's disks equal the primary's; memory follows. */

@@ -24,7 +24,8 @@ import remus.host.HostSettings;
         header = "Run this machine's host daemon, in the foreground.",
         description = {
             "",
-            "It runs VMs and is the backup of other hosts' VMs, any number of each. SIGTERM ends its VMs in order.",
+            "It runs VMs and is the backup of other hosts' VMs, any number of each. SIGTERM ends its VMs in order, or leaves"
+                    + " them running with --keep-vms. VMs that a killed daemon has left running are adopted.",
             ""
         },
         footer = {
@@ -66,7 +67,7 @@ final class HostCommand extends Command {
             names = "--config",
             paramLabel = "FILE",
             description =
-                    "YAML file with the keys name, listen, api, state, arbiter, arbiterCredential and peers; options go before it.")
+                    "YAML file with the keys name, listen, api, state, arbiter, arbiterCredential, keepVms and peers; options go before it.")
     private @Nullable Path config;
 
     @Option(
@@ -85,6 +86,15 @@ final class HostCommand extends Command {
             paramLabel = "FILE",
             description = "One line USER:SECRET, who this host is to ZooKeeper; readable by its owner only.")
     private @Nullable Path arbiterCredential;
+
+    @Option(
+            names = "--keep-vms",
+            description = {
+                "At SIGTERM end protections in good order but leave the VMs running, for the next start to adopt;"
+                        + " until then they have no network and their disks wait. Without it SIGTERM stops them."
+            },
+            arity = "0")
+    private @Nullable Boolean keepVms;
 
     @Option(
             names = "--peers",
@@ -107,7 +117,7 @@ final class HostCommand extends Command {
     }
 
     private HostConfiguration configuration() throws RemusException {
-        HostSettings settings = new HostSettings(name, listen, api, state, arbiter, arbiterCredential, peers);
+        HostSettings settings = new HostSettings(name, listen, api, state, arbiter, arbiterCredential, keepVms, peers);
         Path file = config;
         if (file != null) {
             String text = TextFile.read(file, HostSettings.MAX_CHARS, "--config");

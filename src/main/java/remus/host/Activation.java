@@ -1,5 +1,6 @@
 package remus.host;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
@@ -109,8 +110,13 @@ final class Activation implements AutoCloseable {
     ActiveVm handOver(StandbyVm standby, TakeOver takeOver, ProtectionSettings protection) throws StandbyException {
         VmParts running = Invariant.present(loaded, "a guest that runs");
         try {
-            ActiveVm active =
-                    new ActiveVm(services, running, takeOver.arbiter(), takeOver.owned(), protection, takeOver.why());
+            RunningNote note = note(running.handle(), takeOver.owned(), protection);
+            ActiveVm active = new ActiveVm(
+                    services,
+                    running,
+                    takeOver.arbiter(),
+                    note,
+                    ActiveVm.Beginning.owned(takeOver.owned(), takeOver.why()));
             loaded = null;
             images.handOver(running.disks());
             active.afterActivation(images::retire);
@@ -141,6 +147,21 @@ final class Activation implements AutoCloseable {
         } catch (LinuxException e) {
             throw new StandbyException("the VM runs, but can't be kept: " + e.getMessage(), e);
         }
+    }
+
+    /** From now on a restarted daemon adopts the VM; without that note it would have to end it. */
+    private RunningNote note(VmHandle handle, PrimaryState owned, ProtectionSettings protection) {
+        RunningVm vm = RunningVm.alone(handle.definition(), ActiveVm.recordOf(owned), protection);
+        RunningNote note = RunningNote.begin(handle.directory(), receiver.isStill() ? vm.paused(true) : vm);
+        try {
+            note.write();
+        } catch (IOException e) {
+            LOG.error(
+                    "VM {}: a restarted daemon will not know it: {}",
+                    handle.definition().name(),
+                    e.toString());
+        }
+        return note;
     }
 
     /** A frame that can't be replayed is lost, as on a wire. */

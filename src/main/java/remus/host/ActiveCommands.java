@@ -29,6 +29,7 @@ final class ActiveCommands {
     private final ActiveDuties duties;
     private final ActiveStory story;
     private final ProtectionWish wish;
+    private final RunningNote note;
     private final ActiveOwnership ownership;
 
     ActiveCommands(
@@ -41,10 +42,16 @@ final class ActiveCommands {
         protection = vm.protection();
         status = vm.status();
         wish = vm.wish();
+        note = vm.note();
         this.arbiter = arbiter;
         this.duties = duties;
         this.story = story;
         this.ownership = ownership;
+    }
+
+    /** Why it is going to be decided who owns the VM. */
+    void because(String why) {
+        story.because(why);
     }
 
     /**
@@ -228,6 +235,7 @@ final class ActiveCommands {
             return;
         }
         if (still != guest.isKeptStill()) {
+            note.paused(still);
             if (still) {
                 guest.keepStill();
                 status.event(EventType.PAUSED, "by command");
@@ -237,6 +245,23 @@ final class ActiveCommands {
             }
         }
         result.complete(null);
+    }
+
+    /**
+     * Ends protection for the time without a daemon; the next one is to protect the VM again.
+     *
+     * @param result completes when the VM is alone by the record
+     */
+    void leave(String why, CompletableFuture<Void> result) {
+        cancelSwitchover(why);
+        story.leaving();
+        if (ownership.role() instanceof Alone) {
+            result.complete(null);
+        } else if (story.isUnprotecting()) {
+            story.unprotecting(result, why);
+        } else if (!(ownership.role() instanceof Waiting)) {
+            unprotect(false, result);
+        }
     }
 
     /** The VM stays here: its guest goes on if it stands still for its last checkpoint. */

@@ -29,6 +29,9 @@ import remus.host.OperationException.Kind;
 final class ActiveDuties {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveDuties.class);
 
+    /** Of a VM that was never protected by this daemon. */
+    private static final EpochId FIRST = new EpochId(1);
+
     private record Wanted(
             ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {}
 
@@ -39,6 +42,7 @@ final class ActiveDuties {
     private final VmArbiter arbiter;
     private final ActiveStory story;
     private final ProtectionWish wish;
+    private final RunningNote note;
     private final ActiveOwnership ownership;
     private @Nullable Wanted wanted;
     private @Nullable ProtectionSession parting;
@@ -53,6 +57,7 @@ final class ActiveDuties {
         protection = vm.protection();
         status = vm.status();
         wish = vm.wish();
+        note = vm.note();
         this.arbiter = arbiter;
         this.story = story;
         this.ownership = ownership;
@@ -142,7 +147,8 @@ final class ActiveDuties {
         }
         ProtectionSession running = protection.session();
         if (running == null || running.settings().outputCommit()) {
-            guest.holdFrom(firstEpoch.isAfter(EpochId.NONE) ? firstEpoch : protection.epoch());
+            EpochId open = firstEpoch.isAfter(EpochId.NONE) ? firstEpoch : protection.epoch();
+            guest.holdFrom(open.isAfter(EpochId.NONE) ? open : FIRST);
         }
     }
 
@@ -242,6 +248,7 @@ final class ActiveDuties {
         ownership.sessionBegins(session);
         try {
             host.state().note(guest.name(), session, false);
+            note.session(RunningVm.Session.of(session, backup, next.factory().backup(), next.settings()));
             host.images().notePeer(guest.definition(), session, next.factory().backup());
             ProtectionSession begun = next.factory().create(session, ownership);
             firstEpoch = EpochId.NONE;

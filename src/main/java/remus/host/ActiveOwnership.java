@@ -1,6 +1,5 @@
 package remus.host;
 
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -55,18 +54,24 @@ final class ActiveOwnership implements SessionOwner {
     private final ActiveStory story;
     private final ActiveCommands commands;
     private final ProtectionWish wish;
+    private final RunningNote note;
     private final OwnershipAgent<PrimaryState, PrimaryEvent> ownership;
     private @Nullable String broken;
 
-    /** What is decided about. */
-    record Vm(ActiveGuest guest, VmProtection protection, ActiveStatus status, ProtectionWish wish) {}
+    /**
+     * What is decided about.
+     *
+     * @param note what is written down of it for a daemon started anew
+     */
+    record Vm(ActiveGuest guest, VmProtection protection, ActiveStatus status, ProtectionWish wish, RunningNote note) {}
 
-    /** @param state in which this host owns the VM alone */
-    ActiveOwnership(HostServices host, Vm vm, VmArbiter arbiter, PrimaryState state, Agent agent) {
+    /** @param first the state in which this host owns the VM alone or asks to, and what that says is to be done */
+    ActiveOwnership(HostServices host, Vm vm, VmArbiter arbiter, Step<PrimaryState> first, Agent agent) {
         guest = vm.guest();
         protection = vm.protection();
         status = vm.status();
         wish = vm.wish();
+        note = vm.note();
         this.arbiter = arbiter;
         story = new ActiveStory(host.images(), guest, protection, status, arbiter);
         duties = new ActiveDuties(host, vm, arbiter, story, this);
@@ -75,11 +80,21 @@ final class ActiveOwnership implements SessionOwner {
         ownership =
                 OwnershipAgent.ofPrimary(guest.name(), arbiter, agent::post, host.time(), host.pauses(), this::does);
         ownership.whenChanged(this::changed);
-        ownership.begin(new Step<>(state, List.of()));
+        ownership.begin(first);
     }
 
     PrimaryState.Role role() {
         return ownership.state().role();
+    }
+
+    /** Whether this host owns the VM without a session, or anything that may still be decided. */
+    boolean isAlone() {
+        return role() instanceof Alone;
+    }
+
+    /** Whether nothing is going on with the VM: it is owned alone, runs, and holds nothing back. */
+    boolean isSettled() {
+        return isAlone() && !guest.isPausing() && !guest.isHeld();
     }
 
     private String name() {
@@ -109,8 +124,10 @@ final class ActiveOwnership implements SessionOwner {
     }
 
     private void changed(PrimaryState before, PrimaryState after) {
-        if (after.role() instanceof Alone(var record, boolean _)) {
+        if (after.role() instanceof Alone(var record, boolean spent)) {
             protection.granted(record.term());
+            arbiter.isAlone();
+            note.alone(record, spent);
         } else if (after.role() instanceof Protected(var record, var _)) {
             protection.granted(record.term());
         }
@@ -139,6 +156,9 @@ final class ActiveOwnership implements SessionOwner {
     private void wishes(PrimaryState.Role before, PrimaryState.Role after, boolean endsByCommand) {
         ProtectionSession running = protection.session();
         if (after instanceof Alone && !(before instanceof Alone)) {
+            if (story.isLeaving()) {
+                return; // the next daemon knows it by the note
+            }
             if (endsByCommand || story.isEnding()) {
                 wish.drop();
             } else {

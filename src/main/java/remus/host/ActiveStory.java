@@ -39,6 +39,7 @@ final class ActiveStory {
     private String cause = "";
     private @Nullable String endingCause;
     private boolean isSevered;
+    private boolean isLeaving;
     private boolean hasLostBackup;
     private String lastReport = "";
 
@@ -88,6 +89,15 @@ final class ActiveStory {
     /** Whether somebody waits for the end of protection. */
     boolean isUnprotecting() {
         return unprotecting != null;
+    }
+
+    /** The daemon ends and lets the VM run on: what it is to have it is to have from the next one. */
+    void leaving() {
+        isLeaving = true;
+    }
+
+    boolean isLeaving() {
+        return isLeaving;
     }
 
     /** The VM is to be handed over to its backup as asked. */

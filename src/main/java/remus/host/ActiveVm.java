@@ -1,6 +1,7 @@
 package remus.host;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -9,10 +10,13 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import remus.api.EventType;
+import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.availability.HostId;
 import remus.availability.OwnershipRecord;
 import remus.availability.PrimaryState;
+import remus.availability.Step;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
 import remus.base.Term;
@@ -36,6 +40,10 @@ final class ActiveVm implements HostedVm {
     private static final Duration STATUS_LIMIT = Duration.ofMillis(300);
     private static final Duration FENCE_LIMIT = Duration.ofSeconds(3);
     private static final Duration READY_LIMIT = Duration.ofSeconds(2);
+
+    /** How long a backup and the arbiter may take to end a protection before the daemon ends without. */
+    private static final Duration LEAVE_LIMIT = Duration.ofSeconds(8);
+
     private static final long IDLE_WAIT_NANOS = 500_000_000L;
 
     private final HostServices host;
@@ -50,42 +58,53 @@ final class ActiveVm implements HostedVm {
     private final ProtectionWish wish;
     private final String whyProtect;
     private final CountDownLatch ended = new CountDownLatch(1);
+    private @Nullable Runnable leaving;
+    private boolean left;
+    private final CompletableFuture<Void> whenClosed = new CompletableFuture<>();
 
     /**
      * Takes over a running guest. The caller's thread then calls {@link #run}, or another one does.
      *
-     * @param owned the state in which this host owns the VM alone
-     * @param settings how it is to be protected, at once if they name a backup
-     * @param whyProtect where that comes from, for people
+     * @param note in which what becomes of the VM is written down for a daemon started anew
      */
-    ActiveVm(
-            HostServices host,
-            VmParts parts,
-            VmArbiter arbiter,
-            PrimaryState owned,
-            ProtectionSettings settings,
-            String whyProtect)
+    ActiveVm(HostServices host, VmParts parts, VmArbiter arbiter, RunningNote note, Beginning beginning)
             throws LinuxException {
         this.host = host;
         this.parts = parts;
-        this.whyProtect = whyProtect;
+        whyProtect = beginning.whyProtect();
         wakeup = EventFd.open();
         agent = new Agent(wakeup::signal);
         guest = new QemuGuest(parts, agent);
-        protection = new VmProtection(parts.network(), termOf(owned));
+        protection = new VmProtection(parts.network(), beginning.term());
         status = new ActiveStatus(guest, protection, host.events(), host.hostName());
-        wish = new ProtectionWish(guest.name(), host.keeper(), status, settings);
+        wish = new ProtectionWish(guest.name(), host.keeper(), status, note);
         ownership = new ActiveOwnership(
-                host, new ActiveOwnership.Vm(guest, protection, status, wish), arbiter, owned, agent);
+                host, new ActiveOwnership.Vm(guest, protection, status, wish, note), arbiter, beginning.first(), agent);
         events = new GuestEvents(guest, protection, status, ownership, agent, host.time());
         parts.disks().reportTo(events);
         parts.guest().process().onExit(exit -> agent.post(() -> ownership.guestDied(exit.toString())));
     }
 
-    private static Term termOf(PrimaryState owned) {
-        return owned.role() instanceof PrimaryState.Alone(OwnershipRecord record, boolean _)
-                ? record.term()
-                : Term.NONE;
+    /**
+     * How the VM came to this host.
+     *
+     * @param term in which this host owned it last
+     * @param first the state in which this host owns it alone or asks to, and what that says is to be done
+     * @param whyProtect why it is to be protected, for people
+     */
+    record Beginning(Term term, Step<PrimaryState> first, String whyProtect) {
+        /** @param owned the state in which this host owns it alone */
+        static Beginning owned(PrimaryState owned, String whyProtect) {
+            return new Beginning(recordOf(owned).term(), new Step<>(owned, List.of()), whyProtect);
+        }
+    }
+
+    /** The record by which this host owns the VM alone. */
+    static OwnershipRecord recordOf(PrimaryState owned) {
+        if (owned.role() instanceof PrimaryState.Alone(OwnershipRecord record, boolean _)) {
+            return record;
+        }
+        throw new IllegalArgumentException("not owned alone: " + owned.role());
     }
 
     @Override
@@ -96,7 +115,9 @@ final class ActiveVm implements HostedVm {
     /** The agent's life: until the VM is gone from this host. */
     void run() {
         try (AgentWait wait = new AgentWait(wakeup, parts.guest(), parts.network())) {
-            wish.alone(whyProtect);
+            if (ownership.isAlone()) {
+                wish.alone(whyProtect);
+            }
             while (!status.hasEnded()) {
                 turn(wait);
             }
@@ -122,6 +143,11 @@ final class ActiveVm implements HostedVm {
         agent.runPosted();
         parts.guest().checkDeadline(host.time().nanos(), events);
         if (status.hasEnded()) {
+            return;
+        }
+        Runnable leave = leaving;
+        if (leave != null && ownership.isSettled()) {
+            leave.run();
             return;
         }
         boolean qemuSpoke = wait.await(Math.min(nanos, IDLE_WAIT_NANOS), !guest.isGone());
@@ -150,7 +176,7 @@ final class ActiveVm implements HostedVm {
     private void close() {
         status.finish();
         protection.abandon();
-        if (!guest.isGone()) {
+        if (!left && !guest.isGone()) {
             guest.kill();
         }
         status.publish();
@@ -158,12 +184,13 @@ final class ActiveVm implements HostedVm {
         ownership.ending();
         try (CloseStack owned = new CloseStack()) {
             owned.push(wakeup);
-            owned.push(parts);
+            owned.push(left ? parts::leave : parts);
         } catch (IllegalStateException e) {
             LOG.warn("VM {}: not all of it was closed", name(), e);
         } finally {
             ownership.ended();
             ended.countDown();
+            whenClosed.complete(null);
         }
     }
 
@@ -275,6 +302,46 @@ final class ActiveVm implements HostedVm {
         return result;
     }
 
+    /**
+     * The daemon ends and its next start is to find the guest running: protection is ended in good order, then QEMU is left
+     * by itself. Where nobody signs off in time QEMU is left all the same, as by a daemon that was killed.
+     */
+    CompletableFuture<Void> leave(String why) {
+        CompletableFuture<Void> result = new CompletableFuture<>();
+        var _ = whenClosed.thenRun(() -> result.complete(null));
+        if (!agent.post(() -> beginLeaving(why))) {
+            result.complete(null);
+        }
+        return result;
+    }
+
+    private void beginLeaving(String why) {
+        if (guest.isGone()) {
+            ownership.commands().stop(why, new CompletableFuture<>());
+            return;
+        }
+        Runnable now = () -> depart(why);
+        leaving = now;
+        CompletableFuture<Void> alone = new CompletableFuture<>();
+        ownership.commands().leave(why, alone);
+        var _ = alone.orTimeout(LEAVE_LIMIT.toMillis(), TimeUnit.MILLISECONDS).whenComplete((done, failure) -> {
+            if (failure != null) {
+                LOG.warn("VM {} is left without its backup's word: {}", name(), failure.toString());
+                agent.post(now);
+            }
+        });
+    }
+
+    private void depart(String why) {
+        if (left || status.hasEnded() || guest.isGone()) {
+            return;
+        }
+        left = true;
+        host.runtime().leave(parts.handle().directory());
+        status.event(EventType.LEFT, why + "; QEMU goes on without network and disks until the next daemon adopts it");
+        status.finish();
+    }
+
     @Override
     public OwnerAnswer fence(Term by) {
         agent.ask(
@@ -305,6 +372,29 @@ final class ActiveVm implements HostedVm {
     /** Work of the activation's that nobody waits for; on the agent, as its first. */
     void afterActivation(Runnable task) {
         agent.post(task);
+    }
+
+    /**
+     * Goes on with a guest that a former daemon has left in whatever it was doing; before the agent runs.
+     *
+     * @param isPausedByCommand whether it is to stand still until somebody resumes it
+     */
+    void adopted(String why, boolean isPausedByCommand) {
+        if (isPausedByCommand) {
+            guest.keepStill();
+        }
+        String told = isPausedByCommand ? why + "; it stands still by command" : why;
+        if (ownership.isAlone()) {
+            guest.goOn();
+            status.become(VmState.UNPROTECTED, why, EventType.ADOPTED, told);
+        } else {
+            ownership.commands().because(why);
+            String held = "output is held until it is clear who owns the VM: " + why;
+            status.become(VmState.DEGRADED, held, EventType.ADOPTED, told);
+        }
+        if (parts.guest().isShutDown()) {
+            agent.post(() -> ownership.guestShutDown("while no daemon watched it", true));
+        }
     }
 
     /** For a session of this VM's. */

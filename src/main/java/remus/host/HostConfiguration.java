@@ -18,6 +18,7 @@ import remus.host.OperationException.Kind;
  * @param state absolute directory of this daemon's own, made when it does not exist
  * @param arbiter who decides which host owns a VM
  * @param arbiterCredential file with who this host is to an ensemble, or null
+ * @param keepVms whether the VMs go on without the daemon when it ends in good order, for the next one to adopt
  * @param peers replication addresses of other hosts, by the names that VM definitions use
  */
 public record HostConfiguration(
@@ -27,6 +28,7 @@ public record HostConfiguration(
         Path state,
         ArbiterChoice arbiter,
         @Nullable Path arbiterCredential,
+        boolean keepVms,
         Map<String, HostAddress> peers) {
     /** Port that hosts replicate over. */
     public static final int DEFAULT_LISTEN_PORT = 7420;

@@ -40,8 +40,9 @@ import remus.wire.OwnerAnswer;
 /**
  * The host daemon: runs VMs, protects them onto other hosts, and is the backup of others' VMs, any number of each.
  *
- * <p>Opened in this order: state directory (locked), what a former daemon has left (cleared away), event log,
- * replication port, HTTP API; closed in reverse, after its VMs have ended in good order. Thread-safe.
+ * <p>Opened in this order: state directory (locked), what a former daemon has left (standbys are cleared away), event
+ * log, VMs that a former daemon has left running (adopted), replication port, HTTP API; closed in reverse, after its VMs
+ * have ended in good order, or were left for the next daemon. Thread-safe.
  */
 final class HostDaemon implements HostOperations, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HostDaemon.class);
@@ -77,6 +78,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         this.facts = facts;
         this.resources = resources;
         starter = new VmStarter(services);
+        // Before anybody can ask about a VM that is not on the register yet.
+        adopt();
         try {
             ReplicationServer server = resources.push(ReplicationServer.open(
                     configuration.listen(), new BackupService(services, facts), services.time()));
@@ -92,6 +95,18 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         services.keeper().start();
         HttpApi http = resources.push(HttpApi.start(configuration.api(), this, services.events()));
         apiPort = http.port();
+    }
+
+    private void adopt() throws OperationException {
+        boolean adopted = false;
+        try {
+            new VmAdoption(services, configuration.listen().port()).adoptAll();
+            adopted = true;
+        } finally {
+            if (!adopted) {
+                endAll(living(), SHUTDOWN_LIMIT.toNanos(), true);
+            }
+        }
     }
 
     /** Opens the daemon; when it can't, nothing of it is left. */
@@ -345,7 +360,10 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         }
     }
 
-    /** Ends all VMs in good order, each signed off by its other side, then everything else. */
+    /**
+     * Ends all VMs in good order, each signed off by its other side, or lets them go on where they are to be kept; then
+     * ends everything else.
+     */
     @Override
     public void close() {
         starter.close();
@@ -354,7 +372,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         // More than once: a standby that is just being activated becomes a VM that runs here.
         List<HostedVm> living = living();
         while (!living.isEmpty() && System.nanoTime() - deadline < 0) {
-            endAll(living, deadline - System.nanoTime());
+            endAll(living, deadline - System.nanoTime(), configuration.keepVms());
             living = living();
         }
         resources.close();
@@ -364,9 +382,10 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         return services.registry().all().stream().filter(vm -> !vm.hasEnded()).toList();
     }
 
-    private void endAll(List<HostedVm> vms, long limitNanos) {
+    private void endAll(List<HostedVm> vms, long limitNanos, boolean keep) {
+        String why = "the daemon of host " + configuration.name() + " ends";
         CompletableFuture<?>[] ending = vms.stream()
-                .map(vm -> vm.shutdown("the daemon of host " + configuration.name() + " ends"))
+                .map(vm -> keep && vm instanceof ActiveVm active ? active.leave(why) : vm.shutdown(why))
                 .toArray(CompletableFuture[]::new);
         try {
             CompletableFuture.allOf(ending).get(limitNanos, TimeUnit.NANOSECONDS);

@@ -44,7 +44,10 @@ public final class HostLauncher {
         HostDaemon daemon = HostDaemon.open(configuration);
         CountDownLatch ended = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            LOG.info("host {} ends: its VMs are stopped in good order", configuration.name());
+            LOG.info(
+                    "host {} ends: its VMs are {}",
+                    configuration.name(),
+                    configuration.keepVms() ? "left running" : "stopped in good order");
             daemon.close();
             ended.countDown();
         }));

@@ -1,5 +1,6 @@
 package remus.host;
 
+import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import remus.availability.Arbiter;
@@ -51,6 +52,12 @@ record HostServices(
     /** For another state machine of a VM: none of its requests is like one of any before. */
     Requests newRequests() {
         return Requests.first(new HostId(hostName), arbitration.nextIncarnation());
+    }
+
+    /** No QEMU is to get the number of the one that has that directory, or one before it. */
+    void startGenerationsAfter(Path directory) {
+        long generation = RuntimeDirectory.generation(directory);
+        generations.accumulateAndGet(generation, Math::max);
     }
 
     /** A number that no QEMU of this daemon has had yet. */

@@ -11,9 +11,10 @@ import remus.host.OperationException.Kind;
 
 /**
  * What somebody said about a host's set-up, on the command line or in a file: any part may be missing. The keys of
- * the file are the long options: {@code name, listen, api, state, arbiter, arbiterCredential, peers}.
+ * the file are the long options: {@code name, listen, api, state, arbiter, arbiterCredential, keepVms, peers}.
  *
  * @param arbiter as {@link ArbiterChoice#parse} reads it
+ * @param keepVms as {@link HostConfiguration} has it
  * @param peers empty when nothing is said
  */
 public record HostSettings(
@@ -23,6 +24,7 @@ public record HostSettings(
         @Nullable Path state,
         @Nullable String arbiter,
         @Nullable Path arbiterCredential,
+        @Nullable Boolean keepVms,
         Map<String, HostAddress> peers) {
     /** Longest configuration file, in characters. */
     public static final int MAX_CHARS = 64 << 10;
@@ -46,6 +48,7 @@ public record HostSettings(
         Path state = yaml.value("state", baseDirectory::resolve);
         String arbiter = yaml.value("arbiter", HostSettings::checkedArbiter);
         Path credential = yaml.value("arbiterCredential", baseDirectory::resolve);
+        Boolean keepVms = yaml.value("keepVms", HostSettings::yesOrNo);
         Map<String, HostAddress> peers = new HashMap<>();
         StrictYaml peersYaml = yaml.mapping("peers");
         if (peersYaml != null) {
@@ -60,7 +63,7 @@ public record HostSettings(
         }
         yaml.end();
         yaml.refuseProblems(WHAT);
-        return new HostSettings(name, listen, api, state, arbiter, credential, peers);
+        return new HostSettings(name, listen, api, state, arbiter, credential, keepVms, peers);
     }
 
     /** @throws IllegalArgumentException saying what a name looks like */
@@ -70,6 +73,14 @@ public record HostSettings(
                     StrictYaml.shown(text) + " is not a name: write 1 to 40 characters of a-z, 0-9 and -");
         }
         return text;
+    }
+
+    private static Boolean yesOrNo(String text) {
+        return switch (text) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw new IllegalArgumentException(StrictYaml.shown(text) + " is neither true nor false");
+        };
     }
 
     /** @throws IllegalArgumentException saying what an arbiter looks like */
@@ -97,6 +108,7 @@ public record HostSettings(
                 state == null ? others.state : state,
                 arbiter == null ? others.arbiter : arbiter,
                 arbiterCredential == null ? others.arbiterCredential : arbiterCredential,
+                keepVms == null ? others.keepVms : keepVms,
                 peers.isEmpty() ? others.peers : peers);
     }
 
@@ -124,6 +136,7 @@ public record HostSettings(
                 state.toAbsolutePath().normalize(),
                 choice,
                 arbiterCredential,
+                keepVms != null && keepVms,
                 peers);
     }
 }

@@ -5,23 +5,25 @@ import remus.api.VmState;
 
 /**
  * Whether a VM that runs here is to be protected, and how: so from the start where its definition names backups, after a
- * take-over, and once it was protected by command; no more after {@code unprotect} or {@code stop}. What follows from that
- * is told to the {@link ProtectionKeeper}. Confined to the VM's agent thread, but for {@link #settings}.
+ * take-over, and once it was protected by command; no more after {@code unprotect} or {@code stop}. It outlives the daemon
+ * in the VM's {@link RunningNote}. What follows from it is told to the {@link ProtectionKeeper}. Confined to the VM's agent thread, but for {@link #settings}.
  */
 final class ProtectionWish {
     private final String vm;
     private final ProtectionKeeper keeper;
     private final ActiveStatus status;
+    private final RunningNote note;
     private volatile ProtectionSettings settings;
     private boolean wanted;
 
-    /** @param settings of which backups are wanted at once, if there are any */
-    ProtectionWish(String vm, ProtectionKeeper keeper, ActiveStatus status, ProtectionSettings settings) {
+    /** @param note what is wanted at first, and where it is written down whenever that changes */
+    ProtectionWish(String vm, ProtectionKeeper keeper, ActiveStatus status, RunningNote note) {
         this.vm = vm;
         this.keeper = keeper;
         this.status = status;
-        this.settings = settings;
-        wanted = !settings.backups().isEmpty();
+        this.note = note;
+        settings = note.vm().protection();
+        wanted = note.vm().wanted();
     }
 
     /** How it is, was or would be protected. */
@@ -42,6 +44,7 @@ final class ProtectionWish {
     void isProtected(ProtectionSettings by) {
         settings = by;
         wanted = !by.backups().isEmpty();
+        note.wish(by, wanted);
         if (wanted) {
             keeper.isProtected(vm, by);
         }
@@ -57,6 +60,7 @@ final class ProtectionWish {
     /** It is to have none any more. */
     void drop() {
         wanted = false;
+        note.wish(settings, false);
         keeper.over(vm);
     }
 

@@ -19,6 +19,7 @@ import remus.availability.WhenAlone;
 import remus.base.HostAddress;
 import remus.base.Term;
 import remus.replication.PeerAnswer;
+import remus.replication.SessionFarewell;
 import remus.wire.OwnerAnswer;
 import remus.wire.OwnerState;
 
@@ -49,6 +50,9 @@ final class VmArbiter implements Arbiter {
     private boolean backupGone;
     private boolean fenced;
     private boolean vouched;
+    private boolean signedOff;
+    private boolean asking;
+    private @Nullable SessionFarewell farewell;
     private volatile boolean aloneGranted;
     private long lastAskedNanos = Long.MIN_VALUE / 2;
     private volatile boolean closed;
@@ -70,6 +74,10 @@ final class VmArbiter implements Arbiter {
                         : OwnershipRecord.alone(known, self, new RequestId(self + ".noted." + known)));
     }
 
+    private static WhenAlone choice(remus.api.WhenAlone wanted) {
+        return wanted == remus.api.WhenAlone.CONTINUE ? WhenAlone.CONTINUE : WhenAlone.HOLD;
+    }
+
     private LocalArbiter newLocal(Duration detect, @Nullable OwnershipRecord noted) {
         return new LocalArbiter(self, detect.toNanos(), whenAlone, services.time(), new Surroundings(), noted);
     }
@@ -84,13 +92,45 @@ final class VmArbiter implements Arbiter {
     /** This host's VM is to be protected; {@link #begins} follows when it is known under which term. */
     void protecting(OwnershipRecord alone, HostAddress backup, ProtectionSettings settings) {
         peer = backup;
+        farewell = null;
+        signedOff = false;
         peerIsPrimary = false;
-        whenAlone = settings.whenAlone() == remus.api.WhenAlone.CONTINUE ? WhenAlone.CONTINUE : WhenAlone.HOLD;
+        whenAlone = choice(settings.whenAlone());
         imageIsThere = false;
         backupGone = false;
         fenced = false;
         vouched = false;
         local = newLocal(settings.detect(), alone);
+    }
+
+    /**
+     * This daemon was started anew and found the VM running: what its predecessor had agreed with the backup still holds,
+     * and the backup is asked for its word, again and again, before each look at the record.
+     *
+     * @param farewell said to a backup that stands by, for this daemon can't go on with the session
+     */
+    void inherits(RunningVm.Session left, SessionFarewell farewell) {
+        peer = left.address();
+        peerIsPrimary = false;
+        session = left.sessionTerm();
+        whenAlone = choice(left.whenAlone());
+        imageIsThere = true;
+        this.farewell = farewell;
+        local = newLocal(
+                left.detect(),
+                OwnershipRecord.protectedBy(
+                        left.sessionTerm(), self, left.backupId(), new RequestId(self + ".left." + left.term())));
+        local.imageMayBeAt(left.backupId());
+    }
+
+    /** As {@link #inherits}, where the predecessor had no session: this record says that this host is alone. */
+    void inheritsAlone(OwnershipRecord record) {
+        local = newLocal(Duration.ofSeconds(1), record);
+    }
+
+    /** It is clear that this host owns the VM alone: no backup of a predecessor's is left to be asked. */
+    void isAlone() {
+        farewell = null;
     }
 
     /** The session that was wanted begins. */
@@ -205,6 +245,10 @@ final class VmArbiter implements Arbiter {
             });
         } else if (fenced && other != null && mayAskPeer()) {
             askPeer(other, () -> local.read(name, answer));
+        } else if (farewell != null && other != null && !asking && mayAskPeer()) {
+            // Not waited for: whoever goes on alone where nobody answers has to keep asking for it.
+            askPeer(other, () -> {});
+            local.read(name, answer);
         } else {
             local.read(name, answer);
         }
@@ -218,7 +262,7 @@ final class VmArbiter implements Arbiter {
             Consumer<? super SetOutcome> answer) {
         Arbiter asked = shared;
         if (asked == null) {
-            if (vouched) {
+            if (vouched || signedOff) {
                 local.backupGone();
             }
             local.set(name, expected, next, answer);
@@ -260,16 +304,30 @@ final class VmArbiter implements Arbiter {
     }
 
     private void askPeer(HostAddress other, Runnable then) {
-        LocalArbiter asking = local;
+        LocalArbiter asker = local;
+        SessionFarewell last = farewell;
+        asking = true;
         Thread.ofVirtual().name("ask-peer").start(() -> {
             PeerAnswer answer = services.peers().ask(other, vm, PEER_LIMIT);
+            boolean parted = last != null
+                    && answer instanceof PeerAnswer.Answered(OwnerAnswer says)
+                    && says.state() == OwnerState.STANDBY
+                    && last.say("the daemon of host " + self + " was started anew", PEER_LIMIT);
             agent.execute(() -> {
-                if (asking == local) { // else another session has been wanted since, maybe with another host
-                    local.peerSaid(word(answer));
+                asking = false;
+                if (asker == local) { // else another session has been wanted since, maybe with another host
+                    heard(answer, parted);
                 }
                 then.run();
             });
         });
+    }
+
+    private void heard(PeerAnswer answer, boolean parted) {
+        signedOff |= parted;
+        Word said = signedOff ? Word.KNOWS_NOTHING : word(answer);
+        backupGone |= signedOff || (farewell != null && said == Word.KNOWS_NOTHING);
+        local.peerSaid(said);
     }
 
     /** Writes down, again and again, for what is not on disk could be forgotten by a restart, and the VM run twice. */

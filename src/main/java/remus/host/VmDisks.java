@@ -73,6 +73,13 @@ final class VmDisks implements GuestDisks.Listener, AutoCloseable {
         return guest.disks().isEmpty();
     }
 
+    /** Makes durable what was written to the images, by whomever. */
+    void sync() throws DiskException {
+        for (RawImage image : owned) {
+            image.sync();
+        }
+    }
+
     /** Offers the disks to a QEMU; null where there are none. Whoever asks closes it, before these disks. */
     @Nullable
     NbdServer serve(Path socket) throws DiskException {

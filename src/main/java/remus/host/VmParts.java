@@ -17,6 +17,20 @@ record VmParts(
         GuestNetwork network,
         VmDisks disks,
         @Nullable NbdServer server) implements AutoCloseable {
+    /** Lets go of QEMU, which runs on: its network and its disks are gone until somebody brings them back. */
+    void leave() {
+        try (CloseStack owned = new CloseStack()) {
+            owned.push(disks);
+            // After the server: a request that waits gets no answer rather than an error, and QEMU asks again.
+            owned.push(disks::shutDown);
+            if (server != null) {
+                owned.push(server);
+            }
+            owned.push(guest::leave);
+            owned.push(network);
+        }
+    }
+
     /** Kills QEMU if it still runs, then closes what it used. */
     @Override
     public void close() {

@@ -207,6 +207,10 @@ final class VmStarter implements AutoCloseable {
             if (server != null) {
                 onFailure.push(server);
             }
+            // Before QEMU is there: whatever happens from now on, the next daemon knows what it finds.
+            RunningNote note =
+                    RunningNote.begin(directory, RunningVm.alone(definition, ActiveVm.recordOf(owned), protection));
+            note.write();
             RunningGuest guest = onFailure.push(RunningGuest.start(
                     services.installation(), definition, paths, services.qemuLimits(), services.time()));
             RuntimeDirectory.noteProcess(directory, guest.process().identity().pid());
@@ -217,7 +221,8 @@ final class VmStarter implements AutoCloseable {
             services.state().noteImages(definition);
             services.images().forget(definition);
             VmParts parts = new VmParts(handle, guest, network, disks, server);
-            ActiveVm vm = new ActiveVm(services, parts, arbiter, owned, protection, "as its definition says");
+            ActiveVm vm = new ActiveVm(
+                    services, parts, arbiter, note, ActiveVm.Beginning.owned(owned, "as its definition says"));
             onFailure.release();
             return vm;
         } catch (IOException | GuestMemoryException | DiskException | QemuException | LinuxException e) {

@@ -81,6 +81,32 @@ public record ProcessIdentity(long pid, long startTicks, String bootId) {
         }
     }
 
+    /**
+     * Waits until this process has ended, whoever's child it is (pidfd_open(2): the descriptor is readable then).
+     *
+     * @return false where it still runs after {@code nanos}
+     */
+    public boolean awaitEnd(long nanos) throws LinuxException {
+        long deadline = System.nanoTime() + nanos;
+        long opened = Syscalls.call(SyscallNumbers.PIDFD_OPEN, pid, 0, 0);
+        if (opened == -Errno.ESRCH) {
+            return true;
+        }
+        try (FileDescriptor process =
+                        new FileDescriptor((int) Syscalls.check("pidfd_open(" + pid + ")", opened), "process " + pid);
+                Poller poller = new Poller(1)) {
+            while (isAlive()) {
+                long left = deadline - System.nanoTime();
+                if (left <= 0) {
+                    return false;
+                }
+                poller.enable(0, process, true, false);
+                poller.await(left);
+            }
+            return true;
+        }
+    }
+
     /** Ends this process at once; false where it has ended already. */
     public boolean kill() throws LinuxException {
         return signal(SIGKILL);

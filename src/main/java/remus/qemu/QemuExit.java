@@ -5,10 +5,14 @@ import java.util.List;
 /**
  * How a QEMU ended.
  *
- * @param exitCode its exit code, or 128 + the number of the signal that killed it
+ * @param exitCode its exit code, or 128 + the number of the signal that killed it; {@link #UNKNOWN} where it was no child
+ *     of this process
  * @param lastErrorLines the end of what this QEMU wrote to standard error, oldest first
  */
 public record QemuExit(int exitCode, List<String> lastErrorLines) {
+    /** Only a process' parent learns its exit code. */
+    public static final int UNKNOWN = -1;
+
     private static final int SIGNAL_BASE = 128;
 
     public QemuExit {
@@ -18,9 +22,11 @@ public record QemuExit(int exitCode, List<String> lastErrorLines) {
     /** One line: how it ended and what it last said. */
     @Override
     public String toString() {
-        String how = exitCode > SIGNAL_BASE
-                ? "QEMU was killed by " + signal(exitCode - SIGNAL_BASE)
-                : "QEMU ended with exit code " + exitCode;
+        String how = exitCode == UNKNOWN
+                ? "QEMU, started by a former daemon, has ended"
+                : exitCode > SIGNAL_BASE
+                        ? "QEMU was killed by " + signal(exitCode - SIGNAL_BASE)
+                        : "QEMU ended with exit code " + exitCode;
         return lastErrorLines.isEmpty() ? how : how + ": " + String.join(" | ", lastErrorLines);
     }
 

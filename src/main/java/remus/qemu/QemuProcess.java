@@ -23,7 +23,8 @@ import remus.linux.ProcessIdentity;
  *
  * <p>QEMU gets a session of its own by setsid(1), which replaces itself by QEMU, so that the process id stays: a Ctrl-C
  * in the daemon's terminal must not reach it, the daemon ends it in order. Its standard output and error go to the log,
- * its input is empty. If the daemon is killed, QEMU goes on; {@link #identity} lets a later daemon find and end it.
+ * its input is empty. If the daemon is killed, QEMU goes on; {@link #identity} lets a later daemon find it, and adopt or
+ * end it.
  *
  * <p>Thread-safe but for {@link #qmp} and {@link #quit}, which belong to one thread at a time.
  */
@@ -41,14 +42,14 @@ public final class QemuProcess implements AutoCloseable {
 
     private static final Path NULL = Path.of("/dev/null");
 
-    private final Process process;
+    private final QemuLife life;
     private final ProcessIdentity identity;
     private final Path log;
     private final long logStart;
     private final QmpClient qmp;
 
-    private QemuProcess(Process process, ProcessIdentity identity, Path log, long logStart, QmpClient qmp) {
-        this.process = process;
+    private QemuProcess(QemuLife life, ProcessIdentity identity, Path log, long logStart, QmpClient qmp) {
+        this.life = life;
         this.identity = identity;
         this.log = log;
         this.logStart = logStart;
@@ -80,12 +81,12 @@ public final class QemuProcess implements AutoCloseable {
             boolean started = false;
             QmpClient qmp = null;
             try {
-                qmp = connect(process, paths.qmpSocket(), limit, log, logStart);
+                qmp = connect(new QemuLife.Child(process), paths.qmpSocket(), limit, log, logStart);
                 ProcessIdentity identity = ProcessIdentity.of(process.pid())
                         .orElseThrow(() ->
                                 new QemuException(ErrorCategory.RETRY, "QEMU ended as soon as it had started", null));
                 started = true;
-                return new QemuProcess(process, identity, log, logStart, qmp);
+                return new QemuProcess(new QemuLife.Child(process), identity, log, logStart, qmp);
             } finally {
                 if (!started) {
                     if (qmp != null) {
@@ -99,7 +100,31 @@ public final class QemuProcess implements AutoCloseable {
         }
     }
 
-    private static QmpClient connect(Process process, Path socket, Duration limit, Path log, long logStart)
+    /**
+     * Takes over a QEMU that a former daemon has started and left: it is watched and ended as an own one.
+     *
+     * @param limit until it answers on QMP; while it waits for its disks to come back it answers nothing
+     * @throws QemuException when it has ended or does not answer; it is left as it is
+     */
+    public static QemuProcess adopt(ProcessIdentity identity, QemuPaths paths, Duration limit)
+            throws QemuException, InterruptedException {
+        QemuLife life = new QemuLife.Found(identity);
+        Path log = paths.logFile();
+        try {
+            long logStart = Files.exists(log) ? Files.size(log) : 0;
+            return new QemuProcess(
+                    life, identity, log, logStart, connect(life, paths.qmpSocket(), limit, log, logStart));
+        } catch (IOException e) {
+            throw new QemuException(ErrorCategory.FATAL, "QEMU's log can't be read: " + e.getMessage(), e);
+        }
+    }
+
+    /** Closes the connection and lets QEMU run on, for another process to adopt. */
+    public void leave() {
+        qmp.close();
+    }
+
+    private static QmpClient connect(QemuLife life, Path socket, Duration limit, Path log, long logStart)
             throws QemuException, InterruptedException {
         long deadline = System.nanoTime() + limit.toNanos();
         while (true) {
@@ -111,12 +136,12 @@ public final class QemuProcess implements AutoCloseable {
                 }
             } catch (QmpException e) {
                 // Either QEMU is ending, which says more than its broken connection, or it hangs.
-                if (!process.waitFor(CONNECT_INTERVAL.toNanos(), TimeUnit.NANOSECONDS)) {
+                if (!life.awaitEnd(CONNECT_INTERVAL)) {
                     throw new QemuException(ErrorCategory.RETRY, "QEMU does not come up: " + e.getMessage(), e);
                 }
             }
-            if (process.waitFor(CONNECT_INTERVAL.toNanos(), TimeUnit.NANOSECONDS)) {
-                QemuExit exit = new QemuExit(process.exitValue(), tail(log, logStart));
+            if (life.awaitEnd(CONNECT_INTERVAL)) {
+                QemuExit exit = new QemuExit(life.exitCode(), tail(log, logStart));
                 throw new QemuException(ErrorCategory.FATAL, "QEMU did not start: " + exit, null);
             }
             if (System.nanoTime() - deadline >= 0) {
@@ -138,19 +163,17 @@ public final class QemuProcess implements AutoCloseable {
     }
 
     public boolean isAlive() {
-        return process.isAlive();
+        return life.isAlive();
     }
 
     /** Calls {@code callback} once, as soon as QEMU has ended, on a thread of the JVM's: it must be brief. */
     public void onExit(Consumer<QemuExit> callback) {
-        var _ = process.onExit().thenAccept(ended -> callback.accept(new QemuExit(ended.exitValue(), errorTail())));
+        life.onEnd(() -> callback.accept(new QemuExit(life.exitCode(), errorTail())));
     }
 
     /** How QEMU ended, if it does so within {@code limit}. */
     public Optional<QemuExit> awaitExit(Duration limit) throws InterruptedException {
-        return process.waitFor(limit.toNanos(), TimeUnit.NANOSECONDS)
-                ? Optional.of(new QemuExit(process.exitValue(), errorTail()))
-                : Optional.empty();
+        return life.awaitEnd(limit) ? Optional.of(new QemuExit(life.exitCode(), errorTail())) : Optional.empty();
     }
 
     /** The end of what this QEMU wrote to standard error so far, oldest line first. */
@@ -164,10 +187,11 @@ public final class QemuProcess implements AutoCloseable {
      * @throws QemuException when it is still there after {@code limit}
      */
     public void kill(Duration limit) throws QemuException, InterruptedException {
-        if (!process.destroyForcibly().waitFor(limit.toNanos(), TimeUnit.NANOSECONDS)) {
+        life.kill();
+        if (!life.awaitEnd(limit)) {
             throw new QemuException(
                     ErrorCategory.FATAL,
-                    "QEMU (pid " + process.pid() + ") did not end within " + limit.toMillis() + "ms of its SIGKILL",
+                    "QEMU (pid " + identity.pid() + ") did not end within " + limit.toMillis() + "ms of its SIGKILL",
                     null);
         }
     }

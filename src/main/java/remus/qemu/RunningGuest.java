@@ -14,6 +14,7 @@ import remus.base.Invariant;
 import remus.base.Time;
 import remus.checkpoint.GuestControl;
 import remus.linux.FileDescriptor;
+import remus.linux.ProcessIdentity;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -47,6 +48,9 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private static final long KEEP_STILL_ID = 4;
     private static final long LET_GO_ID = 5;
 
+    /** After a break QEMU tries its disks again in pauses that double up to 16 s, and stops for nobody meanwhile. */
+    public static final Duration RECONNECT_LIMIT = Duration.ofSeconds(18);
+
     /** How long a broken connection waits for the exit code that explains it. */
     private static final Duration EXIT_GRACE = Duration.ofMillis(50);
 
@@ -64,6 +68,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private final DeviceState state;
     private final Time time;
     private final long replyLimitNanos;
+    private long stopLimitNanos;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment stopAndSave;
     private final MemorySegment cont;
@@ -88,6 +93,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         this.qmp = process.qmp();
         this.time = time;
         this.replyLimitNanos = replyLimit.toNanos();
+        this.stopLimitNanos = replyLimitNanos;
         this.lastCheckNanos = time.nanos();
         this.state = DeviceState.open(paths.stateFile());
         ByteArrayOutputStream both = new ByteArrayOutputStream();
@@ -122,6 +128,49 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         }
     }
 
+    /**
+     * Takes over the guest of a QEMU that a former daemon has left, whatever that was doing: a guest that stands still is
+     * {@link #isPaused} and waits for {@link #resume}. Its disks are offered already, for QEMU may answer nothing before it
+     * has them back: {@link #RECONNECT_LIMIT}.
+     *
+     * @throws QemuException when QEMU has ended, does not answer or never had a guest; it is left as it is
+     */
+    public static RunningGuest adopt(ProcessIdentity identity, QemuPaths paths, QemuLimits limits, Time time)
+            throws QemuException, InterruptedException {
+        Duration patience = limits.start().plus(RECONNECT_LIMIT);
+        QemuProcess process = QemuProcess.adopt(identity, paths, patience);
+        boolean adopted = false;
+        try {
+            String status = process.qmp()
+                    .execute("query-status", Map.of(), patience)
+                    .path("status")
+                    .asString("");
+            if (status.equals("inmigrate")) {
+                throw new QemuException(
+                        ErrorCategory.FATAL, "QEMU (pid " + identity.pid() + ") has no guest yet", null);
+            }
+            RunningGuest guest = new RunningGuest(process, paths, limits.reply(), time);
+            guest.shutDown = status.equals("shutdown");
+            guest.phase = status.equals("running") ? Phase.RUNNING : Phase.SAVED;
+            guest.stopLimitNanos = limits.reply().plus(RECONNECT_LIMIT).toNanos();
+            adopted = true;
+            return guest;
+        } catch (QmpException e) {
+            throw new QemuException(ErrorCategory.RETRY, "QEMU does not answer: " + e.getMessage(), e);
+        } catch (IOException e) {
+            throw new QemuException(ErrorCategory.FATAL, "the state file can't be made: " + e.getMessage(), e);
+        } finally {
+            if (!adopted) {
+                process.leave();
+            }
+        }
+    }
+
+    /** Whether the guest has powered itself off, as far as QEMU has said. */
+    public boolean isShutDown() {
+        return shutDown;
+    }
+
     public QemuProcess process() {
         return process;
     }
@@ -149,7 +198,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     @Override
     public void suspendAndSave() {
         if (enter(Phase.SUSPENDING, Phase.RUNNING)) {
-            send(stopAndSave);
+            send(stopAndSave, stopLimitNanos);
         }
     }
 
@@ -158,7 +207,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
             resumesStill = keptStill;
             if (!keptStill) {
-                send(cont);
+                send(cont, replyLimitNanos);
             }
         }
     }
@@ -168,7 +217,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (!keptStill) {
             keptStill = true;
             if (phase == Phase.RUNNING) {
-                send(keepStill);
+                send(keepStill, replyLimitNanos);
             }
         }
     }
@@ -183,7 +232,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (keptStill) {
             keptStill = false;
             if (phase == Phase.RUNNING && !shutDown) {
-                send(letGo);
+                send(letGo, replyLimitNanos);
             }
         }
     }
@@ -199,7 +248,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             resumesStill = false;
             phase = Phase.RUNNING;
             if (!keptStill) {
-                send(letGo);
+                send(letGo, replyLimitNanos);
             }
             listener.resumed();
         }
@@ -215,8 +264,8 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         return true;
     }
 
-    private void send(MemorySegment lines) {
-        deadlineNanos = time.nanos() + replyLimitNanos;
+    private void send(MemorySegment lines, long limitNanos) {
+        deadlineNanos = time.nanos() + limitNanos;
         try {
             qmp.sendEncoded(lines);
         } catch (QmpException e) {
@@ -310,6 +359,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         public void returned(long id, JsonNode value) {
             if (id == STOP_ID && phase == Phase.SUSPENDING) {
                 phase = Phase.SAVING;
+                stopLimitNanos = replyLimitNanos; // the disks are there, for stopping flushes them
                 deadlineNanos = time.nanos() + replyLimitNanos;
                 listener.suspended();
             } else if (id == SAVE_ID && phase == Phase.SAVING) {
@@ -318,7 +368,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             } else if (id == CONT_ID && phase == Phase.RESUMING) {
                 phase = Phase.RUNNING;
                 if (keptStill) {
-                    send(keepStill); // asked for after the cont had left
+                    send(keepStill, replyLimitNanos); // asked for after the cont had left
                 }
                 listener.resumed();
             } else if (id != KEEP_STILL_ID && id != LET_GO_ID && phase != Phase.FAILED) {
@@ -367,16 +417,25 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         process.quit(limit);
     }
 
+    /** Lets go of QEMU and its guest, which run on for another process to {@link #adopt}. */
+    public void leave() {
+        end(process::leave);
+    }
+
     /** Kills QEMU if it still runs. */
     @Override
     public void close() {
+        end(process::close);
+    }
+
+    private void end(Runnable letGo) {
         phase = Phase.FAILED;
         if (closed) {
             return;
         }
         closed = true;
         try {
-            process.close();
+            letGo.run();
         } finally {
             state.close();
             arena.close();

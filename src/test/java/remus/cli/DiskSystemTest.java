@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import remus.api.Event;
 import remus.api.EventType;
 import remus.api.ProtectRequest;
+import remus.api.VmState;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 
@@ -132,6 +133,7 @@ class DiskSystemTest {
             hosts.beta.post(VmPath.verb(VM, "unprotect")); // else alpha becomes its backup as soon as it is there
             hosts.startDaemon(hosts.alpha);
             hosts.alpha.awaitUp();
+            hosts.await(hosts.alpha, VmState.FENCED); // its QEMU lived until now
             expectOldDisksAreRefused(hosts, guest, hosts.alpha, "10.77.0.12:7420", "says RUNNING_ALONE.*");
 
             protect(hosts, hosts.beta, hosts.alpha);

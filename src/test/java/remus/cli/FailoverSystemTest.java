@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import remus.api.EventType;
 import remus.api.FailoverRequest;
 import remus.api.VmRole;
+import remus.api.VmState;
 import remus.api.WhenAlone;
 import remus.linux.ProcessIdentity;
 
@@ -110,7 +111,7 @@ class FailoverSystemTest {
     }
 
     @Test
-    void aQemuWithoutItsDaemonHasNoNetworkAndIsClearedAwayByTheNext() throws Exception {
+    void aQemuWithoutItsDaemonHasNoNetworkAndIsFencedByTheNext() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
             hosts.protect(hosts.alpha, hosts.beta, DETECT, WhenAlone.HOLD);
@@ -122,8 +123,9 @@ class FailoverSystemTest {
                 assertTrue(ProcessHandle.of(qemu).isPresent(), "QEMU outlives its daemon");
                 hosts.startDaemon(hosts.alpha);
                 hosts.alpha.awaitUp();
+                hosts.awaitEvent(hosts.alpha, EventType.FENCED);
+                hosts.await(hosts.beta, VmState.PROTECTED);
                 assertTrue(ProcessIdentity.of(qemu).isEmpty(), "the next daemon ends it");
-                hosts.protect(hosts.beta, hosts.alpha, DETECT, WhenAlone.HOLD);
             }
         }
     }

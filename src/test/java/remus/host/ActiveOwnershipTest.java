@@ -37,6 +37,7 @@ import remus.availability.PrimaryState.Role;
 import remus.availability.PrimaryState.Synchronizing;
 import remus.availability.PrimaryState.Waiting;
 import remus.availability.RequestId;
+import remus.availability.Step;
 import remus.base.EpochId;
 import remus.base.Term;
 import remus.network.GuestNetwork;
@@ -81,12 +82,13 @@ class ActiveOwnershipTest {
         for (String backup : backups) {
             defined = defined.withLast(backup);
         }
-        wish = new ProtectionWish("shop", opened.services.keeper(), status, defined);
+        RunningNote note = RunningNote.begin(directory, RunningVm.alone(guest.definition(), START, defined));
+        wish = new ProtectionWish("shop", opened.services.keeper(), status, note);
         ownership = new ActiveOwnership(
                 opened.services,
-                new ActiveOwnership.Vm(guest, protection, status, wish),
+                new ActiveOwnership.Vm(guest, protection, status, wish, note),
                 new VmArbiter(opened.services, "shop", agent::post, START.term()),
-                new PrimaryState(opened.services.newRequests(), new Alone(START, false)),
+                new Step<>(new PrimaryState(opened.services.newRequests(), new Alone(START, false)), List.of()),
                 agent);
         session = new FakeSession(whenAlone, agent, opened.time);
     }

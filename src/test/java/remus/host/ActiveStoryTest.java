@@ -26,6 +26,7 @@ import remus.availability.HostId;
 import remus.availability.OwnershipRecord;
 import remus.availability.PrimaryState;
 import remus.availability.RequestId;
+import remus.availability.Step;
 import remus.base.EpochId;
 import remus.base.Term;
 import remus.network.GuestNetwork;
@@ -62,15 +63,16 @@ class ActiveStoryTest {
         QuietHost opened = new QuietHost(directory, isShared ? arbiter : null);
         host = opened;
         status = new ActiveStatus(guest, protection, opened.services.events(), QuietHost.NAME);
+        RunningNote note =
+                RunningNote.begin(directory, RunningVm.alone(guest.definition(), START, ProtectionSettings.DEFAULTS));
+        ProtectionWish wish = new ProtectionWish("shop", opened.services.keeper(), status, note);
         ownership = new ActiveOwnership(
                 opened.services,
-                new ActiveOwnership.Vm(
-                        guest,
-                        protection,
-                        status,
-                        new ProtectionWish("shop", opened.services.keeper(), status, ProtectionSettings.DEFAULTS)),
+                new ActiveOwnership.Vm(guest, protection, status, wish, note),
                 new VmArbiter(opened.services, "shop", agent::post, START.term()),
-                new PrimaryState(opened.services.newRequests(), new PrimaryState.Alone(START, false)),
+                new Step<>(
+                        new PrimaryState(opened.services.newRequests(), new PrimaryState.Alone(START, false)),
+                        List.of()),
                 agent);
         session = new FakeSession(whenAlone, agent, opened.time);
     }

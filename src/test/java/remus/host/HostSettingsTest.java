@@ -15,7 +15,7 @@ import remus.base.HostAddress;
 
 class HostSettingsTest {
     private static final Path BASE = Path.of("/etc/remus");
-    private static final HostSettings NOTHING = new HostSettings(null, null, null, null, null, null, Map.of());
+    private static final HostSettings NOTHING = new HostSettings(null, null, null, null, null, null, null, Map.of());
 
     @Test
     void aFileHasTheKeysOfTheOptions() throws Exception {
@@ -25,6 +25,7 @@ class HostSettingsTest {
                         api: 127.0.0.1
                         state: alpha.state
                         arbiter: zookeeper:zk1
+                        keepVms: true
                         arbiterCredential: zk.secret
                         peers: {beta: "192.0.2.2:7420", gamma: "[2001:db8::7]:99"}
                         """, BASE).complete();
@@ -36,6 +37,7 @@ class HostSettingsTest {
                         Path.of("/etc/remus/alpha.state"),
                         new ArbiterChoice.Ensemble(List.of(new HostAddress("zk1", 2181)), "/remus"),
                         Path.of("/etc/remus/zk.secret"),
+                        true,
                         Map.of(
                                 "beta",
                                 new HostAddress("192.0.2.2", 7420),
@@ -47,7 +49,7 @@ class HostSettingsTest {
     @Test
     void theCommandLineGoesBeforeTheFile() throws Exception {
         HostSettings file = HostSettings.parse("name: alpha\nlisten: 192.0.2.1:7000\nstate: /a\n", BASE);
-        HostSettings flags = new HostSettings("omega", null, null, Path.of("/b"), null, null, Map.of());
+        HostSettings flags = new HostSettings("omega", null, null, Path.of("/b"), null, null, null, Map.of());
         HostConfiguration both = flags.orElse(file).complete();
         assertEquals("omega", both.name());
         assertEquals(7000, both.listen().port());
@@ -75,7 +77,7 @@ class HostSettingsTest {
             peers: [beta]            | peers: '["beta"]' is not a mapping
             peers: {BETA: "a:1"}     | peers.BETA: is not a host's name
             peers: {beta: "a:b"}     | peers.beta: 'a:b' is not an address
-            color: red               | color: unknown key: the keys here are api, arbiter, arbiterCredential, listen, name, peers, state
+            color: red               | color: unknown key: the keys here are api, arbiter, arbiterCredential, keepVms, listen, name, peers, state
             """)
     void wrongValuesAreRefusedByName(String yaml, String expected) {
         String message = String.valueOf(assertThrows(OperationException.class, () -> HostSettings.parse(yaml, BASE))
