@@ -23,6 +23,12 @@ import remus.linux.UnixStreamSocket;
  * <p>Frames that QEMU has not taken from its socket yet count as not delivered: {@link #firstUncertainSequence}. A frame
  * that does not fit into the socket waits here, and nothing is read from the TAP meanwhile. Confined to the VM's agent
  * thread.
+ *
+ * <p>A connection that follows one of a daemon that was killed begins with a whole frame in either direction, whatever was
+ * on its way. QEMU (net/stream.c, 7.2 and later) forgets what it has read of a frame when a connection ends. It never has
+ * sent a part: its end of an accepted connection blocks, and Linux takes a message of up to 36 KB (unix(7): one buffer)
+ * whole or, where the other end has gone, not at all; a guest's frames are no longer than its MTU, for without
+ * segmentation offload, which this kind of NIC does not have, there are no longer ones.
  */
 public final class NicLink implements AutoCloseable {
     private static final ValueLayout.OfInt LENGTH = JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);

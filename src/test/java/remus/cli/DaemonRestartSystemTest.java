@@ -94,8 +94,10 @@ class DaemonRestartSystemTest {
                 hosts.alpha.kill(null);
                 hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
                 startAgain(hosts);
-                hosts.await(hosts.alpha, VmState.FENCED);
+                hosts.awaitEvent(hosts.alpha, EventType.FENCED);
                 hosts.awaitAnswers(load, 20);
+                // The one that has it now is protected by the former primary, as soon as that is there.
+                hosts.await(hosts.beta, VmState.PROTECTED);
                 assertFalse(qemu.isAlive(), "QEMU of the former primary");
                 expectNothingLost(hosts, load);
             }
@@ -113,7 +115,8 @@ class DaemonRestartSystemTest {
                 hosts.alpha.kill(null);
                 hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
                 startAgain(hosts);
-                hosts.await(hosts.alpha, VmState.FENCED);
+                hosts.awaitEvent(hosts.alpha, EventType.FENCED);
+                hosts.await(hosts.beta, VmState.PROTECTED);
                 assertFalse(qemu.isAlive(), "QEMU of the former primary");
                 expectNothingLost(hosts, load);
             }
@@ -122,7 +125,7 @@ class DaemonRestartSystemTest {
 
     /** The hosts are cut off from each other for that time, so that the backup can't see the daemon's port refuse. */
     @Test
-    void aBackupThatStillStandsByIsSignedOffAndTheVmGoesOn() throws Exception {
+    void aBackupThatStillStandsByIsSignedOffAndBecomesTheBackupAnew() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
             hosts.protect(hosts.alpha, hosts.beta, "60s", WhenAlone.HOLD);
@@ -143,13 +146,84 @@ class DaemonRestartSystemTest {
                 hosts.awaitEvent(hosts.alpha, EventType.ADOPTED);
                 hosts.await(hosts.alpha, VmState.DEGRADED);
                 hosts.nft(DemoTopology.Place.BETA, "delete table inet cut\n");
-                hosts.awaitNoVm(hosts.beta);
+                hosts.awaitEvent(hosts.beta, EventType.UNPROTECTED);
                 hosts.awaitEvent(hosts.alpha, EventType.DEGRADED);
+                hosts.await(hosts.alpha, VmState.PROTECTED);
+                hosts.await(hosts.beta, VmState.STANDBY);
                 assertFalse(TwoHosts.happened(hosts.beta, EventType.ACTIVATING));
                 assertTrue(qemu.isAlive());
                 expectNothingLost(hosts, load);
             }
         }
+    }
+
+    /** Neither the definition nor anybody who types says so: the former daemon was told, and its backup was gone. */
+    @Test
+    void whoIsToBeTheBackupOutlivesTheDaemon() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.CONTINUE);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                hosts.beta.kill(hosts.qemuPid(hosts.beta));
+                hosts.awaitEvent(hosts.alpha, EventType.DEGRADED);
+                hosts.alpha.kill(null);
+                startAgain(hosts);
+                hosts.awaitEvent(hosts.alpha, EventType.ADOPTED);
+                hosts.awaitAnswers(load, 20);
+                hosts.startDaemon(hosts.beta);
+                hosts.await(hosts.alpha, VmState.PROTECTED);
+                hosts.await(hosts.beta, VmState.STANDBY);
+                expectNothingLost(hosts, load);
+            }
+        }
+    }
+
+    @Test
+    void aVmThatIsNotToBeProtectedAnyMoreIsNotProtectedByTheNextDaemon() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
+            hosts.alpha.post(VmPath.verb(DemoGuest.NAME, "unprotect"));
+            hosts.alpha.kill(null);
+            startAgain(hosts);
+            hosts.awaitEvent(hosts.alpha, EventType.ADOPTED);
+            TwoHosts.Outcome refused = hosts.remus(hosts.alpha, "unprotect", DemoGuest.NAME);
+            assertEquals(1, refused.exitCode(), refused.out());
+            assertTrue(refused.err().contains("is not protected"), refused.err());
+        }
+    }
+
+    @Test
+    void aVmThatWasPausedByCommandIsAdoptedAsItIs() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                hosts.alpha.post(VmPath.verb(DemoGuest.NAME, "pause"));
+                hosts.alpha.kill(null);
+                hosts.startDaemon(hosts.alpha, KEEP_VMS);
+                hosts.alpha.awaitUp();
+                expectStill(hosts, load);
+                hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
+                hosts.alpha.end();
+                startAgain(hosts);
+                hosts.await(hosts.alpha, VmState.PROTECTED);
+                expectStill(hosts, load);
+                hosts.alpha.post(VmPath.verb(DemoGuest.NAME, "resume"));
+                expectNothingLost(hosts, load);
+            }
+        }
+    }
+
+    private static void expectStill(TwoHosts hosts, RedisClientLoad load) throws Exception {
+        String reason = String.valueOf(hosts.alpha.status(DemoGuest.NAME).reason());
+        assertTrue(reason.startsWith("paused by command"), reason);
+        assertTrue(load.isRunning());
+        long before = load.figures().acknowledged();
+        String told = hosts.awaitEvent(hosts.alpha, EventType.ADOPTED).reason();
+        assertTrue(String.valueOf(told).contains("it stands still by command"), told);
+        assertEquals(before, load.figures().acknowledged(), "answers of a guest that stands still");
     }
 
     @Test
@@ -165,7 +239,7 @@ class DaemonRestartSystemTest {
                 hosts.awaitNoVm(hosts.beta);
                 assertTrue(qemu.isAlive(), "QEMU while no daemon is there");
                 startAgain(hosts);
-                hosts.await(hosts.alpha, VmState.UNPROTECTED);
+                assertEquals(25, hosts.await(hosts.alpha, VmState.PROTECTED).intervalMillis());
                 assertEquals(qemu.pid(), hosts.qemuPid(hosts.alpha));
                 assertFalse(TwoHosts.happened(hosts.beta, EventType.ACTIVATING));
                 expectNothingLost(hosts, load);
