@@ -2,7 +2,6 @@ package remus.cli;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -11,7 +10,6 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import remus.api.CheckpointStatus;
 import remus.api.Event;
-import remus.api.EventType;
 import remus.api.ProtectRequest;
 import remus.api.StartRequest;
 import remus.api.VmRole;
@@ -103,7 +101,7 @@ final class Demo {
         display.done(application.description() + ", on alpha");
 
         ClientLoad load = stage.own(application.connect(inside, random.nextLong()));
-        DemoHost last = runRounds(topology, alpha, beta, load);
+        DemoHost last = runRounds(alpha, beta, load);
         load.finish();
         DemoChecks checks = check(application, inside, last);
         DemoReport report = DemoReport.of(rounds, load.figures(), checks);
@@ -115,7 +113,7 @@ final class Demo {
     }
 
     /** @return the host that was to run the VM at last */
-    private DemoHost runRounds(DemoTopology topology, DemoHost alpha, DemoHost beta, ClientLoad load)
+    private DemoHost runRounds(DemoHost alpha, DemoHost beta, ClientLoad load)
             throws RemusException, InterruptedException {
         DemoHost primary = alpha;
         DemoHost backup = beta;
@@ -129,14 +127,14 @@ final class Demo {
                 primary = survivor;
             }
             KillKind kind = plan.kills().get((number - 1) % plan.kills().size());
-            DemoRound round = killAndWatch(topology, primary, backup, kind, number, load);
+            DemoRound round = killAndWatch(primary, backup, kind, number, load);
             rounds.add(round);
             display.row(round, load.figures());
             if (!round.activated()) {
                 break;
             }
             if (number < plan.rounds()) {
-                restart(topology, primary, kind);
+                primary.revive(kind);
             }
             DemoHost survivor = backup;
             backup = primary;
@@ -223,16 +221,15 @@ final class Demo {
         return host.status().vms().stream().allMatch(vm -> vm.role() == VmRole.BACKUP || vm.state() == VmState.FENCED);
     }
 
-    private DemoRound killAndWatch(
-            DemoTopology topology, DemoHost primary, DemoHost backup, KillKind kind, int number, ClientLoad load)
+    private DemoRound killAndWatch(DemoHost primary, DemoHost backup, KillKind kind, int number, ClientLoad load)
             throws RemusException, InterruptedException {
         VmStatus last = primary.status(VM);
-        int eventsBefore = backup.events().size();
         // Between the question and the kill lies a random part of an epoch, so that kills hit every phase of it.
         TimeUnit.NANOSECONDS.sleep(random.nextLong(2 * INTERVAL.toNanos()));
-        Moment killed = kind == KillKind.POWER ? topology.pullCable(primary.place()) : Moment.now();
-        primary.kill(last.qemuPid());
-        DemoRound round = watch(backup, number, kind, killed, eventsBefore, last.checkpoint(), load);
+        Long qemu = last.qemuPid();
+        Moment killed = primary.die(kind, qemu == null ? List.of() : List.of(qemu));
+        primary.awaitDead();
+        DemoRound round = watch(backup, number, kind, killed, last.checkpoint(), load);
         if (!round.activated()) {
             explain(primary, last, backup);
         }
@@ -259,27 +256,17 @@ final class Demo {
     }
 
     private DemoRound watch(
-            DemoHost backup,
-            int number,
-            KillKind kind,
-            Moment killed,
-            int eventsBefore,
-            CheckpointStatus checkpoints,
-            ClientLoad load)
+            DemoHost backup, int number, KillKind kind, Moment killed, CheckpointStatus checkpoints, ClientLoad load)
             throws RemusException, InterruptedException {
         long deadline = System.nanoTime() + TAKEOVER_LIMIT.toNanos();
-        Optional<Instant> running = Optional.empty();
-        Optional<Instant> activating = Optional.empty();
-        while (running.isEmpty()) {
+        Optional<TakeOver> takeOver = Optional.empty();
+        while (takeOver.isEmpty()) {
             if (System.nanoTime() - deadline > 0) {
                 return DemoRound.withoutFailover(number, kind, checkpoints);
             }
             display.round(number, plan.rounds(), backup.name() + " takes over", load);
             TimeUnit.NANOSECONDS.sleep(REFRESH.toNanos());
-            List<Event> events = backup.events();
-            List<Event> since = events.subList(Math.min(eventsBefore, events.size()), events.size());
-            activating = time(since, EventType.ACTIVATING);
-            running = time(since, EventType.ACTIVATED);
+            takeOver = TakeOver.find(backup.events(), VM, killed);
         }
         deadline = System.nanoTime() + ANSWER_LIMIT.toNanos();
         while (!load.answers().isAnsweredSince(killed.nanos()) && load.isRunning()) {
@@ -292,24 +279,7 @@ final class Demo {
         if (stall.isEmpty()) {
             return DemoRound.withoutFailover(number, kind, checkpoints);
         }
-        return DemoRound.failedOver(
-                number, kind, killed, activating.orElse(running.get()), running.get(), stall.get(), checkpoints);
-    }
-
-    private static Optional<Instant> time(List<Event> events, EventType type) {
-        return events.stream()
-                .filter(event -> event.event() == type && event.vm().equals(VM))
-                .map(Event::time)
-                .findFirst();
-    }
-
-    private void restart(DemoTopology topology, DemoHost dead, KillKind kind)
-            throws RemusException, InterruptedException {
-        if (kind == KillKind.POWER) {
-            topology.plugCable(dead.place());
-        }
-        dead.start();
-        dead.awaitUp();
+        return DemoRound.failedOver(number, kind, killed, takeOver.get(), stall.get(), checkpoints);
     }
 
     private void hint(DemoTopology topology, DemoHost primary) {

@@ -33,13 +33,30 @@ import remus.base.RemusException;
                     + "from each other in four ways, while the client reaches both hosts. Told is who asks for the VM, who "
                     + "gets it in which term, and who is fenced; ends with 0 only if there was one owner at any time and "
                     + "nothing was lost.",
+            "",
+            "With --scenario many, 8 small VMs run on three hosts, all backed up by a fourth one every 100 ms, each with a "
+                    + "client of its own; then the three hosts die at the same instant, and the backup goes on with all "
+                    + "eight. In a further round the dead hosts come back empty, the backup protects each VM onto its former "
+                    + "host by itself, a switchover brings it back there, and the three die again. On 2 processors under "
+                    + "software emulation the first round takes about @MANY_FIRST@, each further one about @MANY_NEXT@; some 4 GiB of "
+                    + "memory are needed.",
+            "",
+            "With --scenario chain, there are three hosts and one VM: alpha dies, beta goes on with it and protects it by gamma "
+                    + "by itself, alpha comes back empty, beta dies, and so on. A round is over when the VM is back on alpha, "
+                    + "after three kills and about @CHAIN@.",
+            "",
+            "Both end with 0 only if also nothing leaked: QEMUs, TAPs, files on tmpfs, file descriptors, guest memory mapped and "
+                    + "memory off the daemons' heaps are counted on each host, with no VM and with all protected, before "
+                    + "and after. A host that was killed has a new daemon when it is counted again.",
             ""
         },
         footer = {
             "",
             "Example:",
             "  remus demo --guest postgres --rounds 20 --kill power",
-            "  remus demo --scenario partition"
+            "  remus demo --scenario partition",
+            "  remus demo --scenario many",
+            "  remus demo --scenario chain --rounds 10"
         })
 final class DemoCommand extends Command {
     private static final Duration CLEAN_UP_LIMIT = Duration.ofSeconds(30);
@@ -48,14 +65,16 @@ final class DemoCommand extends Command {
             names = "--rounds",
             paramLabel = "N",
             converter = RoundsOption.class,
-            description = "How many kills, or cuts; default: 6 kills, 4 cuts.")
+            description = "How many kills, cuts or rounds; default: 6 kills, 4 cuts, 1 round of many, 3 of chain.")
     private @Nullable Integer rounds;
 
     @Option(
             names = "--scenario",
-            paramLabel = "failover|partition",
+            paramLabel = "failover|partition|many|chain",
             converter = ScenarioOption.class,
-            description = "failover (default): hosts die; partition: hosts and their arbiter can't hear each other.")
+            description =
+                    "failover (default): hosts die; partition: hosts and their arbiter can't hear each other; many: "
+                            + "one backup for many VMs, whose hosts die together; chain: from host to host as they die.")
     private Scenario scenario = Scenario.FAILOVER;
 
     @Option(
@@ -64,15 +83,15 @@ final class DemoCommand extends Command {
             converter = KillsOption.class,
             description =
                     "How the host dies. process: daemon and QEMU are killed; power: its link goes down at the same "
-                            + "instant; mixed (default): in turn.")
+                            + "instant; mixed (default): in turn, in many from host to host.")
     private @Nullable Kills kills;
 
     @Option(
             names = "--detect",
             paramLabel = "DURATION",
             converter = DurationOption.class,
-            description = "Silence after which the backup takes over; default: 100ms.")
-    private String detect = "100ms";
+            description = "Silence after which the backup takes over; default: 100ms, of many 1s, of chain 500ms.")
+    private @Nullable String detect;
 
     @Option(
             names = "--guest",
@@ -94,8 +113,19 @@ final class DemoCommand extends Command {
 
     /** What is shown. */
     enum Scenario {
-        FAILOVER,
-        PARTITION
+        FAILOVER("100ms", 6),
+        PARTITION("100ms", 4),
+        /** Many guests share few processors: what is short for one is a host's death for eight. */
+        MANY("1s", 1),
+        CHAIN("500ms", 3);
+
+        private final String detect;
+        private final int rounds;
+
+        Scenario(String detect, int rounds) {
+            this.detect = detect;
+            this.rounds = rounds;
+        }
     }
 
     /** The kinds of kill to be used in turn. */
@@ -119,10 +149,17 @@ final class DemoCommand extends Command {
 
     @Override
     void run() throws RemusException {
-        if (scenario == Scenario.PARTITION && (kills != null || guest != DemoApplication.Kind.REDIS || keep)) {
-            throw new ParameterException(
-                    Objects.requireNonNull(spec).commandLine(),
-                    "--scenario partition kills nobody, has a guest with Redis and ends by itself: leave out --kill, --guest and --keep");
+        switch (scenario) {
+            case FAILOVER -> {}
+            case PARTITION ->
+                refuse(
+                        kills != null || guest != DemoApplication.Kind.REDIS || keep,
+                        "--scenario partition kills nobody, has a guest with Redis and ends by itself: leave out --kill, --guest and --keep");
+            case MANY, CHAIN ->
+                refuse(
+                        guest != DemoApplication.Kind.REDIS || keep,
+                        "--scenario %s has guests with Redis and ends by itself: leave out --guest and --keep"
+                                .formatted(scenario.name().toLowerCase(Locale.ROOT)));
         }
         DemoStage stage = new DemoStage(terminal());
         Interruption interruption = new Interruption(stage);
@@ -143,6 +180,12 @@ final class DemoCommand extends Command {
         }
     }
 
+    private void refuse(boolean wrong, String why) {
+        if (wrong) {
+            throw new ParameterException(Objects.requireNonNull(spec).commandLine(), why);
+        }
+    }
+
     private void show(DemoStage stage) throws RemusException, InterruptedException {
         PrintWriter shown = json ? terminal().err() : terminal().out();
         DemoDisplay display = new DemoDisplay(
@@ -155,9 +198,23 @@ final class DemoCommand extends Command {
                 yield new Outcome(report, report.passed());
             }
             case PARTITION -> {
-                PartitionReport report = new PartitionDemo(
-                                stage, display, roundsOr(4), DurationText.parse(detect), System.nanoTime())
-                        .run();
+                PartitionReport report = new PartitionDemo(stage, display, rounds(), detect(), System.nanoTime()).run();
+                yield new Outcome(report, report.passed());
+            }
+            case MANY -> {
+                ManyDemo.Plan plan = new ManyDemo.Plan(
+                        ManyDemo.USUAL_VMS,
+                        ManyDemo.USUAL_PRIMARIES,
+                        rounds(),
+                        kills().inTurn(),
+                        detect(),
+                        System.nanoTime());
+                ScenarioReport report = new ManyDemo(plan, display, stage).run();
+                yield new Outcome(report, report.passed());
+            }
+            case CHAIN -> {
+                ChainDemo.Plan plan = new ChainDemo.Plan(rounds(), kills().inTurn(), detect(), System.nanoTime());
+                ScenarioReport report = new ChainDemo(plan, display, stage).run();
                 yield new Outcome(report, report.passed());
             }
         };
@@ -176,14 +233,20 @@ final class DemoCommand extends Command {
     private record Outcome(Object report, boolean passed) {}
 
     private DemoReport failover(DemoStage stage, DemoDisplay display) throws RemusException, InterruptedException {
-        Kills chosen = kills == null ? Kills.MIXED : kills;
-        Demo.Plan plan =
-                new Demo.Plan(guest, roundsOr(6), chosen.inTurn(), DurationText.parse(detect), keep, System.nanoTime());
+        Demo.Plan plan = new Demo.Plan(guest, rounds(), kills().inTurn(), detect(), keep, System.nanoTime());
         return new Demo(plan, display, stage).run();
     }
 
-    private int roundsOr(int usual) {
-        return rounds == null ? usual : rounds;
+    private int rounds() {
+        return rounds == null ? scenario.rounds : rounds;
+    }
+
+    private Kills kills() {
+        return kills == null ? Kills.MIXED : kills;
+    }
+
+    private Duration detect() {
+        return DurationText.parse(detect == null ? scenario.detect : detect);
     }
 
     /**
@@ -248,7 +311,7 @@ final class DemoCommand extends Command {
                     return scenario;
                 }
             }
-            throw new TypeConversionException("'%s' is none of failover and partition".formatted(text));
+            throw new TypeConversionException("'%s' is none of failover, partition, many and chain".formatted(text));
         }
     }
 

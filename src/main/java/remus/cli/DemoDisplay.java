@@ -1,6 +1,7 @@
 package remus.cli;
 
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -78,6 +79,11 @@ final class DemoDisplay {
         live("%s %-12s".formatted(unicode ? "…" : ".", name));
     }
 
+    /** How far the step is. */
+    void doing(String what) {
+        live("%s %-12s %s".formatted(unicode ? "…" : ".", step == null ? "" : step, what));
+    }
+
     /** The step is done. */
     void done(String result) {
         String name = step == null ? "" : step;
@@ -97,6 +103,34 @@ final class DemoDisplay {
         long agoMillis = last.isEmpty() ? 0 : (System.nanoTime() - last.get().nanos()) / 1_000_000;
         live("%d/%d  %-24s %,7d acknowledged  %4d ms %s"
                 .formatted(number, rounds, phase, load.figures().acknowledged(), agoMillis, picture));
+    }
+
+    /** The same with many clients, for all of them together. */
+    void round(int number, int rounds, String phase, List<? extends ClientLoad> loads) {
+        long acknowledged = 0;
+        long silentMillis = 0;
+        for (ClientLoad load : loads) {
+            acknowledged += load.figures().acknowledged();
+            silentMillis = Math.max(
+                    silentMillis,
+                    load.answers()
+                            .last()
+                            .map(last -> (System.nanoTime() - last.nanos()) / 1_000_000)
+                            .orElse(0L));
+        }
+        live("%d/%d  %-28s %,7d acknowledged  longest wait %5d ms"
+                .formatted(number, rounds, phase, acknowledged, silentMillis));
+    }
+
+    /** What the columns of the rows that follow are. */
+    void columns(String names) {
+        line("");
+        line(coloured(Colour.FAINT, names));
+    }
+
+    /** A row of a table with columns of its own. */
+    void row(String text, boolean good) {
+        line(good ? text : coloured(Colour.RED, text));
     }
 
     /** A row of the table of kills; {@code writes} are those acknowledged up to now. */
@@ -177,6 +211,84 @@ final class DemoDisplay {
     }
 
     /** The last lines. */
+    void verdict(ScenarioReport report) {
+        line("");
+        String figures = "%d of %d failovers: %,d acknowledged %s, %s lost, %s, %s."
+                .formatted(
+                        report.activations(),
+                        report.kills(),
+                        report.acknowledged(),
+                        writes,
+                        orNo("none", report.lost()),
+                        orNo("no", report.resets()) + " reset",
+                        orNo("no", report.leaks().size()) + " leak");
+        String problem = report.problem();
+        line(
+                report.passed()
+                        ? coloured(Colour.GREEN, figures)
+                        : coloured(Colour.RED, "FAILED: " + figures + (problem == null ? "" : " " + problem)));
+        report.leaks().forEach(leak -> line(coloured(Colour.RED, "leaked: " + leak)));
+        line("");
+        fact("client stall", stall(report.stallMillis(), report.stallMillisP90()));
+        fact("  detection", millis(report.detectionMillis()));
+        fact("  activation", millis(report.activationMillis()));
+        fact("checkpoints", "%,d".formatted(report.checkpoints()));
+        pause(report.pauseMicros());
+        fact("  dirty pages", figures(report.dirtyPages(), ""));
+        report.census().forEach(this::census);
+    }
+
+    private static String orNo(String no, long count) {
+        return count == 0 ? no : Long.toString(count);
+    }
+
+    /** What each client came to; after the verdict. */
+    void clients(ScenarioReport report) {
+        fact("each client", "stall: p50/p90/max");
+        for (ScenarioReport.Vm vm : report.vms()) {
+            fact(
+                    vm.vm(),
+                    "%d of %d failovers, %,d %s, %d lost, %d reset, stall %d/%d/%d ms"
+                            .formatted(
+                                    vm.activations(),
+                                    vm.kills(),
+                                    vm.acknowledged(),
+                                    writes,
+                                    vm.lost(),
+                                    vm.resets(),
+                                    vm.stallMillis().p50(),
+                                    vm.stallMillisP90(),
+                                    vm.stallMillis().max()));
+        }
+    }
+
+    private static String stall(Percentiles millis, long p90) {
+        return "p50 %d ms   p90 %d ms   max %d ms".formatted(millis.p50(), p90, millis.max());
+    }
+
+    private void census(Census census) {
+        fact(
+                census.state(),
+                "%d QEMUs, %d TAPs, %d files on tmpfs, %d fds, %d MiB off heap"
+                        .formatted(
+                                census.sum(HostCount::qemus),
+                                census.sum(HostCount::taps),
+                                census.sum(HostCount::tmpfsFiles),
+                                census.sum(HostCount::descriptors),
+                                census.sum(HostCount::offHeapBytes) >> 20));
+    }
+
+    private void pause(Percentiles micros) {
+        fact(
+                "  pause",
+                "p50 %s ms   p99 %s ms   max %s ms"
+                        .formatted(
+                                StatusText.millis(micros.p50()),
+                                StatusText.millis(micros.p99()),
+                                StatusText.millis(micros.max())));
+    }
+
+    /** The last lines. */
     void verdict(DemoReport report, @Nullable String problem) {
         line("");
         if (report.passed()) {
@@ -202,13 +314,7 @@ final class DemoDisplay {
         fact("  detection", millis(report.detectionMillis()));
         fact("  activation", millis(report.activationMillis()));
         fact("checkpoints", "%,d".formatted(report.checkpoints()));
-        fact(
-                "  pause",
-                "p50 %s ms   p99 %s ms   max %s ms"
-                        .formatted(
-                                StatusText.millis(report.pauseMicros().p50()),
-                                StatusText.millis(report.pauseMicros().p99()),
-                                StatusText.millis(report.pauseMicros().max())));
+        pause(report.pauseMicros());
         fact("  dirty pages", figures(report.dirtyPages(), ""));
     }
 

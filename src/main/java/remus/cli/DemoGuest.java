@@ -41,30 +41,51 @@ record DemoGuest(GuestImage image) {
 
     /** The same on another machine, which this image must be made for. */
     String definition(MachineType machine, String work) throws RemusException {
+        return definition(DemoVm.SHOP, machine, "256MiB", work);
+    }
+
+    /** The same for another VM, with {@code memory} of it. */
+    String definition(DemoVm vm, MachineType machine, String memory, String work) throws RemusException {
         VmDefinition.Boot boot =
-                image.boot(machine, "remus.ip=%s/%d %s".formatted(ADDRESS, DemoTopology.PREFIX_LENGTH, work));
+                image.boot(machine, "remus.ip=%s/%d %s".formatted(vm.address(), DemoTopology.PREFIX_LENGTH, work));
         return """
                 name: %s
                 machine: %s
-                memory: 256MiB
+                memory: %s
                 accelerator: tcg
                 boot: {kernel: %s, initrd: %s, cmdline: "%s"}
-                nics: [{mac: "52:54:00:12:34:56", bridge: %s}]
-                console: console.log
+                nics: [{mac: "%s", bridge: %s}]
+                console: %s.log
                 """.formatted(
-                        NAME, machine.key(), boot.kernel(), boot.initrd(), boot.cmdline(), DemoTopology.HOST_BRIDGE);
+                        vm.name(),
+                        machine.key(),
+                        memory,
+                        boot.kernel(),
+                        boot.initrd(),
+                        boot.cmdline(),
+                        vm.mac(),
+                        DemoTopology.HOST_BRIDGE,
+                        vm.console());
     }
 
     /** Waits until the guest's Redis takes connections. */
     static void awaitRedis(NamespaceThread inside, Duration limit) throws RemusException, InterruptedException {
+        awaitRedis(DemoVm.SHOP, inside, limit);
+    }
+
+    /** The same of another VM. */
+    static void awaitRedis(DemoVm vm, NamespaceThread inside, Duration limit)
+            throws RemusException, InterruptedException {
         long deadline = System.nanoTime() + limit.toNanos();
         while (true) {
             try {
-                inside.connect(ADDRESS, REDIS_PORT).close();
+                inside.connect(vm.address(), REDIS_PORT).close();
                 return;
             } catch (RemusException | IOException e) {
                 if (System.nanoTime() - deadline > 0) {
-                    throw new CommandException("the guest does not answer within %d s".formatted(limit.toSeconds()), e);
+                    throw new CommandException(
+                            "the guest of VM %s does not answer within %d s".formatted(vm.name(), limit.toSeconds()),
+                            e);
                 }
                 TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
             }
@@ -73,18 +94,25 @@ record DemoGuest(GuestImage image) {
 
     /** A client on one TCP connection. */
     static RedisClientLoad connect(NamespaceThread inside, long seed) throws CommandException {
+        return connect(DemoVm.SHOP, inside, seed, LoadTally.REQUEST_EVERY);
+    }
+
+    /** The same to another VM; {@code every}: see {@link RedisClientLoad#start(RedisClientLoad.Connector, long, Duration)}. */
+    static RedisClientLoad connect(DemoVm vm, NamespaceThread inside, long seed, Duration every)
+            throws CommandException {
         try {
             return RedisClientLoad.start(
                     () -> {
                         try {
-                            return inside.connect(ADDRESS, REDIS_PORT);
+                            return inside.connect(vm.address(), REDIS_PORT);
                         } catch (RemusException e) {
                             throw new IOException(e.getMessage(), e);
                         }
                     },
-                    seed);
+                    seed,
+                    every);
         } catch (IOException e) {
-            throw new CommandException("the client can't connect: " + e.getMessage(), e);
+            throw new CommandException("the client of VM %s can't connect: %s".formatted(vm.name(), e.getMessage()), e);
         }
     }
 }

@@ -86,6 +86,11 @@ final class DemoHost implements AutoCloseable {
         return new HostAddress(place.address(), REPLICATION_PORT);
     }
 
+    /** The file that stands for its network namespace. */
+    Path namespaceFile() {
+        return topology.namespaceFile(place);
+    }
+
     /** Its state directory. */
     Path state() {
         return directory.resolve(name());
@@ -220,17 +225,48 @@ final class DemoHost implements AutoCloseable {
         return client.call(question);
     }
 
-    /** Kills daemon and QEMU at one instant (SIGKILL), as a host dies. */
-    synchronized void kill(@Nullable Long qemuPid) throws InterruptedException {
+    /** Kills daemon and QEMU at one instant (SIGKILL). */
+    void kill(@Nullable Long qemuPid) throws InterruptedException {
+        strike(qemuPid == null ? List.of() : List.of(qemuPid));
+        awaitDead();
+    }
+
+    /**
+     * Dies as a host does, all of it at one instant, and does not wait for the end; {@link #awaitDead} does.
+     *
+     * @param qemus processes of the QEMUs here
+     * @return the instant
+     */
+    Moment die(KillKind kind, List<Long> qemus) throws CommandException {
+        Moment killed = kind == KillKind.POWER ? topology.pullCable(place) : Moment.now();
+        strike(qemus);
+        return killed;
+    }
+
+    private synchronized void strike(List<Long> qemus) {
         Process running = daemon;
         if (running != null) {
             running.destroyForcibly();
-            if (qemuPid != null) {
-                ProcessHandle.of(qemuPid).ifPresent(ProcessHandle::destroyForcibly);
-            }
+            qemus.forEach(qemu -> ProcessHandle.of(qemu).ifPresent(ProcessHandle::destroyForcibly));
+        }
+    }
+
+    /** Waits until the daemon that was killed is gone; it may be started again then. */
+    synchronized void awaitDead() throws InterruptedException {
+        Process running = daemon;
+        if (running != null) {
             running.waitFor();
             daemon = null;
         }
+    }
+
+    /** After {@link #die} and {@link #awaitDead}: it is switched on again, with what is on its disk and nothing else. */
+    void revive(KillKind kind) throws RemusException, InterruptedException {
+        if (kind == KillKind.POWER) {
+            topology.plugCable(place);
+        }
+        start();
+        awaitUp();
     }
 
     /** Ends the daemon in good order (SIGTERM), or kills it when it does not; it may be started again. */

@@ -1,6 +1,5 @@
 package remus.cli;
 
-import java.time.Instant;
 import remus.api.CheckpointStatus;
 
 /**
@@ -28,15 +27,13 @@ record DemoRound(
     /**
      * A round in which the backup took over.
      *
-     * @param activating when the backup said so
-     * @param running when it said that the VM ran
+     * @param takeOver as the backup told it
      */
     static DemoRound failedOver(
             int number,
             KillKind kill,
             Moment killed,
-            Instant activating,
-            Instant running,
+            TakeOver takeOver,
             AnswerTimes.Stall stall,
             CheckpointStatus checkpoints) {
         long answered = killed.wallMillisAt(stall.answerNanos());
@@ -44,9 +41,12 @@ record DemoRound(
                 number,
                 kill,
                 true,
-                Math.max(0, activating.toEpochMilli() - killed.wallMillis()),
-                Math.max(0, running.toEpochMilli() - activating.toEpochMilli()),
-                Math.max(0, answered - running.toEpochMilli()),
+                Math.max(0, takeOver.activating().toEpochMilli() - killed.wallMillis()),
+                Math.max(
+                        0,
+                        takeOver.running().toEpochMilli()
+                                - takeOver.activating().toEpochMilli()),
+                Math.max(0, answered - takeOver.running().toEpochMilli()),
                 Math.round(stall.millis()),
                 checkpoints);
     }

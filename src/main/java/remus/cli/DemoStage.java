@@ -50,6 +50,17 @@ final class DemoStage implements AutoCloseable {
         return host;
     }
 
+    /** The same with a daemon that a {@link HostCensus} can count. */
+    DemoHost startCountedHost(
+            DemoTopology topology, DemoTopology.Place place, NamespaceThread inside, List<String> options)
+            throws CommandException {
+        List<String> jvmOptions = Stream.concat(DAEMON_OPTIONS.stream(), HostCensus.DAEMON_OPTIONS.stream())
+                .toList();
+        DemoHost host = own(new DemoHost(topology, place, inside, directory, jvmOptions, options));
+        host.start();
+        return host;
+    }
+
     @Override
     public synchronized void close() {
         boolean interrupted = Thread.interrupted();

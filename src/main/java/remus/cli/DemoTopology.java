@@ -10,12 +10,13 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The demo's network: five namespaces on one bridge, and nothing outside of them.
+ * The demo's network: six namespaces on one bridge, and nothing outside of them.
  *
  * <pre>
  *   client  10.77.0.1/24   bridge sw0 ─┬─ alpha   ═ up0 ─ bridge br0   alpha    10.77.0.11/24
  *                                      ├─ beta    ═ up0 ─ bridge br0   beta     10.77.0.12/24
  *                                      ├─ gamma   ═ up0 ─ bridge br0   gamma    10.77.0.13/24
+ *                                      ├─ delta   ═ up0 ─ bridge br0   delta    10.77.0.14/24
  *                                      └─ arbiter ═ up0 ─ bridge br0   arbiter  10.77.0.21/24
  * </pre>
  *
@@ -42,10 +43,11 @@ final class DemoTopology implements AutoCloseable {
         ALPHA("10.77.0.11", "02:52:4d:00:00:0b"),
         BETA("10.77.0.12", "02:52:4d:00:00:0c"),
         GAMMA("10.77.0.13", "02:52:4d:00:00:0d"),
+        DELTA("10.77.0.14", "02:52:4d:00:00:0e"),
         ARBITER("10.77.0.21", "02:52:4d:00:00:15");
 
         /** All that have a cable to the bridge. */
-        static final List<Place> CABLED = List.of(ALPHA, BETA, GAMMA, ARBITER);
+        static final List<Place> CABLED = List.of(ALPHA, BETA, GAMMA, DELTA, ARBITER);
 
         private final String address;
         private final String bridgeMac;

@@ -6,8 +6,9 @@ import java.util.concurrent.locks.LockSupport;
 /** What a {@link ClientLoad} counts and measures. Its thread counts, others ask. */
 final class LoadTally {
     /** Keeps a server that answers at once from being asked without end. */
-    private static final Duration REQUEST_EVERY = Duration.ofMillis(1);
+    static final Duration REQUEST_EVERY = Duration.ofMillis(1);
 
+    private volatile Duration every = REQUEST_EVERY;
     private final AnswerTimes answers = new AnswerTimes();
     private volatile ClientLoad.Figures figures = new ClientLoad.Figures(0, 0, 0, null);
 
@@ -19,10 +20,15 @@ final class LoadTally {
         return figures;
     }
 
+    /** From now on a request is sent at most once in such a time. */
+    void pace(Duration once) {
+        every = once;
+    }
+
     /** Waits until the next request is due; returns the time at which it is sent. */
     long begin() {
         answers.last().ifPresent(last -> {
-            long wait = REQUEST_EVERY.toNanos() - (System.nanoTime() - last.nanos());
+            long wait = every.toNanos() - (System.nanoTime() - last.nanos());
             if (wait > 0) {
                 LockSupport.parkNanos(wait);
             }

@@ -65,11 +65,21 @@ final class RedisClientLoad implements ClientLoad {
      * @throws IOException when the connection can't be made
      */
     static RedisClientLoad start(Connector connector, long seed) throws IOException {
+        return start(connector, seed, LoadTally.REQUEST_EVERY);
+    }
+
+    /**
+     * The same at a slower pace.
+     *
+     * @param every it sends a request at most once in such a time, until it finishes
+     */
+    static RedisClientLoad start(Connector connector, long seed, Duration every) throws IOException {
         Socket socket = connector.connect();
         try {
             socket.setTcpNoDelay(true);
             socket.setSoTimeout((int) ANSWER_TIMEOUT.toMillis());
             RedisClientLoad load = new RedisClientLoad(socket, seed);
+            load.tally.pace(every);
             load.thread.start();
             return load;
         } catch (IOException | JedisException e) {
@@ -129,6 +139,7 @@ final class RedisClientLoad implements ClientLoad {
     @Override
     public Figures finish() throws InterruptedException {
         finishing = true;
+        tally.pace(LoadTally.REQUEST_EVERY);
         if (!thread.join(END_TIMEOUT)) {
             tally.fail("the client did not end within " + END_TIMEOUT.toSeconds() + " s");
         }

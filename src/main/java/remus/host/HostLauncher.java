@@ -32,6 +32,11 @@ public final class HostLauncher {
         }
     }
 
+    /** Where the daemon with this state directory keeps its QEMUs' memory and sockets; it exists while that daemon runs. */
+    public static Path guestMemory(Path state) {
+        return RuntimeDirectory.pathFor(state);
+    }
+
     /**
      * Runs the daemon until SIGTERM or SIGINT ends it in order.
      *

@@ -53,7 +53,7 @@ final class RuntimeDirectory implements AutoCloseable {
      * @throws OperationException when a VM runs of which it can't be told what it is; then nothing has been ended
      */
     static RuntimeDirectory open(Path stateRoot) throws OperationException {
-        RuntimeDirectory directory = new RuntimeDirectory(GuestRoom.TMPFS.resolve("remus-" + shortDigest(stateRoot)));
+        RuntimeDirectory directory = new RuntimeDirectory(pathFor(stateRoot));
         try {
             Files.createDirectories(
                     directory.root, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -118,6 +118,11 @@ final class RuntimeDirectory implements AutoCloseable {
     /** What was left in there is this daemon's now, and does not outlive it unless it is left again. */
     void own(Path directory) {
         left.remove(directory);
+    }
+
+    /** The directory of a daemon with that state directory. */
+    static Path pathFor(Path stateRoot) {
+        return GuestRoom.TMPFS.resolve("remus-" + shortDigest(stateRoot));
     }
 
     private static String shortDigest(Path path) {
@@ -217,7 +222,7 @@ final class RuntimeDirectory implements AutoCloseable {
 
     /** Ends and removes what an earlier daemon with that state directory has left, where no other daemon follows. */
     static void clearFor(Path stateRoot) throws IOException {
-        RuntimeDirectory directory = new RuntimeDirectory(GuestRoom.TMPFS.resolve("remus-" + shortDigest(stateRoot)));
+        RuntimeDirectory directory = new RuntimeDirectory(pathFor(stateRoot));
         directory.close();
     }
 

@@ -29,7 +29,7 @@ public record ProcessMapping(
     }
 
     /** All mappings of {@code pid}, by ascending address. */
-    static List<ProcessMapping> of(long pid) throws LinuxException {
+    public static List<ProcessMapping> of(long pid) throws LinuxException {
         Path file = Path.of("/proc/" + pid + "/maps");
         try {
             List<ProcessMapping> mappings = new ArrayList<>();

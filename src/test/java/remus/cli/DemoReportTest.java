@@ -32,8 +32,7 @@ class DemoReportTest {
                 number,
                 kill,
                 killed,
-                Instant.ofEpochMilli(5_000 + detection),
-                Instant.ofEpochMilli(5_000 + detection + 40),
+                new TakeOver(Instant.ofEpochMilli(5_000 + detection), Instant.ofEpochMilli(5_000 + detection + 40)),
                 new AnswerTimes.Stall(1_000_000_000, answered),
                 checkpoints(400, pause));
     }

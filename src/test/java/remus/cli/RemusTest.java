@@ -154,7 +154,10 @@ class RemusTest {
             top --interval 1ms                       | a host is asked every 100ms to 60s
             top --interval often                     | 'often' is not a duration
             demo --guest mysql                       | 'mysql' is none of redis and postgres
-            demo --scenario many                     | 'many' is none of failover and partition
+            demo --scenario few                      | 'few' is none of failover, partition, many and chain
+            demo --scenario many --guest postgres    | --scenario many has guests with Redis
+            demo --scenario chain --keep             | leave out --guest and --keep
+            demo --scenario chain --kill gently      | 'gently' is none of mixed, process and power
             demo --scenario partition --keep         | leave out --kill, --guest and --keep
             demo --rounds 0                          | '0' is not a number of rounds
             stop                                     | Missing required parameter: 'VM'
