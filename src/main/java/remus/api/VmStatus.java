@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param intervalMillis length of an epoch as asked; 0 when unprotected
  * @param qemuPid process of the VM or of its standby, null when there is none
  * @param tap network device of the first interface, null when there is none
- * @param guestClockLagMillis how far the guest's clock is behind because it stood still: pauses and activations
+ * @param guestClockLagMillis how far the guest's clock is behind because it stood still since it booted, on whichever
+ *     host: in pauses and take-overs; less where it corrects that by itself. 0 on a backup
  */
 public record VmStatus(
         String name,

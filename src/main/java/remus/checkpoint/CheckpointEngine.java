@@ -346,6 +346,7 @@ public final class CheckpointEngine implements AutoCloseable {
         } catch (CheckpointException e) {
             fail(e);
         }
+        checkpoint.setGuestClock(nowNanos - guest.clockLagNanos());
         boolean last = lastWanted && !failed;
         if (last) {
             phase = Phase.HALTED;

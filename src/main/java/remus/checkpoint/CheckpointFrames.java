@@ -15,6 +15,9 @@ public abstract class CheckpointFrames implements FrameHandler<CheckpointExcepti
     /** The receiver; frames for it come only when there is one, after READY. */
     protected abstract CheckpointReceiver receiver();
 
+    /** This host's clock. */
+    protected abstract long nowNanos();
+
     @Override
     public final void pages(EpochId epoch, PageRuns runs) throws CheckpointException {
         for (int run = 0; run < runs.runCount(); run++) {
@@ -41,6 +44,7 @@ public abstract class CheckpointFrames implements FrameHandler<CheckpointExcepti
     public final void checkpointBegin(EpochId epoch, CheckpointBegin begin) throws CheckpointException {
         receiver().begin(epoch, begin.first(), begin.inboundMark());
         receiver().setStill(begin.still());
+        receiver().setGuestClock(nowNanos() - begin.clockLagNanos());
     }
 
     @Override

@@ -177,6 +177,11 @@ public final class CheckpointReceiver implements AutoCloseable {
         receiving.setStill(still);
     }
 
+    /** The time of this host's clock that the guest's shows in the checkpoint that has just begun. */
+    public void setGuestClock(long hostNanos) {
+        receiving.setGuestClock(hostNanos);
+    }
+
     public void pages(EpochId epoch, long firstPage, int count, MemorySegment data, long offset)
             throws CheckpointException {
         expectReceiving(epoch);
@@ -392,6 +397,11 @@ public final class CheckpointReceiver implements AutoCloseable {
     /** Whether the guest of {@link #lastWhole} is kept paused, by command. */
     public boolean isStill() {
         return whole.isStill();
+    }
+
+    /** The time of this host's clock that the guest's shows in {@link #lastWhole}. */
+    public long guestClockNanos() {
+        return whole.guestClockNanos();
     }
 
     /** Hands out the frames of whole epochs that the primary has not reported as released, in order. */

@@ -16,4 +16,9 @@ public interface GuestControl {
     default boolean staysStill() {
         return false;
     }
+
+    /** How far the guest's clock is behind now because it stood still, or stands still. */
+    default long clockLagNanos() {
+        return 0;
+    }
 }

@@ -20,6 +20,7 @@ public final class StagedCheckpoint implements AutoCloseable {
     private boolean still;
     private int outputFrameCount;
     private long inboundMark;
+    private long guestClockNanos;
     private DiskWriteCount diskWrites = DiskWriteCount.NONE;
     private byte @Nullable [] memoryDigest;
 
@@ -42,6 +43,7 @@ public final class StagedCheckpoint implements AutoCloseable {
         outputFrames.clear();
         outputFrameCount = 0;
         inboundMark = 0;
+        guestClockNanos = 0;
         diskWrites = DiskWriteCount.NONE;
         memoryDigest = null;
     }
@@ -93,6 +95,15 @@ public final class StagedCheckpoint implements AutoCloseable {
 
     public void setInboundMark(long sequence) {
         inboundMark = sequence;
+    }
+
+    /** The time of this host's clock at which the guest's would be right: as it goes on, what lies between is its lag. */
+    public long guestClockNanos() {
+        return guestClockNanos;
+    }
+
+    public void setGuestClock(long hostNanos) {
+        guestClockNanos = hostNanos;
     }
 
     /** What the guest wrote to its disks in the epoch; the writes themselves were forwarded as they happened. */

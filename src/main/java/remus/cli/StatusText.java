@@ -134,7 +134,8 @@ final class StatusText {
         add(
                 lines,
                 "guest clock",
-                String.format(Locale.ROOT, "%.1f s behind by pauses", vm.guestClockLagMillis() / 1e3));
+                String.format(
+                        Locale.ROOT, "%.1f s behind, unless the guest corrects it", vm.guestClockLagMillis() / 1e3));
         return String.join(System.lineSeparator(), lines);
     }
 

@@ -68,7 +68,7 @@ final class TopView {
             "COMMIT    ms until the backup has acknowledged a checkpoint, p50",
             "HELD      output that waits for its epoch's commit",
             "DISK      writes on their way to the backup's images, or % copied yet",
-            "CLOCK     how far the guest's clock is behind because of pauses",
+            "CLOCK     how far its pauses have put the guest's clock behind",
             "PEER      the other host's replication address",
             "",
             "remus status VM shows one VM in detail, remus events all events.");

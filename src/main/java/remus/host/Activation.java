@@ -79,7 +79,9 @@ final class Activation implements AutoCloseable {
         wasTried = true;
         receiver.finishApplying();
         settle();
-        loaded = parts.activate(receiver.deviceState(), receiver.isStill());
+        VmParts running = parts.activate(receiver.deviceState(), receiver.isStill());
+        running.guest().isBehind(Math.max(0, services.time().nanos() - receiver.guestClockNanos()));
+        loaded = running;
         hasRun = true;
     }
 

@@ -82,4 +82,7 @@ interface ActiveGuest {
     OutputStatus outputStatus();
 
     List<DiskStatus> diskStatus();
+
+    /** How far its clock is behind because it stood still, since it booted. */
+    long clockLagMillis();
 }

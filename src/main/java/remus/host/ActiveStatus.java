@@ -159,6 +159,6 @@ final class ActiveStatus {
                 protection.statistics(),
                 guest.outputStatus(),
                 guest.diskStatus(),
-                protection.pausedMillis());
+                guest.clockLagMillis());
     }
 }

@@ -18,12 +18,10 @@ final class CheckpointStatistics {
     private long windowStartNanos;
     private long windowBytes;
     private long bytesPerSecond;
-    private long pausedNanos;
 
     void taken(long pauseNanos, long pageCount, long bytes, long nowNanos) {
         pauseMicros.recordValue(pauseNanos / 1_000);
         dirtyPages.recordValue(pageCount);
-        pausedNanos += pauseNanos;
         windowBytes += bytes;
         long elapsed = nowNanos - windowStartNanos;
         if (elapsed >= RATE_WINDOW_NANOS) {
@@ -35,11 +33,6 @@ final class CheckpointStatistics {
 
     void committed(long commitNanos) {
         commitMicros.recordValue(commitNanos / 1_000);
-    }
-
-    /** How long the guest has stood still in all. */
-    long pausedNanos() {
-        return pausedNanos;
     }
 
     CheckpointStatus status() {

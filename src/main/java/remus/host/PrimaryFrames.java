@@ -3,6 +3,7 @@ package remus.host;
 import java.lang.foreign.MemorySegment;
 import remus.base.EpochId;
 import remus.base.ErrorCategory;
+import remus.base.Time;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.CheckpointFrames;
 import remus.checkpoint.CheckpointReceiver;
@@ -17,12 +18,19 @@ final class PrimaryFrames extends CheckpointFrames {
     private final StandbyOwnership ownership;
     private final PrimaryContact primary;
     private final Agent agent;
+    private final Time time;
 
-    PrimaryFrames(StandbyCopy copy, StandbyOwnership ownership, PrimaryContact primary, Agent agent) {
+    PrimaryFrames(StandbyCopy copy, StandbyOwnership ownership, PrimaryContact primary, Agent agent, Time time) {
         this.copy = copy;
         this.ownership = ownership;
         this.primary = primary;
         this.agent = agent;
+        this.time = time;
+    }
+
+    @Override
+    protected long nowNanos() {
+        return time.nanos();
     }
 
     @Override

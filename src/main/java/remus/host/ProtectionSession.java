@@ -228,10 +228,6 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         return statistics.status();
     }
 
-    long pausedNanos() {
-        return statistics.pausedNanos();
-    }
-
     /** The device state is in place: as {@link CheckpointEngine#guestSaved}, and the backup is told of life meanwhile. */
     void guestSaved(long nowNanos) {
         boolean digests = settings().verifyEvery() > 0

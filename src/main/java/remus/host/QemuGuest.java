@@ -215,4 +215,9 @@ final class QemuGuest implements ActiveGuest {
     public List<DiskStatus> diskStatus() {
         return parts.disks().status();
     }
+
+    @Override
+    public long clockLagMillis() {
+        return guest.clockLagNanos() / 1_000_000;
+    }
 }

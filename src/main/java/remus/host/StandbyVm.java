@@ -72,7 +72,7 @@ final class StandbyVm implements HostedVm {
         ownership = new StandbyOwnership(
                 services, new StandbyOwnership.Standby(hello, term, primaryAddress, copy, primary, status), agent);
         events = new StandbyEvents(copy, status, ownership, primary, agent);
-        frames = new PrimaryFrames(copy, ownership, primary, agent);
+        frames = new PrimaryFrames(copy, ownership, primary, agent, services.time());
     }
 
     /** A primary that listens on all its addresses can't name one; it can be reached where it came from. */

@@ -16,7 +16,6 @@ final class VmProtection {
     private EpochId lastEpoch = EpochId.NONE;
     private EpochId lastCommitted = EpochId.NONE;
     private CheckpointStatus lastStatistics = CheckpointStatus.NONE;
-    private long pausedNanos;
     private @Nullable ProtectionSession session;
 
     /** @param term of the VM's ownership on this host */
@@ -71,7 +70,6 @@ final class VmProtection {
             lastEpoch = running.engine().epoch();
             lastCommitted = running.engine().committed();
             lastStatistics = running.statistics();
-            pausedNanos += running.pausedNanos();
             session = null;
             network.mirrorTo(null);
         }
@@ -106,11 +104,5 @@ final class VmProtection {
     CheckpointStatus statistics() {
         ProtectionSession running = session;
         return running == null ? lastStatistics : running.statistics();
-    }
-
-    /** How long the guest stood still for checkpoints, in all sessions. */
-    long pausedMillis() {
-        ProtectionSession running = session;
-        return (pausedNanos + (running == null ? 0 : running.pausedNanos())) / 1_000_000;
     }
 }

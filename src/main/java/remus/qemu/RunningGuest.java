@@ -74,6 +74,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private final MemorySegment cont;
     private final MemorySegment keepStill;
     private final MemorySegment letGo;
+    private final GuestClock clock = new GuestClock();
     private Phase phase = Phase.RUNNING;
     private boolean keptStill;
     private boolean resumesStill;
@@ -152,6 +153,9 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             RunningGuest guest = new RunningGuest(process, paths, limits.reply(), time);
             guest.shutDown = status.equals("shutdown");
             guest.phase = status.equals("running") ? Phase.RUNNING : Phase.SAVED;
+            if (guest.phase == Phase.SAVED) {
+                guest.clock.stands(time.nanos());
+            }
             guest.stopLimitNanos = limits.reply().plus(RECONNECT_LIMIT).toNanos();
             adopted = true;
             return guest;
@@ -198,6 +202,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     @Override
     public void suspendAndSave() {
         if (enter(Phase.SUSPENDING, Phase.RUNNING)) {
+            clock.stands(time.nanos());
             send(stopAndSave, stopLimitNanos);
         }
     }
@@ -217,6 +222,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (!keptStill) {
             keptStill = true;
             if (phase == Phase.RUNNING) {
+                clock.stands(time.nanos());
                 send(keepStill, replyLimitNanos);
             }
         }
@@ -224,6 +230,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
 
     /** It stands still already and is to stay so: it was activated that way. */
     void isKeptStill() {
+        clock.stands(time.nanos());
         keptStill = true;
     }
 
@@ -232,14 +239,29 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (keptStill) {
             keptStill = false;
             if (phase == Phase.RUNNING && !shutDown) {
-                send(letGo, replyLimitNanos);
+                letGoNow();
             }
         }
+    }
+
+    private void letGoNow() {
+        clock.runs(time.nanos());
+        send(letGo, replyLimitNanos);
     }
 
     @Override
     public boolean staysStill() {
         return keptStill;
+    }
+
+    @Override
+    public long clockLagNanos() {
+        return clock.lagNanos(time.nanos());
+    }
+
+    /** Its clock was behind by so much when it was activated. */
+    public void isBehind(long nanos) {
+        clock.isBehind(nanos, time.nanos());
     }
 
     /** Says that a guest "runs" again that is kept still; not within {@link #resume}, whose caller is not ready for it. */
@@ -248,7 +270,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             resumesStill = false;
             phase = Phase.RUNNING;
             if (!keptStill) {
-                send(letGo, replyLimitNanos);
+                letGoNow();
             }
             listener.resumed();
         }
@@ -369,6 +391,8 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
                 phase = Phase.RUNNING;
                 if (keptStill) {
                     send(keepStill, replyLimitNanos); // asked for after the cont had left
+                } else {
+                    clock.runs(time.nanos());
                 }
                 listener.resumed();
             } else if (id != KEEP_STILL_ID && id != LET_GO_ID && phase != Phase.FAILED) {
@@ -402,7 +426,10 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
                     shutDown = true;
                     listener.guestShutdown(data.path("reason").asString("unknown"), byGuest);
                 }
-                case "RESET" -> listener.guestReset(byGuest);
+                case "RESET" -> {
+                    isBehind(0); // as it boots it takes the time from its hardware clock, which never stands still
+                    listener.guestReset(byGuest);
+                }
                 case "GUEST_PANICKED" -> listener.guestPanicked();
                 default -> {
                     // STOP, RESUME and the many others say nothing that the replies do not say.
@@ -434,6 +461,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             return;
         }
         closed = true;
+        clock.runs(time.nanos()); // what has ended loses no more time
         try {
             letGo.run();
         } finally {

@@ -10,6 +10,7 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Invariant;
+import remus.base.Time;
 import remus.checkpoint.StagedBytes;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
@@ -47,6 +48,7 @@ final class BulkFrames {
 
     private final OutgoingFrame frame;
     private final Predicate<EpochId> writesAreOut;
+    private final Time time;
     private final int pageBytes;
     private final int maxPages;
     private @Nullable StagedCheckpoint checkpoint;
@@ -58,8 +60,9 @@ final class BulkFrames {
     private long offset;
 
     /** @param writesAreOut whether all disk writes of an epoch, and of those before it, have been sent */
-    BulkFrames(OutgoingFrame frame, int pageBytes, Predicate<EpochId> writesAreOut) {
+    BulkFrames(OutgoingFrame frame, int pageBytes, Predicate<EpochId> writesAreOut, Time time) {
         this.frame = frame;
+        this.time = time;
         this.writesAreOut = writesAreOut;
         this.pageBytes = pageBytes;
         maxPages = WireLimits.MAX_BULK_BYTES / pageBytes;
@@ -89,7 +92,9 @@ final class BulkFrames {
                     if (of.first() && !writesAreOut.test(EpochId.NONE)) {
                         return Outcome.WAITS;
                     }
-                    new CheckpointBegin(of.first(), of.isStill(), of.inboundMark()).encode(frame.begin());
+                    long clockLagNanos = Math.max(0, time.nanos() - of.guestClockNanos());
+                    new CheckpointBegin(of.first(), of.isStill(), of.inboundMark(), clockLagNanos)
+                            .encode(frame.begin());
                     frame.finish(FrameType.CHECKPOINT_BEGIN, epoch);
                     step = Step.PAGES;
                     return Outcome.MADE;

@@ -101,7 +101,7 @@ final class PrimaryLink implements AutoCloseable {
         mode = queue.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
         receiver = new FrameReceiver(transport, FROM_BACKUP, RECEIVE_BUFFER_BYTES);
         frame = new OutgoingFrame(transport, new FrameEncoder(settings.term()));
-        bulk = new BulkFrames(frame, settings.hello().pageBytes(), writes::areOut);
+        bulk = new BulkFrames(frame, settings.hello().pageBytes(), writes::areOut, time);
         lastReceivedNanos = time.nanos();
     }
 

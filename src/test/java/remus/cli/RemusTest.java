@@ -395,7 +395,7 @@ class RemusTest {
                   disk root     100 % synchronized, 0 B pending
                   QEMU          pid 4711
                   network       rm-tap0
-                  guest clock   1.2 s behind by pauses
+                  guest clock   1.2 s behind, unless the guest corrects it
                 """, ask("status", "shop").out());
     }
 

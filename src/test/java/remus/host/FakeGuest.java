@@ -27,6 +27,11 @@ final class FakeGuest implements ActiveGuest {
     }
 
     @Override
+    public long clockLagMillis() {
+        return 0;
+    }
+
+    @Override
     public String name() {
         return definition.name();
     }

@@ -27,7 +27,7 @@ final class HostileInputs {
     private final byte[] hello = frame(FrameType.HELLO, TERM, EpochId.NONE, TestPrimary.hello()::encode);
     private final byte[] heartbeat = frame(FrameType.HEARTBEAT, TERM, EpochId.NONE, payload -> {});
     private final byte[] begin =
-            frame(FrameType.CHECKPOINT_BEGIN, TERM, new EpochId(1), new CheckpointBegin(true, false, 0)::encode);
+            frame(FrameType.CHECKPOINT_BEGIN, TERM, new EpochId(1), new CheckpointBegin(true, false, 0, 0)::encode);
     private final byte[] end =
             frame(FrameType.CHECKPOINT_END, TERM, new EpochId(1), new CheckpointEnd(0, 0, 0, 0, 0, null)::encode);
     private final byte[] write = frame(FrameType.DISK_WRITES, TERM, EpochId.NONE, HostileInputs::putWrites);

@@ -87,7 +87,7 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
 
     private final ByteArrayOutputStream deviceState = new ByteArrayOutputStream();
     private final List<byte[]> output = new ArrayList<>();
-    private CheckpointBegin begin = new CheckpointBegin(false, false, 0);
+    private CheckpointBegin begin = new CheckpointBegin(false, false, 0, 0);
     private EpochId lastWhole = EpochId.NONE;
     private @Nullable BackupConnection current;
     private final Map<Term, BackupConnection> latest = new HashMap<>();

@@ -153,6 +153,11 @@ final class BackupLink {
         }
 
         @Override
+        protected long nowNanos() {
+            return 0; // nobody asks a simulated guest for the time
+        }
+
+        @Override
         public void fileData(String name, long offset, MemorySegment bytes) {}
 
         @Override

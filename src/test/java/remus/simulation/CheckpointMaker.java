@@ -47,7 +47,7 @@ final class CheckpointMaker {
         this.term = term;
         checkpoint = of;
         epoch = of.epoch();
-        CheckpointBegin begin = new CheckpointBegin(of.first(), of.isStill(), inboundMark);
+        CheckpointBegin begin = new CheckpointBegin(of.first(), of.isStill(), inboundMark, 0);
         parts.add(_ -> frame(FrameType.CHECKPOINT_BEGIN, Wire.SMALL_BYTES, begin::encode));
         if (!forgetsPages) {
             addPages(of.pages());

@@ -103,7 +103,9 @@ class GoldenFramesTest {
         assertEquals(
                 new Refusal(Refusal.Code.INCOMPATIBLE, "no machine type pc-q35-7.2 here"),
                 Refusal.decode(payload(FrameType.REFUSAL)));
-        assertEquals(new CheckpointBegin(false, true, 99), CheckpointBegin.decode(payload(FrameType.CHECKPOINT_BEGIN)));
+        assertEquals(
+                new CheckpointBegin(false, true, 99, 5_000_000),
+                CheckpointBegin.decode(payload(FrameType.CHECKPOINT_BEGIN)));
         assertEquals(
                 new CheckpointEnd(6, 5, 2, 3, 4099, Samples.digest()),
                 CheckpointEnd.decode(payload(FrameType.CHECKPOINT_END)));

@@ -114,7 +114,7 @@ final class Samples {
             }
             case ZERO_PAGES ->
                 target.putInt(2).putLong(8).putInt(3).putLong(65535).putInt(1);
-            case CHECKPOINT_BEGIN -> new CheckpointBegin(false, true, 99).encode(target);
+            case CHECKPOINT_BEGIN -> new CheckpointBegin(false, true, 99, 5_000_000).encode(target);
             case DEVICE_STATE -> target.putLong(2).putLong(5).put(new byte[] {'a', 'b', 'c'});
             case OUTPUT_FRAMES ->
                 target.putInt(2)

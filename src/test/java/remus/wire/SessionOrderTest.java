@@ -12,8 +12,8 @@ import remus.base.EpochId;
 class SessionOrderTest {
     private static final EpochId ONE = new EpochId(1);
     private static final EpochId TWO = new EpochId(2);
-    private static final CheckpointBegin FIRST = new CheckpointBegin(true, false, 0);
-    private static final CheckpointBegin LATER = new CheckpointBegin(false, false, 0);
+    private static final CheckpointBegin FIRST = new CheckpointBegin(true, false, 0, 0);
+    private static final CheckpointBegin LATER = new CheckpointBegin(false, false, 0, 0);
 
     private final SessionOrder order = new SessionOrder();
 
