@@ -1,6 +1,7 @@
 package remus.host;
 
 import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,6 +19,9 @@ final class PrimaryInquiry {
     /** Longer than a primary may take to stop its guest. */
     private static final Duration FENCE_LIMIT = Duration.ofSeconds(5);
 
+    /** Before a question is asked again that was broken off. */
+    private static final Duration AGAIN = Duration.ofMillis(10);
+
     private final PeerQuery peers;
     private final HostAddress primary;
     private final Hello hello;
@@ -32,11 +36,23 @@ final class PrimaryInquiry {
         this.agent = agent;
     }
 
-    /** Finds out whether the primary's daemon is gone for certain, or what it says. */
+    /**
+     * Finds out whether the primary's daemon is gone for certain, or what it says. A daemon that is just dying may take a
+     * question and its host break the connection, and only then does its port refuse: so asks again, until the
+     * detection time is over.
+     */
     void ask(Consumer<PeerAnswer> answered) {
         Thread.ofVirtual().name("ask-primary").start(() -> {
+            long deadline = System.nanoTime() + hello.detect().toNanos();
             PeerAnswer answer = peers.ask(primary, hello.vm(), hello.detect());
-            agent.post(() -> answered.accept(answer));
+            long left = deadline - System.nanoTime() - AGAIN.toNanos();
+            while (answer instanceof PeerAnswer.Unreachable && left > 0) {
+                LockSupport.parkNanos(AGAIN.toNanos());
+                answer = peers.ask(primary, hello.vm(), Duration.ofNanos(left));
+                left = deadline - System.nanoTime() - AGAIN.toNanos();
+            }
+            PeerAnswer last = answer;
+            agent.post(() -> answered.accept(last));
         });
     }
 
