@@ -37,13 +37,13 @@ import remus.base.RemusException;
             "With --scenario many, 8 small VMs run on three hosts, all backed up by a fourth one every 100 ms, each with a "
                     + "client of its own; then the three hosts die at the same instant, and the backup goes on with all "
                     + "eight. In a further round the dead hosts come back empty, the backup protects each VM onto its former "
-                    + "host by itself, a switchover brings it back there, and the three die again. On 2 processors under "
-                    + "software emulation the first round takes about @MANY_FIRST@, each further one about @MANY_NEXT@; some 4 GiB of "
-                    + "memory are needed.",
+                    + "host by itself, a switchover brings it back there, and the three die again. The guests boot one after "
+                    + "the other, so with software emulation on 2 processors this takes some three minutes; 6 GiB of memory "
+                    + "are needed, 2 GiB of them on /dev/shm.",
             "",
             "With --scenario chain, there are three hosts and one VM: alpha dies, beta goes on with it and protects it by gamma "
                     + "by itself, alpha comes back empty, beta dies, and so on. A round is over when the VM is back on alpha, "
-                    + "after three kills and about @CHAIN@.",
+                    + "after three kills and some 40 s.",
             "",
             "Both end with 0 only if also nothing leaked: QEMUs, TAPs, files on tmpfs, file descriptors, guest memory mapped and "
                     + "memory off the daemons' heaps are counted on each host, with no VM and with all protected, before "

@@ -23,7 +23,7 @@ import remus.host.HostLauncher;
  * it is left, however it ended.
  */
 final class DemoHost implements AutoCloseable {
-    private static final Duration START_LIMIT = Duration.ofMinutes(1);
+    private static final Duration START_LIMIT = Duration.ofMinutes(2);
     private static final Duration END_LIMIT = Duration.ofSeconds(20);
     private static final Duration POLL = Duration.ofMillis(20);
     private static final int REPLICATION_PORT = 7420;
