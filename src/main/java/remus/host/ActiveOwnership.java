@@ -132,8 +132,12 @@ final class ActiveOwnership implements SessionOwner {
             protection.granted(record.term());
         }
         boolean endsByCommand = story.isUnprotecting();
+        boolean wasEntered = story.isEntered();
         story.changed(before.role(), after.role());
         wishes(before.role(), after.role(), endsByCommand);
+        if (story.isEntered() && !wasEntered) {
+            entered();
+        }
         if (after.role() instanceof Gone && !(before.role() instanceof Gone)) {
             duties.gone(before.role());
         }
@@ -154,7 +158,6 @@ final class ActiveOwnership implements SessionOwner {
 
     /** What becomes of the wish for a backup. */
     private void wishes(PrimaryState.Role before, PrimaryState.Role after, boolean endsByCommand) {
-        ProtectionSession running = protection.session();
         if (after instanceof Alone && !(before instanceof Alone)) {
             if (story.isLeaving()) {
                 return; // the next daemon knows it by the note
@@ -164,10 +167,16 @@ final class ActiveOwnership implements SessionOwner {
             } else {
                 wish.alone(String.valueOf(status.reason()));
             }
-        } else if (after instanceof Protected && before instanceof PrimaryState.Entering && running != null) {
-            wish.isProtected(running.settings());
         } else if (after instanceof Gone) {
             wish.over();
+        }
+    }
+
+    /** The session protects the VM for the first time: from now on the VM is to be protected so. */
+    private void entered() {
+        ProtectionSession running = protection.session();
+        if (running != null) {
+            wish.isProtected(running.settings());
         }
     }
 
@@ -189,6 +198,7 @@ final class ActiveOwnership implements SessionOwner {
     /** Another session begins. */
     void sessionBegins(Term session) {
         broken = null;
+        story.sessionBegins();
         arbiter.begins(session);
     }
 

@@ -41,6 +41,7 @@ final class ActiveStory {
     private boolean isSevered;
     private boolean isLeaving;
     private boolean hasLostBackup;
+    private boolean isEntered;
     private String lastReport = "";
 
     ActiveStory(
@@ -194,6 +195,16 @@ final class ActiveStory {
         }
     }
 
+    /** A session begins, which does not protect the VM yet. */
+    void sessionBegins() {
+        isEntered = false;
+    }
+
+    /** Whether the session of now has protected the VM, be it for a moment. */
+    boolean isEntered() {
+        return isEntered;
+    }
+
     void changed(Role before, Role after) {
         if (before.getClass() == after.getClass()) {
             return;
@@ -234,7 +245,8 @@ final class ActiveStory {
     }
 
     private void isProtected(Role before, Role after, Session session) {
-        if (before instanceof Entering) {
+        if (!isEntered) { // whatever came between: this host may have slept meanwhile
+            isEntered = true;
             isSevered = false;
             hasLostBackup = false;
             status.decision();

@@ -265,6 +265,24 @@ class ActiveOwnershipTest {
         assertTrue(wish.isWanted());
     }
 
+    @Test
+    void aVmWhoseHostSleptWhileItsBackupWasNamedIsToBeProtectedAllTheSame() throws Exception {
+        run(true, WhenAlone.HOLD);
+        synchronize(true);
+        session.owner().acknowledged(FIRST);
+        HeldArbiter.Call.Set naming = arbiter.setting();
+        session.owner().wokeLate();
+        naming.answer().accept(new SetOutcome.Done());
+        await(PrimaryState.Woken.class);
+        assertFalse(wish.isWanted());
+        arbiter.reading().accept(new ReadOutcome.Found(naming.next()));
+        await(Protected.class);
+        assertTrue(wish.isWanted());
+        assertEquals(session.settings, wish.settings());
+        assertEquals(VmState.PROTECTED, status.state());
+        assertEquals(EventType.PROTECTED, host().happened().getLast());
+    }
+
     // ---- a backup that is lost
 
     @Test
