@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param whenAlone what the primary does without its backup
  * @param syncRate most disk data that is copied per second while the backup is synchronized, such as {@code 50MiB};
  *     {@code 0B}: as fast as it goes
+ * @param standby whether a QEMU waits on the backup
  */
 public record ProtectRequest(
         @Nullable String backup,
@@ -22,4 +23,5 @@ public record ProtectRequest(
         @Nullable Boolean outputCommit,
         @Nullable Long verifyEvery,
         @Nullable WhenAlone whenAlone,
-        @Nullable String syncRate) {}
+        @Nullable String syncRate,
+        @Nullable StandbyMode standby) {}

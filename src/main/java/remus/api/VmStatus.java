@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param tap network device of the first interface, null when there is none
  * @param guestClockLagMillis how far the guest's clock is behind because it stood still since it booted, on whichever
  *     host: in pauses and take-overs; less where it corrects that by itself. 0 on a backup
+ * @param standby what waits on the backup, null when there is none
  */
 public record VmStatus(
         String name,
@@ -32,7 +33,8 @@ public record VmStatus(
         CheckpointStatus checkpoint,
         OutputStatus output,
         List<DiskStatus> disk,
-        long guestClockLagMillis) {
+        long guestClockLagMillis,
+        @Nullable StandbyMode standby) {
 
     public VmStatus {
         disk = List.copyOf(disk);
@@ -55,6 +57,7 @@ public record VmStatus(
                 checkpoint,
                 output,
                 disk,
-                guestClockLagMillis);
+                guestClockLagMillis,
+                standby);
     }
 }

@@ -304,6 +304,17 @@ public final class CheckpointReceiver implements AutoCloseable {
         disks.finishApplying();
     }
 
+    /**
+     * Gives back the memory of the pages in staging, which {@link #finishApplying} has applied: for an activation, after
+     * which no checkpoint is received.
+     */
+    public void releasePages() {
+        Invariant.check(isApplied, "pages of epoch=%s are not applied yet", lastWhole);
+        isReceiving = false;
+        receiving.pages().close();
+        whole.pages().close();
+    }
+
     /** Applies the last whole checkpoint unless that is done: all of it again, for its pages are complete. */
     private void applyMemory() throws CheckpointException {
         if (isApplied) {

@@ -169,8 +169,11 @@ public final class StagedPages implements AutoCloseable {
         return (long) blocks.size() * blockBytes;
     }
 
+    /** Gives the memory back, for good; may be called again. */
     @Override
     public void close() {
-        arena.close();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
     }
 }

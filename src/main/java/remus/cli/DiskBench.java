@@ -176,6 +176,7 @@ final class DiskBench implements AutoCloseable {
                 null,
                 null,
                 WhenAlone.HOLD,
+                null,
                 null);
         running.alpha().post(VmPath.verb(VM, "protect"), request);
         running.alpha()

@@ -172,6 +172,7 @@ final class ManyDemo {
                 null,
                 null,
                 null,
+                null,
                 null);
         for (int number = 1; number <= plan.vms(); number++) {
             String vm = vms.get(number - 1).name();

@@ -7,6 +7,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.TypeConversionException;
 import remus.api.ProtectRequest;
+import remus.api.StandbyMode;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.api.WhenAlone;
@@ -77,6 +78,15 @@ final class ProtectCommand extends Command.OfApi {
                     + "as fast as it goes.")
     private @Nullable String syncRate;
 
+    @Option(
+            names = "--standby",
+            paramLabel = "warm|cold",
+            converter = StandbyOption.class,
+            description =
+                    "Whether a QEMU waits on the backup (warm, default), or is started when the backup takes over "
+                            + "(cold): spares its memory there, and costs time then.")
+    private @Nullable StandbyMode standby;
+
     @Option(names = "--no-wait", description = "End as soon as protection has begun.")
     private boolean noWait;
 
@@ -87,7 +97,14 @@ final class ProtectCommand extends Command.OfApi {
     @Override
     void run() throws CommandException {
         ProtectRequest request = new ProtectRequest(
-                backup, interval, detect, noOutputCommit ? Boolean.FALSE : null, verifyEvery, whenAlone, syncRate);
+                backup,
+                interval,
+                detect,
+                noOutputCommit ? Boolean.FALSE : null,
+                verifyEvery,
+                whenAlone,
+                syncRate,
+                standby);
         VmStatus begun = client().post(VmPath.verb(vm, "protect"), request, VmStatus.class);
         VmStatus status = noWait || begun.state() == VmState.PROTECTED
                 ? begun
@@ -100,6 +117,17 @@ final class ProtectCommand extends Command.OfApi {
         public WhenAlone convert(String text) {
             try {
                 return WhenAlone.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    static final class StandbyOption implements ITypeConverter<StandbyMode> {
+        @Override
+        public StandbyMode convert(String text) {
+            try {
+                return StandbyMode.parse(text);
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }

@@ -129,6 +129,7 @@ final class StatusText {
                                                 ? "being synchronized"
                                                 : disk.syncedPercent() + " % synchronized",
                                         new ByteSize(disk.pendingBytes()))));
+        add(lines, "standby", vm.standby() == null ? "-" : vm.standby().toString());
         add(lines, "QEMU", vm.qemuPid() == null ? "-" : "pid " + vm.qemuPid());
         add(lines, "network", vm.tap() == null ? "-" : vm.tap());
         add(

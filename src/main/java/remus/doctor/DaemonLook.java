@@ -35,17 +35,16 @@ final class DaemonLook {
         return first(listeners, this::replicating);
     }
 
-    /** Name of the host whose API is on one of these, or null. */
+    /** What the host says of itself whose API is on one of these, or null. */
     @Nullable
-    String onApiPort(List<HostAddress> listeners) {
+    HostStatus onApiPort(List<HostAddress> listeners) {
         return first(listeners, DaemonLook::serving);
     }
 
-    private static @Nullable String first(
-            List<HostAddress> listeners, Function<HostAddress, Optional<String>> nameOfHost) {
+    private static <T> @Nullable T first(List<HostAddress> listeners, Function<HostAddress, Optional<T>> ask) {
         return listeners.stream()
                 .map(DaemonLook::reachable)
-                .flatMap(listener -> nameOfHost.apply(listener).stream())
+                .flatMap(listener -> ask.apply(listener).stream())
                 .findFirst()
                 .orElse(null);
     }
@@ -58,9 +57,9 @@ final class DaemonLook {
         }
     }
 
-    private static Optional<String> serving(HostAddress listener) {
+    private static Optional<HostStatus> serving(HostAddress listener) {
         try {
-            return Optional.of(status(listener).host());
+            return Optional.of(status(listener));
         } catch (IOException | JacksonException e) {
             return Optional.empty(); // as above
         }

@@ -10,6 +10,8 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import remus.api.DoctorReport;
+import remus.api.HostMemory;
+import remus.api.HostStatus;
 import remus.availability.ArbiterChoice;
 import remus.base.HostAddress;
 import remus.base.Release;
@@ -46,6 +48,9 @@ public final class Doctor {
     /** Of this host, as the host daemon here says it; null: none runs. */
     private @Nullable String thisHost;
 
+    /** What the daemon here keeps for its VMs; null: nobody does. */
+    private @Nullable HostMemory kept;
+
     /**
      * What is to be looked at.
      *
@@ -76,8 +81,8 @@ public final class Doctor {
         kernel();
         HostAnswer here = qemu();
         network();
-        resources();
         ports();
+        resources();
         arbiter();
         HostAddress peer = asked.peer();
         if (peer != null) {
@@ -119,7 +124,7 @@ public final class Doctor {
         findings.add(QemuJudgement.qemu(installation));
         findings.add(QemuJudgement.machines(installation.features()));
         findings.addAll(QemuJudgement.arm64(installation.features()));
-        HostAnswer here = new HostDescription("doctor", installation, () -> accelerator, time).answer(0);
+        HostAnswer here = new HostDescription("doctor", installation, () -> accelerator, time).answer(GuestRoom::read);
         findings.add(QemuJudgement.cpu(here.processor(), accelerator, here.cpuModels()));
         findings.add(QemuJudgement.firmware(installation.features()));
         findings.add(KernelJudgement.tracking(TrackingTrial.run(installation, accelerator)));
@@ -132,7 +137,7 @@ public final class Doctor {
     }
 
     private void resources() {
-        look("memory", () -> HostJudgement.memory(GuestRoom.read()));
+        look("memory", () -> HostJudgement.memory(room()));
         look("descriptors", () -> HostJudgement.descriptors(HostLook.descriptorLimit()));
         Path state = asked.state();
         if (state != null) {
@@ -151,9 +156,17 @@ public final class Doctor {
         });
         look("port", () -> {
             List<HostAddress> listeners = ListeningSockets.on(HostConfiguration.DEFAULT_API_PORT);
-            String holder = daemons.onApiPort(listeners);
+            HostStatus daemon = daemons.onApiPort(listeners);
+            kept = daemon == null ? null : daemon.memory();
+            String holder = daemon == null ? null : daemon.host();
             return HostJudgement.port(HostConfiguration.DEFAULT_API_PORT, holder, texts(listeners), "--api ADDR:PORT");
         });
+    }
+
+    private GuestRoom room() throws IOException {
+        GuestRoom now = GuestRoom.read();
+        HostMemory present = kept;
+        return present == null ? now : now.after(present.guestBytes(), present.stagingBytes());
     }
 
     private static List<String> texts(List<HostAddress> addresses) {

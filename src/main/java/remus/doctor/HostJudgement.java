@@ -53,28 +53,30 @@ final class HostJudgement {
                     GuestRoom.TMPFS + " is no tmpfs, and guests' memory lies there",
                     "mount -t tmpfs tmpfs " + GuestRoom.TMPFS);
         }
-        long largest = room.largestVmBytes();
+        long largest = room.largestRunningBytes();
+        long backedUp = room.largestStandbyBytes();
         long worst = Math.max(
                 0,
                 Math.min(
                         room.tmpfsFreeBytes(),
                         (room.availableBytes() - GuestRoom.QEMU_OVERHEAD_BYTES) / COPIES_IN_THE_WORST_CASE));
         String found =
-                "%s available, %s of %s free in %s: takes VMs of up to %s, as primary or backup (%s where all pages change all the time)"
+                "%s available, %s of %s free in %s: runs VMs of up to %s and backs up VMs of up to %s (%s where all pages change all the time)"
                         .formatted(
                                 new ByteSize(room.availableBytes()),
                                 new ByteSize(room.tmpfsFreeBytes()),
                                 new ByteSize(room.tmpfsBytes()),
                                 GuestRoom.TMPFS,
                                 new ByteSize(largest),
+                                new ByteSize(backedUp),
                                 new ByteSize(worst));
         String remedy = room.tmpfsFreeBytes() < room.availableBytes() - GuestRoom.QEMU_OVERHEAD_BYTES
                 ? "enlarge the tmpfs: mount -o remount,size=90%% %s, and in /etc/fstab".formatted(GuestRoom.TMPFS)
                 : "free some memory, or add some";
-        if (largest < SMALLEST_GUEST_BYTES) {
+        if (backedUp < SMALLEST_GUEST_BYTES) {
             return Finding.failure("memory", found, remedy);
         }
-        return largest < USUAL_GUEST_BYTES ? Finding.warning("memory", found, remedy) : Finding.ok("memory", found);
+        return backedUp < USUAL_GUEST_BYTES ? Finding.warning("memory", found, remedy) : Finding.ok("memory", found);
     }
 
     static Finding clock(KernelClock clock) {

@@ -78,6 +78,8 @@ final class Activation implements AutoCloseable {
         }
         wasTried = true;
         receiver.finishApplying();
+        // A cold standby's QEMU is admitted in place of them.
+        receiver.releasePages();
         settle();
         VmParts running = parts.activate(receiver.deviceState(), receiver.isStill());
         running.guest().isBehind(Math.max(0, services.time().nanos() - receiver.guestClockNanos()));

@@ -159,6 +159,7 @@ final class ActiveStatus {
                 protection.statistics(),
                 guest.outputStatus(),
                 guest.diskStatus(),
-                guest.clockLagMillis());
+                guest.clockLagMillis(),
+                running == null ? null : running.settings().standby());
     }
 }

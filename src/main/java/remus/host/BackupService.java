@@ -3,6 +3,7 @@ package remus.host;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import remus.api.StandbyMode;
 import remus.base.Term;
 import remus.memory.GuestMemory;
 import remus.qemu.Accelerator;
@@ -58,12 +59,13 @@ final class BackupService implements SessionHandler {
 
     /** Sessions that begin at the same time must not each be promised the same memory. */
     private @Nullable Refusal begin(Hello hello, BackupConnection connection) {
+        SharedDefinition definition = SharedDefinition.decode(hello.definition());
         synchronized (admission) {
-            Refusal refusal = refusalOfRoom(hello);
+            Refusal refusal = refusalOfRoom(hello, definition.protection().standby());
             if (refusal != null) {
                 return refusal;
             }
-            StandbyVm standby = new StandbyVm(services, connection);
+            StandbyVm standby = new StandbyVm(services, connection, definition);
             if (services.registry().addUnlessInUse(standby) != null) {
                 return inUse(hello);
             }
@@ -161,10 +163,13 @@ final class BackupService implements SessionHandler {
         return null;
     }
 
-    private @Nullable Refusal refusalOfRoom(Hello hello) {
+    private @Nullable Refusal refusalOfRoom(Hello hello, StandbyMode standby) {
         try {
             services.runtime()
-                    .admit("the standby of VM " + hello.vm(), MemoryNeed.ofStandby(hello), services.registry());
+                    .admit(
+                            "the standby of VM " + hello.vm(),
+                            MemoryNeed.ofStandby(hello, standby),
+                            services.registry());
             return null;
         } catch (OperationException e) {
             return new Refusal(Refusal.Code.NO_ROOM, "host " + services.hostName() + ": " + e.getMessage());
@@ -183,7 +188,8 @@ final class BackupService implements SessionHandler {
 
     @Override
     public HostAnswer host() {
-        return description.answer(services.registry().memoryBytes());
+        return description.answer(() -> GuestRoom.read()
+                .after(services.registry().memoryBytes(), services.registry().stagingBytes()));
     }
 
     @Override

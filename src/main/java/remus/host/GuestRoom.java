@@ -34,18 +34,25 @@ public record GuestRoom(boolean isTmpfs, long tmpfsBytes, long tmpfsFreeBytes, l
      * The room that is left when the VMs here fill what they have been promised and not yet written to.
      *
      * @param presentBytes guest RAM of the VMs here, whether it is filled yet or not
+     * @param stagingBytes what is kept for checkpoints that are on their way here: how much of it is in use can't be told,
+     *     so it is kept free once more
      */
-    public GuestRoom after(long presentBytes) {
+    public GuestRoom after(long presentBytes, long stagingBytes) {
         long promisedBytes = Math.max(0, presentBytes - (tmpfsBytes - tmpfsFreeBytes));
         return new GuestRoom(
                 isTmpfs,
                 tmpfsBytes,
                 Math.max(0, tmpfsFreeBytes - promisedBytes),
-                Math.max(0, availableBytes - promisedBytes));
+                Math.max(0, availableBytes - promisedBytes - stagingBytes));
     }
 
-    /** Memory of the largest VM that would be admitted, as a primary or as a backup. */
-    public long largestVmBytes() {
-        return Math.max(0, Math.min(tmpfsFreeBytes, availableBytes - QEMU_OVERHEAD_BYTES));
+    /** Memory of the largest VM that would be admitted to run here. */
+    public long largestRunningBytes() {
+        return MemoryNeed.largestRunning(tmpfsFreeBytes, availableBytes);
+    }
+
+    /** Memory of the largest VM that would be admitted to be backed up here, whatever disks it has. */
+    public long largestStandbyBytes() {
+        return MemoryNeed.largestStandby(tmpfsFreeBytes, availableBytes);
     }
 }

@@ -200,7 +200,10 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         try {
             MemoryInformation all = MemoryInformation.read();
             return new HostMemory(
-                    all.totalBytes(), all.availableBytes(), services.registry().memoryBytes());
+                    all.totalBytes(),
+                    all.availableBytes(),
+                    services.registry().memoryBytes(),
+                    services.registry().stagingBytes());
         } catch (IOException e) {
             LOG.debug("this host's memory can't be read", e);
             return null;

@@ -33,6 +33,12 @@ public final class HostDescription {
     private final Time time;
     private @Nullable List<String> cpuModels;
 
+    /** Looks how much room there is. */
+    @FunctionalInterface
+    public interface Room {
+        GuestRoom read() throws IOException;
+    }
+
     /** @param accelerator tells what {@code accelerator: auto} stands for here */
     public HostDescription(String name, QemuInstallation installation, Supplier<Accelerator> accelerator, Time time) {
         this.name = name;
@@ -41,8 +47,8 @@ public final class HostDescription {
         this.time = time;
     }
 
-    /** @param presentBytes guest RAM of the VMs that are here already */
-    public HostAnswer answer(long presentBytes) {
+    /** @param room what is left here for further VMs */
+    public HostAnswer answer(Room room) {
         Accelerator automatic = accelerator.get();
         List<String> machines = Stream.of(MachineType.values())
                 .filter(installation.features()::offers)
@@ -58,7 +64,7 @@ public final class HostDescription {
                 automatic.key(),
                 machines,
                 models,
-                admissibleBytes(presentBytes),
+                admissibleBytes(room),
                 time.wallMillis());
     }
 
@@ -83,9 +89,10 @@ public final class HostDescription {
         return List.of();
     }
 
-    private static long admissibleBytes(long presentBytes) {
+    /** What the other host asks for is a backup. */
+    private static long admissibleBytes(Room room) {
         try {
-            return GuestRoom.read().after(presentBytes).largestVmBytes();
+            return room.read().largestStandbyBytes();
         } catch (IOException e) {
             LOG.warn("how much memory is free can't be told: {}", e.toString());
             return 0;

@@ -1,5 +1,6 @@
 package remus.host;
 
+import remus.api.StandbyMode;
 import remus.base.ByteSize;
 import remus.network.GuestNetwork;
 import remus.wire.Hello;
@@ -7,29 +8,56 @@ import remus.wire.Hello;
 /**
  * Memory that a VM takes on a host, for admission: estimates, so that a host says no before it has to.
  *
+ * <p>A cold standby's QEMU needs its memory only in an activation, when no further checkpoint is received: then it gets what
+ * the pages of checkpoints had, which are given back before it is started. So there is room for all of them at once.
+ *
  * @param guest its RAM, on tmpfs
  * @param staging what the daemon keeps of checkpoints that are on their way
  * @param qemu what QEMU takes besides
  */
 record MemoryNeed(ByteSize guest, ByteSize staging, ByteSize qemu) {
-    private static final ByteSize QEMU = new ByteSize(GuestRoom.QEMU_OVERHEAD_BYTES);
+    private static final long QEMU_BYTES = GuestRoom.QEMU_OVERHEAD_BYTES;
 
     /** Of guest memory: the pages of the checkpoint that is received and of the last whole one. */
     private static final int PAGES_DIVISOR = 4;
+
+    /** Output and input that an activation hands over. */
+    private static final long FRAMES_BYTES = GuestNetwork.OUTPUT_LIMIT_BYTES + StandbyCopy.INBOUND_LIMIT_BYTES;
 
     /** Writes of whole checkpoints that wait for the images, beyond which none is acknowledged. */
     private static final long DISK_BYTES = 64L << 20;
 
     static MemoryNeed ofRunning(ByteSize guest) {
-        return new MemoryNeed(guest, new ByteSize(0), QEMU);
+        return new MemoryNeed(guest, new ByteSize(0), new ByteSize(QEMU_BYTES));
     }
 
-    static MemoryNeed ofStandby(Hello hello) {
-        long staging = hello.memoryBytes() / PAGES_DIVISOR
-                + GuestNetwork.OUTPUT_LIMIT_BYTES
-                + StandbyCopy.INBOUND_LIMIT_BYTES
-                + (hello.disks().isEmpty() ? 0 : DISK_BYTES);
-        return new MemoryNeed(new ByteSize(hello.memoryBytes()), new ByteSize(staging), QEMU);
+    static MemoryNeed ofStandby(Hello hello, StandbyMode standby) {
+        return ofStandby(hello.memoryBytes(), !hello.disks().isEmpty(), standby);
+    }
+
+    static MemoryNeed ofStandby(long guestBytes, boolean hasDisks, StandbyMode standby) {
+        long pages = guestBytes / PAGES_DIVISOR;
+        long others = FRAMES_BYTES + (hasDisks ? DISK_BYTES : 0);
+        ByteSize guest = new ByteSize(guestBytes);
+        return switch (standby) {
+            case WARM -> new MemoryNeed(guest, new ByteSize(pages + others), new ByteSize(QEMU_BYTES));
+            case COLD -> new MemoryNeed(guest, new ByteSize(Math.max(pages, QEMU_BYTES) + others), new ByteSize(0));
+        };
+    }
+
+    /** Memory of the largest VM that needs no more than this as a primary. */
+    static long largestRunning(long tmpfsBytes, long availableBytes) {
+        return largest(tmpfsBytes, availableBytes - QEMU_BYTES);
+    }
+
+    /** Memory of the largest VM with disks and a warm standby that needs no more than this on its backup. */
+    static long largestStandby(long tmpfsBytes, long availableBytes) {
+        long proportional = availableBytes - QEMU_BYTES - FRAMES_BYTES - DISK_BYTES;
+        return largest(tmpfsBytes, proportional / (PAGES_DIVISOR + 1) * PAGES_DIVISOR);
+    }
+
+    private static long largest(long tmpfsBytes, long bytes) {
+        return Math.max(0, Math.min(tmpfsBytes, bytes));
     }
 
     ByteSize total() {
@@ -39,8 +67,11 @@ record MemoryNeed(ByteSize guest, ByteSize staging, ByteSize qemu) {
     /** How the total comes about. */
     @Override
     public String toString() {
-        return staging.bytes() == 0
-                ? "%s for the guest and %s for QEMU".formatted(guest, qemu)
+        if (staging.bytes() == 0) {
+            return "%s for the guest and %s for QEMU".formatted(guest, qemu);
+        }
+        return qemu.bytes() == 0
+                ? "%s for the guest, %s for staging and then for QEMU".formatted(guest, staging)
                 : "%s for the guest, %s for staging and %s for QEMU".formatted(guest, staging, qemu);
     }
 }

@@ -7,6 +7,7 @@ import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import remus.api.ProtectRequest;
+import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.DurationText;
@@ -23,6 +24,7 @@ import remus.host.OperationException.Kind;
  * @param outputCommit false lets output go before it is safe
  * @param verifyEvery commits between two comparisons of RAM digests; 0 never
  * @param syncRate most disk data copied per second while the backup is synchronized; 0 B: no limit
+ * @param standby whether a QEMU waits on the backup
  */
 public record ProtectionSettings(
         List<String> backups,
@@ -31,7 +33,8 @@ public record ProtectionSettings(
         WhenAlone whenAlone,
         boolean outputCommit,
         long verifyEvery,
-        ByteSize syncRate) {
+        ByteSize syncRate,
+        StandbyMode standby) {
     public static final Duration MIN_INTERVAL = Duration.ofMillis(5);
     public static final Duration MAX_INTERVAL = Duration.ofSeconds(10);
 
@@ -53,7 +56,14 @@ public record ProtectionSettings(
     static final int MAX_CANDIDATES = 16;
 
     public static final ProtectionSettings DEFAULTS = new ProtectionSettings(
-            List.of(), Duration.ofMillis(25), Duration.ofMillis(300), WhenAlone.HOLD, true, 0, new ByteSize(0));
+            List.of(),
+            Duration.ofMillis(25),
+            Duration.ofMillis(300),
+            WhenAlone.HOLD,
+            true,
+            0,
+            new ByteSize(0),
+            StandbyMode.WARM);
 
     public ProtectionSettings {
         backups = List.copyOf(backups);
@@ -66,10 +76,11 @@ public record ProtectionSettings(
         Duration detect = orElse(yaml.value("detect", DurationText::parse), DEFAULTS.detect());
         WhenAlone whenAlone = orElse(yaml.value("whenAlone", WhenAlone::parse), DEFAULTS.whenAlone());
         ByteSize syncRate = orElse(yaml.value("syncRate", ByteSize::parse), DEFAULTS.syncRate());
+        StandbyMode standby = orElse(yaml.value("standby", StandbyMode::parse), DEFAULTS.standby());
         yaml.end();
         checkSyncRate(syncRate, yaml::refuse);
         check(interval, detect, yaml::refuse);
-        return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0, syncRate);
+        return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0, syncRate, standby);
     }
 
     /**
@@ -100,7 +111,8 @@ public record ProtectionSettings(
                 orElse(request.whenAlone(), whenAlone),
                 orElse(request.outputCommit(), outputCommit),
                 newVerifyEvery,
-                newSyncRate);
+                newSyncRate,
+                orElse(request.standby(), standby));
     }
 
     /** That one comes first; the others follow it. */
@@ -125,7 +137,8 @@ public record ProtectionSettings(
     }
 
     private ProtectionSettings withCandidates(List<String> candidates) {
-        return new ProtectionSettings(candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate);
+        return new ProtectionSettings(
+                candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate, standby);
     }
 
     private ByteSize syncRate(@Nullable String text, List<String> problems) {

@@ -234,9 +234,7 @@ final class RuntimeDirectory implements AutoCloseable {
      */
     void admit(String what, MemoryNeed need, VmRegistry present) throws OperationException {
         try {
-            GuestRoom room = GuestRoom.read().after(present.memoryBytes());
-            // How much of their staging is in use can't be told: it is kept free once more.
-            long available = room.availableBytes() - present.stagingBytes();
+            GuestRoom room = GuestRoom.read().after(present.memoryBytes(), present.stagingBytes());
             if (room.tmpfsFreeBytes() < need.guest().bytes()) {
                 throw new OperationException(
                         Kind.REFUSED,
@@ -244,11 +242,11 @@ final class RuntimeDirectory implements AutoCloseable {
                                 .formatted(what, need.guest(), GuestRoom.TMPFS, new ByteSize(room.tmpfsFreeBytes())),
                         "give it less memory, or enlarge the tmpfs by mount -o remount,size=…");
             }
-            if (available < need.total().bytes()) {
+            if (room.availableBytes() < need.total().bytes()) {
                 throw new OperationException(
                         Kind.REFUSED,
                         "%s needs %s (%s) but this host has %s of memory available"
-                                .formatted(what, need.total(), need, new ByteSize(Math.max(0, available))),
+                                .formatted(what, need.total(), need, new ByteSize(room.availableBytes())),
                         "give it less memory, or free some");
             }
         } catch (IOException e) {

@@ -11,10 +11,12 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import remus.api.Json;
+import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.HostAddress;
@@ -52,11 +54,15 @@ record SharedDefinition(
      *
      * @param backups names of hosts or replication addresses, the first one preferred
      * @param syncRateBytes 0: no limit
+     * @param standby what is to wait on the backup
      */
-    record Protection(List<String> backups, WhenAlone whenAlone, boolean outputCommit, long syncRateBytes) {
+    record Protection(
+            List<String> backups, WhenAlone whenAlone, boolean outputCommit, long syncRateBytes, StandbyMode standby) {
         /** @throws IllegalArgumentException for more, or longer ones, than a definition or a host's command can name */
         Protection {
             backups = List.copyOf(backups);
+            Objects.requireNonNull(whenAlone, "whenAlone");
+            Objects.requireNonNull(standby, "standby");
             if (backups.size() > ProtectionSettings.MAX_CANDIDATES
                     || backups.stream().anyMatch(name -> name.isEmpty() || name.length() > WireLimits.MAX_TEXT_BYTES)) {
                 throw new IllegalArgumentException("no hosts that could be backups: " + backups);
@@ -105,7 +111,8 @@ record SharedDefinition(
                         protection.backups(),
                         protection.whenAlone(),
                         protection.outputCommit(),
-                        protection.syncRate().bytes()));
+                        protection.syncRate().bytes(),
+                        protection.standby()));
     }
 
     /**
@@ -122,7 +129,8 @@ record SharedDefinition(
                 protection.whenAlone(),
                 protection.outputCommit(),
                 hello.verifyEvery(),
-                new ByteSize(protection.syncRateBytes()));
+                new ByteSize(protection.syncRateBytes()),
+                protection.standby());
         return isHandedOver ? before.withFirst(primary.toString()) : before.withLast(primary.toString());
     }
 

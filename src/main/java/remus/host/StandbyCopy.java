@@ -3,6 +3,7 @@ package remus.host;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import remus.api.DiskStatus;
+import remus.api.StandbyMode;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
@@ -30,6 +31,7 @@ final class StandbyCopy implements AutoCloseable {
 
     private final HostServices services;
     private final Hello hello;
+    private final SharedDefinition definition;
     private final Term term;
     private final HostAddress primary;
     private final ReceivedFiles files;
@@ -39,10 +41,14 @@ final class StandbyCopy implements AutoCloseable {
     private @Nullable InboundMirror inbound;
     private @Nullable Activation activation;
 
-    /** @param primary where the primary can be asked later */
-    StandbyCopy(HostServices services, Hello hello, Term term, HostAddress primary) {
+    /**
+     * @param definition what the hello says of the VM
+     * @param primary where the primary can be asked later
+     */
+    StandbyCopy(HostServices services, Hello hello, SharedDefinition definition, Term term, HostAddress primary) {
         this.services = services;
         this.hello = hello;
+        this.definition = definition;
         this.term = term;
         this.primary = primary;
         files = new ReceivedFiles(services.state(), hello.files());
@@ -65,16 +71,16 @@ final class StandbyCopy implements AutoCloseable {
     void start(Listener listener) throws StandbyException {
         StandbyParts started = new StandbyParts(
                 services,
-                SharedDefinition.decode(hello.definition())
-                        .at(
-                                files.path(SharedDefinition.KERNEL),
-                                files.path(SharedDefinition.INITRD),
-                                images()::path,
-                                services.state()
-                                        .root()
-                                        .resolve("vms")
-                                        .resolve(hello.vm())
-                                        .resolve("console.log")),
+                definition.at(
+                        files.path(SharedDefinition.KERNEL),
+                        files.path(SharedDefinition.INITRD),
+                        images()::path,
+                        services.state()
+                                .root()
+                                .resolve("vms")
+                                .resolve(hello.vm())
+                                .resolve("console.log")),
+                standby(),
                 images()::forStandby,
                 listener::standbyEnded);
         parts = started;
@@ -155,8 +161,7 @@ final class StandbyCopy implements AutoCloseable {
 
     /** What runs is this host's own from now on. */
     ActiveVm handOver(StandbyVm vm, Activation.TakeOver takeOver) throws StandbyException {
-        ProtectionSettings protection =
-                SharedDefinition.decode(hello.definition()).protectionAfter(hello, primary, takeOver.isHandedOver());
+        ProtectionSettings protection = definition.protectionAfter(hello, primary, takeOver.isHandedOver());
         return activation().handOver(vm, takeOver, protection);
     }
 
@@ -176,6 +181,10 @@ final class StandbyCopy implements AutoCloseable {
     }
 
     // ---- what is shown of it
+
+    StandbyMode standby() {
+        return definition.protection().standby();
+    }
 
     @Nullable
     Long qemuPid() {

@@ -2,15 +2,19 @@ package remus.host;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import remus.api.StandbyMode;
 import remus.base.CloseStack;
 import remus.base.ErrorCategory;
 import remus.checkpoint.BackupMemory;
@@ -36,9 +40,12 @@ import remus.qemu.StandbyQemu;
 import remus.qemu.VmDefinition;
 
 /**
- * What waits on the backup for a VM: the standby's QEMU, its memory, its network with TAPs that are still down. A
- * standby that dies is replaced by a fresh one with a copy of the image; until that copy is complete the image is kept.
- * Confined to the backup's agent thread.
+ * What waits on the backup for a VM: its memory, and a standby's QEMU with a network of TAPs that are still down. A QEMU
+ * that dies is replaced by a fresh one with a copy of the image; until that copy is complete the image is kept.
+ *
+ * <p>A cold standby is the memory alone. Its QEMU is started by {@link #activate}, over the very file: so {@link #start}
+ * first tries one out, which shows that this host can start it and that it leaves its memory alone meanwhile, and ends it
+ * again. Confined to the backup's agent thread.
  */
 final class StandbyParts implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyParts.class);
@@ -48,25 +55,35 @@ final class StandbyParts implements AutoCloseable {
 
     private final HostServices services;
     private final VmDefinition definition;
+    private final StandbyMode mode;
     private final Supplier<VmDisks> disks;
     private final Consumer<QemuExit> whenStandbyDies;
     private final CurrentMemory memory = new CurrentMemory();
-    private @Nullable Standby current;
+    private @Nullable Image image;
+    private @Nullable Machine machine;
 
-    /** One standby: all of it is closed together. */
-    private record Standby(
-            VmHandle handle,
-            StandbyMemory memory,
-            VmDisks disks,
-            @Nullable NbdServer server,
-            StandbyQemu qemu,
-            GuestNetwork network)
-            implements AutoCloseable {
+    /** The VM's memory, in a runtime directory of its own. */
+    private record Image(VmHandle handle, StandbyMemory memory) implements AutoCloseable {
         @Override
         public void close() {
             try (CloseStack parts = new CloseStack()) {
                 parts.push(handle);
                 parts.push(memory);
+            }
+        }
+    }
+
+    /**
+     * A QEMU over an image, and what it is connected to; closed before that.
+     *
+     * @param isGivenUp its end is no news: the next one may run by the time that it is told
+     */
+    private record Machine(
+            VmDisks disks, @Nullable NbdServer server, StandbyQemu qemu, GuestNetwork network, AtomicBoolean isGivenUp)
+            implements AutoCloseable {
+        @Override
+        public void close() {
+            try (CloseStack parts = new CloseStack()) {
                 parts.push(disks);
                 if (server != null) {
                     parts.push(server);
@@ -85,10 +102,12 @@ final class StandbyParts implements AutoCloseable {
     StandbyParts(
             HostServices services,
             VmDefinition definition,
+            StandbyMode mode,
             Supplier<VmDisks> disks,
             Consumer<QemuExit> whenStandbyDies) {
         this.services = services;
         this.definition = definition;
+        this.mode = mode;
         this.disks = disks;
         this.whenStandbyDies = whenStandbyDies;
     }
@@ -100,32 +119,82 @@ final class StandbyParts implements AutoCloseable {
 
     @Nullable
     Long qemuPid() {
-        Standby waiting = current;
+        Machine waiting = machine;
         return waiting == null ? null : waiting.qemu().process().identity().pid();
     }
 
     @Nullable
     String tapName() {
-        Standby waiting = current;
+        Machine waiting = machine;
         return waiting == null || waiting.network().nics().isEmpty()
                 ? null
                 : waiting.network().nics().getFirst().tapName();
     }
 
-    /** Starts the standby and its network, with empty memory. */
+    /** Prepares what is to wait, with empty memory. */
     void start() throws StandbyException {
-        current = create();
+        if (mode == StandbyMode.COLD) {
+            tryOut();
+        }
+        image = createImage();
+        if (mode == StandbyMode.WARM) {
+            machine = startMachine(image);
+        }
     }
 
-    private Standby create() throws StandbyException {
+    /** QEMU is started as it will be for the activation, and ended. */
+    private void tryOut() throws StandbyException {
+        try (Image trial = createImage()) {
+            createMachine(trial).close();
+            if (!trial.memory().isEmpty()) {
+                throw new StandbyException(
+                        "QEMU writes to the memory of a %s as it starts, so a cold standby is not possible: protect it"
+                                        .formatted(definition.machine().key())
+                                + " with --standby warm",
+                        null);
+            }
+        } catch (CheckpointException e) {
+            throw new StandbyException("the memory of the standby can't be read: " + e.getMessage(), e);
+        }
+    }
+
+    private Image createImage() throws StandbyException {
+        try {
+            VmHandle handle = createDirectory();
+            try (CloseStack onFailure = new CloseStack()) {
+                onFailure.push(handle);
+                SharedRamFile ram = SharedRamFile.create(
+                        handle.paths().ramFile(), definition.memory().bytes());
+                StandbyMemory fresh = new StandbyMemory(GuestMemory.forWriting(ram));
+                onFailure.release();
+                return new Image(handle, fresh);
+            }
+        } catch (IOException | GuestMemoryException e) {
+            throw notStarted(e);
+        }
+    }
+
+    private VmHandle createDirectory() throws IOException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
+        QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
+        paths.create();
+        return new VmHandle(definition, paths, directory);
+    }
+
+    /** Starts the QEMU that is to take the VM over. */
+    private Machine startMachine(Image over) throws StandbyException {
+        Machine started = createMachine(over);
+        started.qemu().onExit(exit -> {
+            if (!started.isGivenUp().get()) {
+                whenStandbyDies.accept(exit);
+            }
+        });
+        return started;
+    }
+
+    private Machine createMachine(Image over) throws StandbyException {
+        QemuPaths paths = over.handle().paths();
         try (CloseStack onFailure = new CloseStack()) {
-            QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
-            VmHandle handle = onFailure.push(new VmHandle(definition, paths, directory));
-            paths.create();
-            SharedRamFile ram =
-                    SharedRamFile.create(paths.ramFile(), definition.memory().bytes());
-            StandbyMemory fresh = onFailure.push(new StandbyMemory(GuestMemory.forWriting(ram)));
             VmDisks own = onFailure.push(disks.get());
             NbdServer server = own.serve(paths.diskSocket());
             if (server != null) {
@@ -133,23 +202,22 @@ final class StandbyParts implements AutoCloseable {
             }
             StandbyQemu qemu = onFailure.push(StandbyQemu.start(
                     services.installation(), definition, paths, services.qemuLimits(), services.time()));
-            RuntimeDirectory.noteProcess(directory, qemu.process().identity().pid());
+            RuntimeDirectory.noteProcess(
+                    over.handle().directory(), qemu.process().identity().pid());
             qemu.prepare();
             GuestNetwork network = network(definition, paths);
-            qemu.onExit(whenStandbyDies);
             onFailure.release();
-            return new Standby(handle, fresh, own, server, qemu, network);
-        } catch (IOException
-                | GuestMemoryException
-                | DiskException
-                | QemuException
-                | ActivationException
-                | LinuxException e) {
-            throw new StandbyException("the standby can't be started: " + e.getMessage(), e);
+            return new Machine(own, server, qemu, network, new AtomicBoolean());
+        } catch (IOException | DiskException | QemuException | ActivationException | LinuxException e) {
+            throw notStarted(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new StandbyException("the daemon is ending", e);
         }
+    }
+
+    private static StandbyException notStarted(Exception cause) {
+        return new StandbyException("the standby can't be started: " + cause.getMessage(), cause);
     }
 
     /** Connects QEMU's NIC sockets to TAPs on the bridges of the definition; the TAPs are still down. */
@@ -171,20 +239,44 @@ final class StandbyParts implements AutoCloseable {
 
     /** Replaces the standby by a fresh one with the same memory; when that fails, the image stays where it is. */
     void restart() throws StandbyException {
-        Standby old = current;
+        Image old = image;
         if (old == null) {
             throw new StandbyException("there is no standby, nor an image, to start another one with", null);
         }
-        // The new QEMU may write to its RAM file as it starts, so it gets a fresh one and then the image.
-        Standby fresh = create();
+        if (mode == StandbyMode.COLD) {
+            endMachine();
+            image = inFreshDirectory(old);
+        } else {
+            restartWarm(old);
+        }
+    }
+
+    /** A QEMU that has ended leaves its sockets behind, and the next one must not find them. */
+    private Image inFreshDirectory(Image old) throws StandbyException {
         try {
+            VmHandle handle = createDirectory();
+            Files.move(old.handle().paths().ramFile(), handle.paths().ramFile(), StandardCopyOption.ATOMIC_MOVE);
+            old.handle().close();
+            return new Image(handle, old.memory());
+        } catch (IOException e) {
+            throw notStarted(e);
+        }
+    }
+
+    /** The new QEMU may write to its RAM file as it starts, so it gets a fresh one and then the image. */
+    private void restartWarm(Image old) throws StandbyException {
+        try (CloseStack onFailure = new CloseStack()) {
+            Image fresh = onFailure.push(createImage());
+            Machine started = onFailure.push(startMachine(fresh));
             old.memory().copyTo(fresh.memory());
+            onFailure.release();
+            endMachine();
+            old.close();
+            image = fresh;
+            machine = started;
         } catch (CheckpointException e) {
-            fresh.close();
             throw new StandbyException("the image can't be copied to a fresh standby: " + e.getMessage(), e);
         }
-        current = fresh;
-        old.close();
     }
 
     /**
@@ -193,7 +285,14 @@ final class StandbyParts implements AutoCloseable {
      * @param still it was paused by command, and stays so
      */
     VmParts activate(StagedBytes deviceState, boolean still) throws StandbyException {
-        Standby waiting = current;
+        Image own = image;
+        if (own == null) {
+            throw new StandbyException("no standby is ready", null);
+        }
+        if (machine == null && mode == StandbyMode.COLD) {
+            machine = startMachine(own);
+        }
+        Machine waiting = machine;
         if (waiting == null) {
             throw new StandbyException("no standby is ready", null);
         }
@@ -203,35 +302,51 @@ final class StandbyParts implements AutoCloseable {
             }
             waiting.disks().guest().activate();
             RunningGuest guest = waiting.qemu().activate(deviceState, still);
-            current = null;
-            waiting.memory().close();
-            return new VmParts(waiting.handle(), guest, waiting.network(), waiting.disks(), waiting.server());
+            image = null;
+            machine = null;
+            own.memory().close();
+            return new VmParts(own.handle(), guest, waiting.network(), waiting.disks(), waiting.server());
         } catch (ActivationException | LinuxException e) {
+            waiting.isGivenUp().set(true);
             throw new StandbyException("the checkpoint can't be loaded: " + e.getMessage(), e);
         }
     }
 
     @Override
     public void close() {
-        Standby waiting = current;
-        current = null;
+        endMachine();
+        Image own = image;
+        image = null;
+        if (own != null) {
+            closeQuietly(own);
+        }
+    }
+
+    private void endMachine() {
+        Machine waiting = machine;
+        machine = null;
         if (waiting != null) {
-            try {
-                waiting.close();
-            } catch (IllegalStateException e) {
-                LOG.warn("the standby of {} was not ended cleanly", definition.name(), e);
-            }
+            waiting.isGivenUp().set(true);
+            closeQuietly(waiting);
+        }
+    }
+
+    private void closeQuietly(AutoCloseable part) {
+        try (CloseStack closing = new CloseStack()) {
+            closing.push(part);
+        } catch (IllegalStateException e) {
+            LOG.warn("the standby of {} was not ended cleanly", definition.name(), e);
         }
     }
 
     /** Lets the receiver keep one memory while the QEMU behind it is replaced. */
     private final class CurrentMemory implements BackupMemory {
         private StandbyMemory memory() throws CheckpointException {
-            Standby waiting = current;
-            if (waiting == null) {
+            Image own = image;
+            if (own == null) {
                 throw new CheckpointException(ErrorCategory.DEGRADE, "the standby has no memory now", null);
             }
-            return waiting.memory();
+            return own.memory();
         }
 
         @Override

@@ -5,6 +5,7 @@ import remus.api.CheckpointStatus;
 import remus.api.EventType;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
+import remus.api.StandbyMode;
 import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
@@ -38,6 +39,10 @@ final class StandbyStatus {
         owned = term;
         story = new StateStory(VmState.SYNCHRONIZING, "waiting for the primary's files", this::event);
         published = describe();
+    }
+
+    StandbyMode standby() {
+        return copy.standby();
     }
 
     VmState state() {
@@ -114,6 +119,7 @@ final class StandbyStatus {
                 new CheckpointStatus(checkpointCount, Percentiles.NONE, Percentiles.NONE, Percentiles.NONE, 0),
                 OutputStatus.NONE,
                 copy.diskStatus(),
-                0);
+                0,
+                standby());
     }
 }

@@ -1,6 +1,8 @@
 package remus.host;
 
+import org.jspecify.annotations.Nullable;
 import remus.api.EventType;
+import remus.api.StandbyMode;
 import remus.api.VmState;
 import remus.availability.BackupState.Activating;
 import remus.availability.BackupState.Checking;
@@ -59,7 +61,7 @@ final class StandbyStory {
 
     void reconnected(EpochId lastWhole) {
         isLossTold = false;
-        status.because(null);
+        status.because(standing());
         status.event(EventType.RECONNECTED, "the session goes on after epoch " + lastWhole);
     }
 
@@ -109,14 +111,24 @@ final class StandbyStory {
         if (before instanceof Receiving) {
             status.become(
                     VmState.STANDBY,
-                    null,
+                    standing(),
                     EventType.STANDBY_READY,
-                    "the first checkpoint is whole; ready to take over");
+                    "the first checkpoint is whole; ready to take over"
+                            + (isCold() ? ", with a cold standby: QEMU is started then" : ""));
         } else if (isLossTold) {
             isLossTold = false;
-            status.because(null);
+            status.because(standing());
             status.event(EventType.RECONNECTED, "the primary is heard again, nothing was taken over");
         }
+    }
+
+    /** What is worth knowing of a backup that waits. */
+    private @Nullable String standing() {
+        return isCold() ? "cold: QEMU is started when it takes over" : null;
+    }
+
+    private boolean isCold() {
+        return status.standby() == StandbyMode.COLD;
     }
 
     private void checks() {

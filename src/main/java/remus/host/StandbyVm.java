@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
+import remus.api.StandbyMode;
 import remus.api.VmStatus;
 import remus.availability.PrimaryState;
 import remus.base.CloseStack;
@@ -48,6 +49,7 @@ final class StandbyVm implements HostedVm {
 
     private final HostServices services;
     private final Hello hello;
+    private final StandbyMode standby;
     private final Term term;
     private final HostAddress primaryAddress;
     private final Agent agent;
@@ -59,15 +61,20 @@ final class StandbyVm implements HostedVm {
     private final PrimaryFrames frames;
     private final CountDownLatch ended = new CountDownLatch(1);
 
-    /** Takes over {@code connection}, whose hello has been found acceptable; {@link #run} welcomes it. */
-    StandbyVm(HostServices services, BackupConnection connection) {
+    /**
+     * Takes over {@code connection}, whose hello has been found acceptable; {@link #run} welcomes it.
+     *
+     * @param definition what the hello says of the VM
+     */
+    StandbyVm(HostServices services, BackupConnection connection, SharedDefinition definition) {
         this.services = services;
         hello = connection.hello();
+        standby = definition.protection().standby();
         term = connection.term();
         primaryAddress = primaryAddress(connection);
         primary = new PrimaryContact(hello.vm(), connection, services.time(), detectNanos() / 4);
         agent = new Agent(primary::wakeUp);
-        copy = new StandbyCopy(services, hello, term, primaryAddress);
+        copy = new StandbyCopy(services, hello, definition, term, primaryAddress);
         status = new StandbyStatus(services, hello, term, primaryAddress, copy);
         ownership = new StandbyOwnership(
                 services, new StandbyOwnership.Standby(hello, term, primaryAddress, copy, primary, status), agent);
@@ -324,6 +331,6 @@ final class StandbyVm implements HostedVm {
 
     @Override
     public long stagingBytes() {
-        return hasEnded() ? 0 : MemoryNeed.ofStandby(hello).staging().bytes();
+        return hasEnded() ? 0 : MemoryNeed.ofStandby(hello, standby).staging().bytes();
     }
 }

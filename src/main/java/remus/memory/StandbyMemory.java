@@ -46,6 +46,16 @@ public final class StandbyMemory implements BackupMemory, AutoCloseable {
         }
     }
 
+    /** Whether nothing was ever written to it. */
+    public boolean isEmpty() throws CheckpointException {
+        try {
+            return memory.file().nextData(0) == SparseFile.NONE;
+        } catch (LinuxException e) {
+            throw new CheckpointException(
+                    ErrorCategory.DEGRADE, "the standby's memory can't be read: " + e.getMessage(), e);
+        }
+    }
+
     /** Makes {@code target}, whose memory is still zero and of the same size, an equal copy of this. */
     public void copyTo(StandbyMemory target) throws CheckpointException {
         try {

@@ -14,9 +14,9 @@ class JsonTest {
             "checkpoint":{"count":41,"pauseMicros":{"p50":1,"p99":2,"max":3},"dirtyPages":{"p50":4,"p99":5,"max":6},\
             "commitMicros":{"p50":7,"p99":8,"max":9},"bytesPerSecond":10},\
             "output":{"heldFrames":11,"heldBytes":12,"releasedFrames":13,"droppedFrames":14},\
-            "disk":[{"name":"root","pendingBytes":15,"syncedPercent":16}],"guestClockLagMillis":17}],\
+            "disk":[{"name":"root","pendingBytes":15,"syncedPercent":16}],"guestClockLagMillis":17,"standby":"cold"}],\
             "arbiter":{"name":"none","reachable":true,"reason":null},\
-            "memory":{"totalBytes":18,"availableBytes":19,"guestBytes":20}}""";
+            "memory":{"totalBytes":18,"availableBytes":19,"guestBytes":20,"stagingBytes":21}}""";
 
     private static final HostStatus DOCUMENT = new HostStatus(
             "alpha",
@@ -36,9 +36,10 @@ class JsonTest {
                             41, new Percentiles(1, 2, 3), new Percentiles(4, 5, 6), new Percentiles(7, 8, 9), 10),
                     new OutputStatus(11, 12, 13, 14),
                     List.of(new DiskStatus("root", 15, 16)),
-                    17)),
+                    17,
+                    StandbyMode.COLD)),
             ArbiterView.NONE,
-            new HostMemory(18, 19, 20));
+            new HostMemory(18, 19, 20, 21));
 
     @Test
     void statusHasEveryKeyOfTheContractInItsOrder() {
@@ -63,7 +64,8 @@ class JsonTest {
                 CheckpointStatus.NONE,
                 OutputStatus.NONE,
                 List.of(),
-                0);
+                0,
+                null);
         assertEquals("""
                 {"name":"shop","role":"backup","state":"STANDBY","reason":null,"term":0,"epoch":0,\
                 "committedEpoch":0,"peer":null,"intervalMillis":0,"qemuPid":null,"tap":null,\
@@ -71,7 +73,7 @@ class JsonTest {
                 "dirtyPages":{"p50":0,"p99":0,"max":0},"commitMicros":{"p50":0,"p99":0,"max":0},\
                 "bytesPerSecond":0},\
                 "output":{"heldFrames":0,"heldBytes":0,"releasedFrames":0,"droppedFrames":0},\
-                "disk":[],"guestClockLagMillis":0}""", Json.write(stopped));
+                "disk":[],"guestClockLagMillis":0,"standby":null}""", Json.write(stopped));
     }
 
     @Test
@@ -88,7 +90,7 @@ class JsonTest {
     @Test
     void requestsMayLeaveOutWhatHasADefault() {
         assertEquals(
-                new ProtectRequest("beta", null, null, null, null, WhenAlone.HOLD, null),
+                new ProtectRequest("beta", null, null, null, null, WhenAlone.HOLD, null, null),
                 Json.readStrictly("{\"backup\":\"beta\",\"whenAlone\":\"hold\"}", ProtectRequest.class));
     }
 

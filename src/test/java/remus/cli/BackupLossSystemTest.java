@@ -178,7 +178,7 @@ class BackupLossSystemTest {
             hosts.protect(
                     hosts.alpha,
                     hosts.beta,
-                    new remus.api.ProtectRequest(null, "50ms", "10s", null, 1L, WhenAlone.HOLD, null));
+                    new remus.api.ProtectRequest(null, "50ms", "10s", null, 1L, WhenAlone.HOLD, null, null));
             VmStatus status = hosts.alpha.await(
                     DemoGuest.NAME,
                     now -> now.state() != VmState.PROTECTED || now.committedEpoch() >= commits,

@@ -138,12 +138,55 @@ class BadHostSystemTest {
         hosts.alpha.post(VmPath.verb(VM, "stop"));
     }
 
+    /** The third one's figures count what the first two may still come to fill. */
+    @Test
+    void aBackupWithRoomForTwoVmsRefusesTheThirdAndGoesOnBackingTheOthers() throws Exception {
+        restart(hosts.alpha, OWN_MEMORY);
+        restart(hosts.beta, "mount -t tmpfs -o size=600m none /dev/shm");
+        List<String> vms = List.of(VM, "mail", "wiki");
+        for (int number = 0; number < vms.size(); number++) {
+            hosts.start(hosts.guest
+                    .definition("remus.run=idle")
+                    .replace("name: " + VM, "name: " + vms.get(number))
+                    .replace("52:54:00:12:34:56", "52:54:00:12:34:5" + number)
+                    .replace("console.log", vms.get(number) + ".log"));
+        }
+        for (String vm : vms.subList(0, 2)) {
+            assertEquals(0, protect(vm).exitCode());
+        }
+        TwoHosts.Outcome refused = protect("wiki");
+        assertEquals(1, refused.exitCode());
+        Refusals.expect(
+                "VM 'wiki' could not be protected, it is UNPROTECTED: host beta: the standby of VM wiki needs 256 MiB of"
+                        + " guest memory but /dev/shm has 88 MiB left; .*",
+                new TwoHosts.Outcome(
+                        1, refused.out(), refused.err().lines().toList().getLast()));
+        for (String vm : vms.subList(0, 2)) {
+            long committed = hosts.alpha.status(vm).committedEpoch();
+            hosts.alpha.await(
+                    vm,
+                    status -> status.state() == VmState.PROTECTED && status.committedEpoch() > committed + 10,
+                    TwoHosts.LIMIT,
+                    "committing epochs");
+        }
+        assertEquals(2, hosts.beta.status().vms().size());
+        for (String vm : vms) {
+            hosts.alpha.post(VmPath.verb(vm, "stop"));
+        }
+        expectNothingOn(hosts.alpha);
+        expectNothingOn(hosts.beta);
+    }
+
     private TwoHosts.Outcome protect() throws Exception {
+        return protect(VM);
+    }
+
+    private TwoHosts.Outcome protect(String vm) throws Exception {
         return hosts.remus(
                 hosts.alpha,
                 List.of(),
                 "protect",
-                VM,
+                vm,
                 "--backup",
                 hosts.beta.replicationAddress().toString());
     }

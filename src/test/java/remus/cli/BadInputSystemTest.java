@@ -163,7 +163,14 @@ class BadInputSystemTest {
         hosts.alpha.post(
                 VmPath.verb(VM, "protect"),
                 new ProtectRequest(
-                        hosts.beta.replicationAddress().toString(), null, "1s", null, null, WhenAlone.HOLD, null));
+                        hosts.beta.replicationAddress().toString(),
+                        null,
+                        "1s",
+                        null,
+                        null,
+                        WhenAlone.HOLD,
+                        null,
+                        null));
         hosts.awaitEvent(hosts.beta, EventType.BACKING_UP);
         expectRefusal(
                 hosts.beta,

@@ -394,7 +394,14 @@ class DiskFaultSystemTest {
         hosts.alpha.post(
                 VmPath.verb(VM, "protect"),
                 new ProtectRequest(
-                        hosts.beta.replicationAddress().toString(), null, "1s", null, null, WhenAlone.HOLD, "1MiB"));
+                        hosts.beta.replicationAddress().toString(),
+                        null,
+                        "1s",
+                        null,
+                        null,
+                        WhenAlone.HOLD,
+                        "1MiB",
+                        null));
         hosts.alpha.await(
                 VM,
                 status -> String.valueOf(status.reason()).startsWith("copying disk"),

@@ -89,7 +89,14 @@ class DiskSystemTest {
         hosts.alpha.post(
                 VmPath.verb(VM, "protect"),
                 new ProtectRequest(
-                        hosts.beta.replicationAddress().toString(), "25ms", "1s", null, null, WhenAlone.HOLD, "1MiB"));
+                        hosts.beta.replicationAddress().toString(),
+                        "25ms",
+                        "1s",
+                        null,
+                        null,
+                        WhenAlone.HOLD,
+                        "1MiB",
+                        null));
         hosts.alpha.await(
                 VM,
                 status -> String.valueOf(status.reason()).startsWith("copying disk"),

@@ -16,6 +16,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import remus.api.EventType;
+import remus.api.ProtectRequest;
+import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.bench.GuestImage;
 import remus.qemu.MachineType;
@@ -31,8 +33,18 @@ class MachinesSystemTest {
     private Path directory;
 
     @ParameterizedTest
-    @CsvSource({"Q35, 2", "Q35, 4", "PC, 1", "MICROVM, 1", "VIRT, 1", "VIRT, 2"})
-    void networkAndDiskGoOnAfterAFailover(MachineType machine, int cpus) throws Exception {
+    @CsvSource({
+        "Q35, 2, WARM",
+        "Q35, 4, WARM",
+        "Q35, 4, COLD",
+        "PC, 1, WARM",
+        "PC, 1, COLD",
+        "MICROVM, 1, WARM",
+        "MICROVM, 1, COLD",
+        "VIRT, 1, COLD",
+        "VIRT, 2, WARM"
+    })
+    void networkAndDiskGoOnAfterAFailover(MachineType machine, int cpus, StandbyMode standby) throws Exception {
         Path image = directory.resolve("numbers.raw");
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
             file.setLength((long) SECTORS * SECTOR_BYTES);
@@ -41,7 +53,10 @@ class MachinesSystemTest {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.startRedis(guest.definition(machine, "remus.run=redis,disk")
                     + "cpus: %d\ndisks: [{name: numbers, image: %s}]\n".formatted(cpus, image));
-            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
+            hosts.protect(
+                    hosts.alpha,
+                    hosts.beta,
+                    new ProtectRequest(null, "25ms", "2s", null, null, WhenAlone.HOLD, null, standby));
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 awaitNumber(image, 1);

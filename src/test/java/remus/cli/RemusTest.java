@@ -32,6 +32,7 @@ import remus.api.FailoverRequest;
 import remus.api.HostStatus;
 import remus.api.Json;
 import remus.api.ProtectRequest;
+import remus.api.StandbyMode;
 import remus.api.StartRequest;
 import remus.api.VmState;
 import remus.api.WhenAlone;
@@ -263,7 +264,7 @@ class RemusTest {
     @Test
     void protectSendsOnlyWhatWasSaid() {
         assertEquals(0, ask("protect", "shop", "--no-wait").exitCode());
-        assertEquals(new ProtectRequest(null, null, null, null, null, null, null), host.asked.getLast());
+        assertEquals(new ProtectRequest(null, null, null, null, null, null, null, null), host.asked.getLast());
         Result result = ask(
                 "protect",
                 "shop",
@@ -278,10 +279,13 @@ class RemusTest {
                 "--verify",
                 "10",
                 "--when-alone",
-                "continue");
+                "continue",
+                "--standby",
+                "cold");
         assertEquals("VM shop is being synchronized with 192.0.2.7:7420\n", result.out());
         assertEquals(
-                new ProtectRequest("192.0.2.7:7420", "50ms", "1s", false, 10L, WhenAlone.CONTINUE, null),
+                new ProtectRequest(
+                        "192.0.2.7:7420", "50ms", "1s", false, 10L, WhenAlone.CONTINUE, null, StandbyMode.COLD),
                 host.asked.getLast());
     }
 
@@ -393,6 +397,7 @@ class RemusTest {
                   traffic       36.4 MiB/s
                   output        7 frames (4 KiB) held, 123456 released, 2 dropped
                   disk root     100 % synchronized, 0 B pending
+                  standby       warm
                   QEMU          pid 4711
                   network       rm-tap0
                   guest clock   1.2 s behind, unless the guest corrects it

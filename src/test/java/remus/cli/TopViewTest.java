@@ -23,6 +23,7 @@ import remus.api.HostMemory;
 import remus.api.HostStatus;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
+import remus.api.StandbyMode;
 import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
@@ -33,7 +34,7 @@ class TopViewTest {
     private static final TopView.Mode LIVE = new TopView.Mode.Live();
     private static final ArbiterView ARBITER =
             new ArbiterView("zookeeper:192.0.2.11:2181,192.0.2.12:2181,192.0.2.13:2181", true, null);
-    private static final HostMemory MEMORY = new HostMemory(16L << 30, 5L << 30, 768L << 20);
+    private static final HostMemory MEMORY = new HostMemory(16L << 30, 5L << 30, 768L << 20, 112L << 20);
 
     // ---- what is shown
 
@@ -58,7 +59,8 @@ class TopViewTest {
                         38_123_456),
                 new OutputStatus(7, 4_096, 123_456, 2),
                 List.of(new DiskStatus("root", 1_300_000, 100), new DiskStatus("data", 300_000, 100)),
-                1_234);
+                1_234,
+                StandbyMode.WARM);
     }
 
     private static VmStatus of(String name, VmRole role, VmState state, @Nullable String reason) {
@@ -77,7 +79,8 @@ class TopViewTest {
                 CheckpointStatus.NONE,
                 OutputStatus.NONE,
                 List.of(),
-                0);
+                0,
+                null);
     }
 
     private static VmStatus mail() {
@@ -96,7 +99,8 @@ class TopViewTest {
                 CheckpointStatus.NONE,
                 OutputStatus.NONE,
                 List.of(new DiskStatus("root", 0, null)),
-                0);
+                0,
+                StandbyMode.WARM);
     }
 
     private static VmStatus lost() {
@@ -397,7 +401,8 @@ class TopViewTest {
                 new CheckpointStatus(huge, all, all, all, huge),
                 new OutputStatus(huge, huge, huge, huge),
                 List.of(new DiskStatus("a", huge, 100), new DiskStatus("b", huge, null)),
-                huge);
+                huge,
+                null);
         List<String> wide = lines(state(host(shop(0)), host(odd)), 120, 30, LIVE);
         assertEquals(wide.get(2).indexOf("PEER"), wide.get(3).indexOf("[2001"), "" + wide);
         assertEquals(

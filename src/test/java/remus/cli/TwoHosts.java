@@ -268,7 +268,7 @@ final class TwoHosts implements AutoCloseable {
 
     /** Protects the VM on {@code primary} by the other host, and waits until it is. */
     void protect(DemoHost primary, DemoHost backup, String detect, WhenAlone whenAlone) throws Exception {
-        protect(primary, backup, new ProtectRequest(null, "25ms", detect, null, null, whenAlone, null));
+        protect(primary, backup, new ProtectRequest(null, "25ms", detect, null, null, whenAlone, null, null));
     }
 
     void protect(DemoHost primary, DemoHost backup, ProtectRequest request) throws Exception {
@@ -281,7 +281,8 @@ final class TwoHosts implements AutoCloseable {
                         request.outputCommit(),
                         request.verifyEvery(),
                         request.whenAlone(),
-                        request.syncRate()));
+                        request.syncRate(),
+                        request.standby()));
         note(await(primary, VmState.PROTECTED));
         note(await(backup, VmState.STANDBY));
     }

@@ -41,24 +41,26 @@ class HostJudgementTest {
     void memoryIsJudgedByTheLargestVmThatIsAdmitted() {
         Expected.ok(
                 "memory",
-                "6.1 GiB available, 4 GiB of 8 GiB free in /dev/shm: takes VMs of up to 4 GiB, as primary or backup"
+                "6.1 GiB available, 4 GiB of 8 GiB free in /dev/shm: runs VMs of up to 4 GiB and backs up VMs of up to 4 GiB"
                         + " (2 GiB where all pages change all the time)",
                 memory(8192, 4096, 6208));
         Expected.warning(
                 "memory",
-                "576 MiB available, 4 GiB of 8 GiB free in /dev/shm: takes VMs of up to 512 MiB, as primary or backup"
+                "576 MiB available, 4 GiB of 8 GiB free in /dev/shm: runs VMs of up to 512 MiB and backs up VMs of up to 320"
+                        + " MiB"
                         + " (170.7 MiB where all pages change all the time)",
                 "free some memory, or add some",
                 memory(8192, 4096, 576));
         Expected.failure(
                 "memory",
-                "4 GiB available, 64 MiB of 64 MiB free in /dev/shm: takes VMs of up to 64 MiB, as primary or backup"
+                "4 GiB available, 64 MiB of 64 MiB free in /dev/shm: runs VMs of up to 64 MiB and backs up VMs of up to 64"
+                        + " MiB"
                         + " (64 MiB where all pages change all the time)",
                 "enlarge the tmpfs: mount -o remount,size=90% /dev/shm, and in /etc/fstab",
                 memory(64, 64, 4096));
         Expected.failure(
                 "memory",
-                "32 MiB available, 4 GiB of 8 GiB free in /dev/shm: takes VMs of up to 0 B, as primary or backup (0 B"
+                "32 MiB available, 4 GiB of 8 GiB free in /dev/shm: runs VMs of up to 0 B and backs up VMs of up to 0 B (0 B"
                         + " where all pages change all the time)",
                 "free some memory, or add some",
                 memory(8192, 4096, 32));

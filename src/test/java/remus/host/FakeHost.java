@@ -13,6 +13,7 @@ import remus.api.HostStatus;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
 import remus.api.ProtectRequest;
+import remus.api.StandbyMode;
 import remus.api.StartRequest;
 import remus.api.VmRole;
 import remus.api.VmState;
@@ -50,7 +51,8 @@ public final class FakeHost implements HostOperations {
                         38_123_456),
                 new OutputStatus(7, 4_096, 123_456, 2),
                 List.of(new DiskStatus("root", 0, 100)),
-                1_234);
+                1_234,
+                StandbyMode.WARM);
     }
 
     @Override
@@ -59,7 +61,7 @@ public final class FakeHost implements HostOperations {
                 "alpha",
                 List.copyOf(vms.values()),
                 remus.api.ArbiterView.NONE,
-                new HostMemory(16L << 30, 5L << 30, 768L << 20));
+                new HostMemory(16L << 30, 5L << 30, 768L << 20, 112L << 20));
     }
 
     @Override

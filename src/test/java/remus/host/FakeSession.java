@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.availability.HostId;
 import remus.base.ByteSize;
@@ -30,7 +31,14 @@ final class FakeSession implements ActiveVm.SessionFactory {
 
     FakeSession(WhenAlone whenAlone, Agent agent, Time time) {
         settings = new ProtectionSettings(
-                List.of("beta"), Duration.ofMillis(25), Duration.ofMillis(400), whenAlone, true, 0, new ByteSize(0));
+                List.of("beta"),
+                Duration.ofMillis(25),
+                Duration.ofMillis(400),
+                whenAlone,
+                true,
+                0,
+                new ByteSize(0),
+                StandbyMode.WARM);
         this.agent = agent;
         this.time = time;
     }

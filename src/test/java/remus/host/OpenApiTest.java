@@ -36,6 +36,7 @@ import remus.api.HostStatus;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
 import remus.api.ProtectRequest;
+import remus.api.StandbyMode;
 import remus.api.StartRequest;
 import remus.api.VmRole;
 import remus.api.VmState;
@@ -64,7 +65,7 @@ class OpenApiTest {
                     ErrorDocument.class)
             .collect(Collectors.toMap(Class::getSimpleName, type -> type));
     private static final Map<String, Class<?>> ENUMS = Stream.<Class<?>>of(
-                    VmRole.class, VmState.class, EventType.class, WhenAlone.class)
+                    VmRole.class, VmState.class, EventType.class, WhenAlone.class, StandbyMode.class)
             .collect(Collectors.toMap(Class::getSimpleName, type -> type));
 
     private static JsonNode read() {

@@ -66,12 +66,8 @@ class PrimaryInquiryTest {
         BlockingQueue<PeerAnswer> answers = new LinkedBlockingQueue<>();
         Agent agent = new Agent(() -> {});
         HostAddress address = new HostAddress(server.getInetAddress().getHostAddress(), server.getLocalPort());
-        PrimaryInquiry inquiry = new PrimaryInquiry(
-                new PeerQuery(TIME),
-                address,
-                hello(address, detect),
-                new Term(2),
-                agent);
+        PrimaryInquiry inquiry =
+                new PrimaryInquiry(new PeerQuery(TIME), address, hello(address, detect), new Term(2), agent);
         inquiry.ask(answers::add);
         long deadline = System.nanoTime() + DETECT.toNanos() / 2;
         PeerAnswer answer = null;

@@ -14,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.HostAddress;
@@ -48,7 +49,8 @@ class ProtectionSessionTest {
                             WhenAlone.HOLD,
                             true,
                             0,
-                            new ByteSize(0))),
+                            new ByteSize(0),
+                            StandbyMode.WARM)),
             new CheckpointEngine.Settings(25_000_000, 1 << 20, 4096, 1 << 20),
             new ProtectionSession.Parts(
                     new GuestThatNeverStops(),

@@ -11,6 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.availability.HostId;
 import remus.availability.OwnershipRecord;
@@ -53,7 +54,8 @@ class RunningVmTest {
                 WhenAlone.HOLD,
                 true,
                 0,
-                new ByteSize(0));
+                new ByteSize(0),
+                StandbyMode.COLD);
         return RunningVm.alone(definition, RECORD, protection);
     }
 

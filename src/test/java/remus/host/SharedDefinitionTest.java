@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.HostAddress;
@@ -17,18 +18,23 @@ import remus.qemu.VmDefinition;
 import remus.wire.Hello;
 
 class SharedDefinitionTest {
-    private static final SharedDefinition SHOP = new SharedDefinition(
-            "shop",
-            MachineType.Q35,
-            1,
-            256L << 20,
-            Accelerator.TCG,
-            "max",
-            "console=ttyS0",
-            List.of("root", "data"),
-            List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
-            true,
-            new SharedDefinition.Protection(List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 1 << 20));
+    private static final SharedDefinition SHOP = shop(StandbyMode.COLD);
+
+    static SharedDefinition shop(StandbyMode standby) {
+        return new SharedDefinition(
+                "shop",
+                MachineType.Q35,
+                1,
+                256L << 20,
+                Accelerator.TCG,
+                "max",
+                "console=ttyS0",
+                List.of("root", "data"),
+                List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
+                true,
+                new SharedDefinition.Protection(
+                        List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 1 << 20, standby));
+    }
 
     @Test
     void whatIsSentIsWhatArrives() {
@@ -62,7 +68,8 @@ class SharedDefinitionTest {
                         WhenAlone.CONTINUE,
                         true,
                         7,
-                        ByteSize.ofMebibytes(1)),
+                        ByteSize.ofMebibytes(1),
+                        StandbyMode.COLD),
                 arrived.protectionAfter(hello, primary, false));
         assertEquals(
                 new ProtectionSettings(
@@ -72,7 +79,8 @@ class SharedDefinitionTest {
                         WhenAlone.CONTINUE,
                         true,
                         7,
-                        ByteSize.ofMebibytes(1)),
+                        ByteSize.ofMebibytes(1),
+                        StandbyMode.COLD),
                 arrived.protectionAfter(hello, primary, true));
     }
 

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import remus.api.EventType;
+import remus.api.StandbyMode;
 import remus.api.VmState;
 import remus.availability.Arbiter.ReadOutcome;
 import remus.availability.Arbiter.SetOutcome;
@@ -75,7 +76,8 @@ class StandbyOwnershipTest {
                 new byte[0],
                 List.of(),
                 List.of());
-        copy = new StandbyCopy(host.services, hello, SESSION, PRIMARY_ADDRESS);
+        copy = new StandbyCopy(
+                host.services, hello, SharedDefinitionTest.shop(StandbyMode.WARM), SESSION, PRIMARY_ADDRESS);
         status = new StandbyStatus(host.services, hello, SESSION, PRIMARY_ADDRESS, copy);
         PrimaryContact primary = new PrimaryContact("shop", null, host.time, 100_000_000);
         ownership = new StandbyOwnership(

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import remus.api.Event;
+import remus.api.StandbyMode;
 import remus.api.VmState;
 import remus.availability.Arbiter.ReadOutcome;
 import remus.availability.Arbiter.SetOutcome;
@@ -49,6 +50,10 @@ class StandbyStoryTest {
 
     @BeforeEach
     void begin() throws Exception {
+        begin(StandbyMode.WARM);
+    }
+
+    private void begin(StandbyMode standby) throws Exception {
         host = new QuietHost(directory, null);
         Hello hello = new Hello(
                 Hello.Mode.NEW,
@@ -67,7 +72,11 @@ class StandbyStoryTest {
                 List.of());
         HostAddress primary = new HostAddress("192.0.2.1", 7420);
         status = new StandbyStatus(
-                host.services, hello, SESSION, primary, new StandbyCopy(host.services, hello, SESSION, primary));
+                host.services,
+                hello,
+                SESSION,
+                primary,
+                new StandbyCopy(host.services, hello, SharedDefinitionTest.shop(standby), SESSION, primary));
         story = new StandbyStory(status);
         state = take(BackupOwnership.offered(Requests.first(BETA, "7"), SESSION, ALPHA));
     }
@@ -132,6 +141,23 @@ class StandbyStoryTest {
         on(new BackupEvent.StandbyRuns());
         on(new BackupEvent.Answered(ask, new SetOutcome.Done()));
         expect(VmState.ACTIVATING); // ACTIVATED follows with the hand-over
+    }
+
+    @Test
+    void aColdStandbySaysSoWhenItIsReadyAndAsLongAsItWaits() throws Exception {
+        host.close();
+        begin(StandbyMode.COLD);
+        on(new BackupEvent.CheckpointWhole(SESSION, new EpochId(1)));
+        expect(
+                VmState.STANDBY,
+                "STANDBY_READY the first checkpoint is whole; ready to take over, with a cold standby: QEMU is started"
+                        + " then (term 2)");
+        String waiting = "cold: QEMU is started when it takes over";
+        assertEquals(waiting, status.publish().reason());
+        assertEquals(StandbyMode.COLD, status.published().standby());
+        story.disconnected("reset");
+        story.reconnected(new EpochId(7));
+        assertEquals(waiting, status.publish().reason());
     }
 
     @Test

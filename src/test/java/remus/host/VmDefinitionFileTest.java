@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import remus.api.StandbyMode;
 import remus.api.StartRequest;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
@@ -36,7 +37,7 @@ class VmDefinitionFileTest {
             nics: [{mac: "52:54:00:12:34:56", bridge: br0}]
             console: console.log
             cpu: qemu64
-            protection: {backups: [beta], interval: 50ms, detect: 400ms, whenAlone: continue, syncRate: 40MiB}
+            protection: {backups: [beta], interval: 50ms, detect: 400ms, whenAlone: continue, syncRate: 40MiB, standby: cold}
             """;
 
     private static final HostFacts FACTS = new HostFacts() {
@@ -110,7 +111,8 @@ class VmDefinitionFileTest {
                         WhenAlone.CONTINUE,
                         true,
                         0,
-                        ByteSize.ofMebibytes(40)),
+                        ByteSize.ofMebibytes(40),
+                        StandbyMode.COLD),
                 file.protection());
     }
 
@@ -207,6 +209,7 @@ class VmDefinitionFileTest {
             protection  | protection: {backups: [1]}              | protection.backups: '1' is not text
             protection  | protection: {detcet: 1s}                | protection.detcet: unknown key
             protection  | protection: on                          | protection: 'on' is not a mapping
+            protection  | protection: {standby: hot}              | protection.standby: 'hot' is neither warm nor cold
             protection  | protection: {syncRate: 10KiB}           | protection.syncRate: 10 KiB is less than 1 MiB
             disks       | disks: [{image: root.raw}]              | disks[0].name: missing: give the disk a name
             disks       | disks: [{name: Root, image: root.raw}]  | disks[0].name: 'Root' is not 1 to 20 characters

@@ -3,9 +3,12 @@ package remus.qemu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -84,6 +87,21 @@ class CheckpointSystemTest {
         checkpoints(activated, 1);
         int later = CountingGuest.counter(backup);
         Hosts.await("it counts on after a checkpoint", () -> CountingGuest.counter(backup) > later + 10);
+    }
+
+    /** A cold standby's QEMU is started over the memory of a checkpoint. */
+    @ParameterizedTest
+    @EnumSource
+    void aStandbyThatStartsLeavesItsMemoryAsItIs(MachineType machine) throws Exception {
+        VmDefinition vm = hosts.counting(machine, "b");
+        QemuPaths paths = hosts.paths("b");
+        byte[] memory = new byte[(int) vm.memory().bytes()];
+        new Random(1).nextBytes(memory);
+        Files.write(paths.ramFile(), memory);
+        StandbyQemu standby = hosts.push(StandbyQemu.start(hosts.installation, vm, paths, Hosts.LIMITS, Hosts.TIME));
+        standby.prepare();
+        standby.close();
+        assertEquals(-1, Arrays.mismatch(memory, Files.readAllBytes(paths.ramFile())), "the first byte that differs");
     }
 
     @ParameterizedTest
