@@ -355,8 +355,11 @@ final class ActiveVm implements HostedVm {
     }
 
     @Override
-    public boolean yieldTo(Term next) {
-        return (hasEnded() || agent.ask(() -> ownership.yieldTo(next), FENCE_LIMIT, false)) && awaitClosed();
+    public Yield yieldTo(Term next) {
+        Yield decided = hasEnded()
+                ? Yield.FREE
+                : agent.ask(() -> ownership.yieldTo(next) ? Yield.FREE : Yield.KEPT, FENCE_LIMIT, Yield.BUSY);
+        return decided == Yield.FREE && !awaitClosed() ? Yield.BUSY : decided;
     }
 
     @Override

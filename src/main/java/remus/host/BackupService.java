@@ -1,5 +1,7 @@
 package remus.host;
 
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +32,9 @@ final class BackupService implements SessionHandler {
     private final HostDescription description;
     private final Object admission = new Object();
 
+    /** VMs of which a session asks to begin right now. */
+    private final Set<String> admitting = ConcurrentHashMap.newKeySet();
+
     BackupService(HostServices services, HostFacts facts) {
         this.services = services;
         this.facts = facts;
@@ -39,22 +44,52 @@ final class BackupService implements SessionHandler {
 
     @Override
     public void session(Hello hello, BackupConnection connection) {
-        HostedVm present = services.registry().find(hello.vm());
         if (hello.mode() == Hello.Mode.RESUME) {
-            if (present instanceof StandbyVm standby) {
+            if (services.registry().find(hello.vm()) instanceof StandbyVm standby) {
                 standby.resume(connection, this::refuseToResume);
             } else {
                 refuseToResume(connection);
             }
             return;
         }
-        Refusal refusal = refusalToBegin(hello, connection.term(), present);
-        if (refusal == null) {
+        if (!admitting.add(hello.vm())) {
+            refuse(connection, busy(hello));
+            return;
+        }
+        try {
+            admit(hello, connection);
+        } finally {
+            admitting.remove(hello.vm());
+        }
+    }
+
+    /** One session of a VM at a time: what it finds of the VM is as it found it until it is admitted or refused. */
+    private void admit(Hello hello, BackupConnection connection) {
+        if (!isAwaited(connection)) {
+            return; // and must not end the session of whoever came after it
+        }
+        Refusal refusal =
+                refusalToBegin(hello, connection.term(), services.registry().find(hello.vm()));
+        // The former session may have taken its time to end.
+        if (refusal == null && isAwaited(connection)) {
             refusal = begin(hello, connection);
         }
         if (refusal != null) {
             refuse(connection, refusal);
         }
+    }
+
+    /** A primary that has lost its patience says hello again: a session with its former connection would be in the way. */
+    private static boolean isAwaited(BackupConnection connection) {
+        boolean awaited = connection.isAwaited();
+        if (!awaited) {
+            LOG.info(
+                    "VM {}: {} has gone before its session could begin",
+                    connection.hello().vm(),
+                    connection.hello().host());
+            connection.close();
+        }
+        return awaited;
     }
 
     /** Sessions that begin at the same time must not each be promised the same memory. */
@@ -67,9 +102,17 @@ final class BackupService implements SessionHandler {
             }
             StandbyVm standby = new StandbyVm(services, connection, definition);
             if (services.registry().addUnlessInUse(standby) != null) {
-                return inUse(hello);
+                return inUse(hello); // started here meanwhile
             }
-            Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
+            boolean begun = false;
+            try {
+                Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
+                begun = true;
+            } finally {
+                if (!begun) {
+                    services.registry().remove(standby); // the system has no thread for it
+                }
+            }
             return null;
         }
     }
@@ -108,8 +151,9 @@ final class BackupService implements SessionHandler {
     }
 
     private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {
-        if (present != null && !present.yieldTo(term)) {
-            return inUse(hello);
+        HostedVm.Yield yield = present == null ? HostedVm.Yield.FREE : present.yieldTo(term);
+        if (yield != HostedVm.Yield.FREE) {
+            return yield == HostedVm.Yield.BUSY ? busy(hello) : inUse(hello);
         }
         StateDirectory.Ownership known = services.state().ownership(hello.vm());
         // A primary whose connection broke before READY begins again in the same term. Where there is an arbiter, its
@@ -174,6 +218,12 @@ final class BackupService implements SessionHandler {
         } catch (OperationException e) {
             return new Refusal(Refusal.Code.NO_ROOM, "host " + services.hostName() + ": " + e.getMessage());
         }
+    }
+
+    private Refusal busy(Hello hello) {
+        return new Refusal(
+                Refusal.Code.BUSY,
+                "an earlier session of VM %s has yet to end on host %s".formatted(hello.vm(), services.hostName()));
     }
 
     private Refusal inUse(Hello hello) {

@@ -30,11 +30,21 @@ sealed interface HostedVm permits ActiveVm, StandbyVm {
     /** Waits until all that it used is closed, after it has ended; false when that takes longer than a few seconds. */
     boolean awaitClosed();
 
+    /** What a VM's name on this host is to a session that wants it. */
+    enum Yield {
+        /** Nothing of the VM is left here. */
+        FREE,
+        /** The VM is about to end, or could not say in time whether it does. */
+        BUSY,
+        /** The VM stays. */
+        KEPT
+    }
+
     /**
      * A protection session of the same VM wants to begin here in term {@code next}: ends what can make room for it, and
-     * returns whether the name is free.
+     * waits for that for a few seconds.
      */
-    boolean yieldTo(Term next);
+    Yield yieldTo(Term next);
 
     /** Guest RAM that it needs on this host, in bytes; 0 when it has ended. */
     long memoryBytes();

@@ -5,9 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -107,7 +105,6 @@ final class StandbyVm implements HostedVm {
         @Nullable ActiveVm activated = null;
         try {
             status.event(EventType.BACKING_UP, "for " + hello.host() + ", " + primaryAddress);
-            services.state().note(name(), term, false);
             welcome();
             while (!ownership.hasEnded() && activated == null) {
                 turn();
@@ -144,7 +141,7 @@ final class StandbyVm implements HostedVm {
     }
 
     /** Takes the session, unless the disks can't be kept here. */
-    private void welcome() throws StandbyException {
+    private void welcome() throws StandbyException, IOException {
         try {
             copy.openImages(events);
         } catch (StandbyException e) {
@@ -166,7 +163,9 @@ final class StandbyVm implements HostedVm {
         }
     }
 
-    private void startStandby() throws StandbyException {
+    /** The term is on disk before anything of the VM comes; a primary's patience with the welcome need not cover that. */
+    private void startStandby() throws StandbyException, IOException {
+        services.state().note(name(), term, false);
         copy.start(events);
         status.because("receiving memory");
         primary.ready();
@@ -187,7 +186,7 @@ final class StandbyVm implements HostedVm {
         }
     }
 
-    private void turn() throws CheckpointException, StandbyException {
+    private void turn() throws CheckpointException, StandbyException, IOException {
         agent.runPosted();
         long wait = Math.min(Math.min(ownership.nanosUntilNextCheck(), detectNanos() / 4), MAX_WAIT_NANOS);
         wait = Math.min(wait, ownership.tick(services.time().nanos()));
@@ -198,7 +197,7 @@ final class StandbyVm implements HostedVm {
         ownership.judgeSilence(judgedNanos);
     }
 
-    private void receive() throws CheckpointException, StandbyException {
+    private void receive() throws CheckpointException, StandbyException, IOException {
         primary.receive(frames, ownership::isBackup, ownership::heard);
         if (ownership.isBackup()) {
             primary.beat(copy.lastWhole());
@@ -255,20 +254,6 @@ final class StandbyVm implements HostedVm {
         return result;
     }
 
-    /** Ends the session if one of {@code next} proves that this one is of no use; returns whether it has ended. */
-    private boolean endFor(Term next) {
-        CompletableFuture<Boolean> answer = agent.ask(() -> ownership.endFor(next));
-        try {
-            return answer.get(QUERY_LIMIT.toMillis(), TimeUnit.MILLISECONDS)
-                    && ended.await(QUERY_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return false;
-        } catch (ExecutionException | TimeoutException e) {
-            return ownership.hasEnded();
-        }
-    }
-
     @Override
     public CompletableFuture<Void> shutdown(String why) {
         CompletableFuture<Void> result = new CompletableFuture<>();
@@ -305,8 +290,12 @@ final class StandbyVm implements HostedVm {
     }
 
     @Override
-    public boolean yieldTo(Term next) {
-        return (hasEnded() || endFor(next)) && awaitClosed();
+    public Yield yieldTo(Term next) {
+        // An agent that waits for a disk or for QEMU decides later, and whoever asks again meets a VM that has ended.
+        Yield decided = hasEnded()
+                ? Yield.FREE
+                : agent.ask(() -> ownership.endFor(next) ? Yield.FREE : Yield.KEPT, QUERY_LIMIT, Yield.BUSY);
+        return decided == Yield.FREE && !awaitClosed() ? Yield.BUSY : decided;
     }
 
     @Override

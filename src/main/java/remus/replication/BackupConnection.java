@@ -117,6 +117,24 @@ public final class BackupConnection implements AutoCloseable {
         return end == null;
     }
 
+    /**
+     * Whether the primary still waits for the answer to its hello: one that does not any more has closed the connection.
+     * To be asked before the welcome only.
+     */
+    public boolean isAwaited() {
+        try {
+            // Until it is welcomed a primary sends nothing but its end.
+            if (end == null && !receiver.hasNext() && receiver.next() == null) {
+                receiver.fill();
+            }
+        } catch (WireException e) {
+            finish(EndKind.BROKEN, "broke the protocol: " + e.getMessage());
+        } catch (IOException e) {
+            lost(e);
+        }
+        return end == null;
+    }
+
     /** How the connection ended, or null. */
     public @Nullable End end() {
         return end;

@@ -390,13 +390,16 @@ final class PrimaryLink implements AutoCloseable {
         listener.diskDigests(blocks.disk(), blocks.firstBlock(), digests);
     }
 
-    /** Only a refusal that proves that the backup has no image, and so never will activate, ends a resumable session. */
+    /**
+     * Only a refusal that proves that the backup has no image, and so never will activate, ends a resumable session; any
+     * but BUSY ends one that is not.
+     */
     private void refused(Refusal refusal) throws IOException {
         String reason = refusal.reason();
         boolean answersResume = mode == Hello.Mode.RESUME && stage == Stage.GREETING;
         if (refusal.code() == Refusal.Code.ACTIVATED) {
             end(() -> listener.backupActivated(reason));
-        } else if (!queue.isResumable()) {
+        } else if (!queue.isResumable() && refusal.code() != Refusal.Code.BUSY) {
             end(() -> listener.refused(reason));
         } else if (answersResume && refusal.code() == Refusal.Code.UNKNOWN_SESSION) {
             end(() -> listener.backupLost("the backup has no image: " + reason));

@@ -23,7 +23,9 @@ public record Refusal(Code code, String reason) {
         /** The session's term is over: a later one is known. */
         STALE_TERM(5),
         /** This host has taken the VM over: the session's primary has lost it. */
-        ACTIVATED(6);
+        ACTIVATED(6),
+        /** Not now: an earlier session of the VM has yet to end here, or to decide. The primary asks again. */
+        BUSY(7);
 
         private final int number;
 

@@ -3,6 +3,8 @@ package remus.host;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import remus.api.ArbiterView;
@@ -12,23 +14,34 @@ import remus.base.ByteSize;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
 import remus.qemu.Accelerator;
+import remus.qemu.Architecture;
 import remus.qemu.MachineType;
+import remus.qemu.QemuFeatures;
+import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
 import remus.qemu.VmDefinition;
 import remus.replication.PeerQuery;
 
-/** What the VMs of a daemon work with, in a directory of its own and by a clock that stands still; there is no QEMU. */
+/**
+ * What the VMs of a daemon work with, in a directory of its own and by a clock that stands still; of QEMU there is only what
+ * it would offer.
+ */
 final class QuietHost implements AutoCloseable {
     static final String NAME = "alpha";
     static final QemuLimits QEMU_LIMITS =
             new QemuLimits(Duration.ofSeconds(7), Duration.ofSeconds(1), Duration.ofSeconds(1));
+
+    private static final Path NOWHERE = Path.of("/nonexistent");
+    private static final QemuInstallation QEMU = new QemuInstallation(
+            Map.of(Architecture.X86_64, NOWHERE),
+            NOWHERE,
+            new QemuFeatures("7.2.22", Set.of(MachineType.Q35.versionedName()), NOWHERE));
 
     final SettableTime time = new SettableTime();
     final HostServices services;
     private final CloseStack resources = new CloseStack();
 
     /** @param arbiter null: there is none */
-    @SuppressWarnings("NullAway") // nothing may ask for a QEMU
     QuietHost(Path directory, @Nullable Arbiter arbiter) throws Exception {
         StateDirectory state = StateDirectory.open(directory);
         resources.push(() -> closed(state));
@@ -42,7 +55,7 @@ final class QuietHost implements AutoCloseable {
                 resources.push(new EventLog(directory, time)),
                 state,
                 runtime,
-                null,
+                QEMU,
                 QEMU_LIMITS,
                 new AtomicLong(),
                 new VmRegistry(),

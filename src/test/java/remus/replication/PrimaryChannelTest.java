@@ -195,6 +195,16 @@ class PrimaryChannelTest {
     }
 
     @Test
+    void aBackupThatIsBusyIsAskedAgain() throws Exception {
+        backup.refusal = new Refusal(Refusal.Code.BUSY, "an earlier session has yet to end");
+        primary.channel.open();
+        primary.await("cause: the backup refuses to go on (BUSY): an earlier session has yet to end");
+        backup.refusal = null;
+        primary.await("ready");
+        assertFalse(primary.heard.contains("refused"));
+    }
+
+    @Test
     void verificationAndALostStandbyAreReported() throws Exception {
         primary.synchronize();
         backup.orders.add(connection -> connection.verified(new EpochId(1), false));
