@@ -41,7 +41,7 @@ import remus.base.Term;
  * <p>A backup that is silent is tried again and again with output held. With an arbiter, whose record makes it safe, it is
  * given up after the acknowledgement deadline. Without one it is given up only where the VM may go on all the same
  * ({@link WhenAlone#CONTINUE}), and at once, for then the {@link VmArbiter} has its own patience. A backup that says itself
- * that it has no image is given up always. Confined to the VM's agent thread.
+ * that it has no image is given up always, as is one that was sent no full checkpoint yet. Confined to the VM's agent thread.
  */
 final class ActiveOwnership implements SessionOwner {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveOwnership.class);
@@ -340,7 +340,9 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void givenUp(String reason) {
-        if (mayGoOnAlone() && !(role() instanceof PrimaryState.GoingAlone)) {
+        // Before the first full checkpoint there is nothing that the backup could go on with, whoever may ask.
+        boolean hasNoImage = role() instanceof PrimaryState.Synchronizing;
+        if (hasNoImage || (mayGoOnAlone() && !(role() instanceof PrimaryState.GoingAlone))) {
             story.givenUp(reason);
             tell(session -> new BackupLost(session, reason));
         }

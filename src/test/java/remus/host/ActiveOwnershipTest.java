@@ -308,6 +308,19 @@ class ActiveOwnershipTest {
     }
 
     @Test
+    void aBackupThatFallsSilentBeforeTheFirstCheckpointIsGivenUpInAnyCase() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protect();
+        await(Synchronizing.class);
+        session.owner().severed("no contact");
+        session.owner().givenUp("no contact");
+        await(Alone.class);
+        assertEquals(VmState.UNPROTECTED, status.state());
+        assertEquals("no contact", status.reason());
+        assertFalse(guest.held);
+    }
+
+    @Test
     void aSessionThatCantGoOnDoesNotBecomeProtectedAgain() throws Exception {
         run(true, WhenAlone.HOLD);
         protectShared();
