@@ -73,6 +73,12 @@ public interface BackupChannel extends DiskForwarding, AutoCloseable {
      */
     interface Listener {
         /**
+         * The backup has taken a new session on the connection of now: what was lost with one before it does not count.
+         * Of interest only to who judges by the clock.
+         */
+        default void welcomed() {}
+
+        /**
          * The backup has everything it needs besides memory and disks, and waits for them. A new session only.
          *
          * @param disksWithContent names of the disks of which it has an image with earlier content

@@ -350,8 +350,13 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     // ---- what the backup and the synchronization say
 
+    void welcomed() {
+        watch.welcomed();
+    }
+
     /** The backup waits: first for the disks, which take longest, then for memory. */
     void backupReady(Set<String> disksWithContent) {
+        watch.ready();
         if (engine.phase() != CheckpointEngine.Phase.CONNECTING) {
             return; // it has ended in between, and is being signed off
         }

@@ -17,6 +17,11 @@ final class SessionContact implements BackupChannel.Listener {
     }
 
     @Override
+    public void welcomed() {
+        session.post(session::welcomed);
+    }
+
+    @Override
     public void backupReady(Set<String> disksWithContent) {
         session.post(() -> session.backupReady(disksWithContent));
     }

@@ -19,6 +19,12 @@ final class SessionWatch {
     /** The first checkpoint may be most of memory. */
     private static final Duration FIRST_ACKNOWLEDGEMENT_DEADLINE = Duration.ofMinutes(1);
 
+    /**
+     * Without contact for so long before it is ready, a backup is lost: it may have to end an earlier session first, and
+     * nobody's output waits for it.
+     */
+    private static final Duration FIRST_CONTACT_DEADLINE = Duration.ofSeconds(30);
+
     private static final long NEVER = Long.MAX_VALUE;
 
     private final WakeGuard wakeGuard;
@@ -28,6 +34,7 @@ final class SessionWatch {
     private long overdueAtNanos = NEVER;
     private long lastToldNanos;
     private long disconnectedAtNanos = NEVER;
+    private boolean isReady;
 
     SessionWatch(ProtectionSettings settings, long nowNanos) {
         long detectNanos = settings.detect().toNanos();
@@ -50,6 +57,17 @@ final class SessionWatch {
 
     void disconnected(long nowNanos) {
         disconnectedAtNanos = Math.min(disconnectedAtNanos, nowNanos);
+    }
+
+    /** The backup has taken the session; a connection lost before that is made up for. */
+    void welcomed() {
+        disconnectedAtNanos = NEVER;
+    }
+
+    /** The backup waits for memory and disks. */
+    void ready() {
+        isReady = true;
+        disconnectedAtNanos = NEVER;
     }
 
     /** That a backup says hello is contact, and no acknowledgement unless it has more than before. */
@@ -76,7 +94,8 @@ final class SessionWatch {
 
     /** Whether there has been no contact, or no acknowledgement in spite of contact, for so long that the backup is lost. */
     boolean isGivenUp(long nowNanos) {
-        return (disconnectedAtNanos != NEVER && nowNanos - disconnectedAtNanos > deadlineNanos)
+        long patienceNanos = isReady ? deadlineNanos : FIRST_CONTACT_DEADLINE.toNanos();
+        return (disconnectedAtNanos != NEVER && nowNanos - disconnectedAtNanos > patienceNanos)
                 || (overdueAtNanos != NEVER && nowNanos - overdueAtNanos > deadline());
     }
 

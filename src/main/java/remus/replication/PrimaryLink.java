@@ -424,6 +424,7 @@ final class PrimaryLink implements AutoCloseable {
                 disksWithContent = known(welcome.disksWithContent());
                 files = new FileSender(frame, settings.files(), settings.hello(), welcome.wantedFiles());
                 enter(welcome.wantedFiles().isEmpty() ? Stage.PREPARING : Stage.FILES);
+                listener.welcomed();
             }
             case RESUME -> {
                 if (queue.lastAcknowledged().isAfter(lastWhole)) {

@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -22,6 +25,7 @@ class SessionWatchTest {
     private static final long STEP_MILLIS = 100;
 
     private static final long FIRST_DEADLINE_MILLIS = 60_000;
+    private static final long FIRST_CONTACT_DEADLINE_MILLIS = 30_000;
 
     private final SettableTime time = new SettableTime();
     private final Agent agent = new Agent(() -> {});
@@ -34,11 +38,14 @@ class SessionWatchTest {
     private final FakeSession factory = new FakeSession(WhenAlone.HOLD, agent, time);
     private final ProtectionSession session = factory.create(new Term(2), owner);
 
+    private @Nullable ProtectionSession beginning;
+
     /** The first checkpoint is on its way. */
     @BeforeEach
     void begin() {
         session.begin();
-        session.engine().backupReady();
+        factory.channel().backupReady(Set.of());
+        agent.runPosted();
         takeOne();
         assertEquals(new EpochId(1), session.engine().sealed());
     }
@@ -54,6 +61,10 @@ class SessionWatchTest {
 
     @AfterEach
     void close() {
+        ProtectionSession next = beginning;
+        if (next != null) {
+            next.end();
+        }
         session.end();
     }
 
@@ -98,6 +109,43 @@ class SessionWatchTest {
         agent.runPosted();
         assertTrue(told.contains("acknowledged"));
         assertFalse(told.contains("severed") || told.contains("givenUp"), told.toString());
+    }
+
+    /** Another session, which has yet to find its backup. */
+    private FakeSession connecting() {
+        FakeSession next = new FakeSession(WhenAlone.HOLD, agent, time);
+        beginning = next.create(new Term(3), owner);
+        beginning.begin();
+        return next;
+    }
+
+    private void passConnecting(long millis) {
+        for (long left = millis; left > 0; left -= STEP_MILLIS) {
+            agent.runPosted();
+            time.wallMillis.addAndGet(STEP_MILLIS);
+            Objects.requireNonNull(beginning).tick(time.nanos());
+        }
+    }
+
+    @Test
+    void aConnectionThatIsMadeAgainBeforeTheBackupIsReadyIsContact() {
+        FakeSession next = connecting();
+        next.channel().disconnected("no answer within 200 ms");
+        next.channel().welcomed();
+        passConnecting(FIRST_CONTACT_DEADLINE_MILLIS + 1_000); // files are sent
+        next.channel().backupReady(Set.of());
+        passConnecting(1_000);
+        assertFalse(told.contains("givenUp"), told.toString());
+    }
+
+    @Test
+    void aBackupThatIsNotReadyYetIsGivenTimeAndThenGivenUp() {
+        FakeSession next = connecting();
+        next.channel().disconnected("busy");
+        passConnecting(FIRST_CONTACT_DEADLINE_MILLIS);
+        assertFalse(told.contains("givenUp"), told.toString());
+        passConnecting(1_000);
+        assertTrue(told.contains("givenUp"));
     }
 
     @Test
