@@ -225,6 +225,11 @@ final class StandbyOwnership {
      * @param refuse answers a primary whose session is not this one, or is no more, by what the host knows then
      */
     void primaryReturned(BackupConnection next, Consumer<BackupConnection> refuse) {
+        if (next.term().equals(term) && role() instanceof Receiving) {
+            // Told that nothing is here the primary goes on alone: what still comes of the first checkpoint must not count.
+            primary.disconnect();
+            drop("the primary came back before its first checkpoint was whole");
+        }
         if (!next.term().equals(term) || role() instanceof Dropped || role() instanceof Receiving) {
             refuse.accept(next);
             return;

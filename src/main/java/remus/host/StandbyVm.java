@@ -198,16 +198,26 @@ final class StandbyVm implements HostedVm {
     }
 
     private void receive() throws CheckpointException, StandbyException, IOException {
-        primary.receive(frames, ownership::isBackup, ownership::heard);
-        if (ownership.isBackup()) {
-            primary.beat(copy.lastWhole());
-        }
+        primary.receive(frames, ownership::isBackup, this::heard);
+        beat();
         if (!copy.isStarted() && primary.hasSentFiles()) {
             startStandby();
         }
         BackupConnection.End end = primary.end();
         if (end != null && ownership.isBackup()) {
             ownership.connectionEnded(end.cause());
+        }
+    }
+
+    /** Much may come without a pause, and the primary hears nothing else of this host meanwhile. */
+    private void heard() {
+        ownership.heard();
+        beat();
+    }
+
+    private void beat() {
+        if (ownership.isBackup()) {
+            primary.beat(copy.lastWhole());
         }
     }
 

@@ -76,6 +76,7 @@ final class PrimaryLink implements AutoCloseable {
     private Stage stage = Stage.GREETING;
     private long lastReceivedNanos;
     private long stageBeganNanos;
+    private long firstEndNanos;
     private int promptBurst;
     private boolean writesTurn;
     private OutgoingQueue.@Nullable Item item;
@@ -103,6 +104,7 @@ final class PrimaryLink implements AutoCloseable {
         frame = new OutgoingFrame(transport, new FrameEncoder(settings.term()));
         bulk = new BulkFrames(frame, settings.hello().pageBytes(), writes::areOut, time);
         lastReceivedNanos = time.nanos();
+        firstEndNanos = lastReceivedNanos;
     }
 
     /** Whether the backup had taken the session on this connection. */
@@ -172,13 +174,18 @@ final class PrimaryLink implements AutoCloseable {
         }
         long sinceByte = now - lastReceivedNanos;
         long sinceStage = now - stageBeganNanos;
+        // A backup may have been silent for longer than this while memory and disks came in.
+        long sinceEnd = now - firstEndNanos;
         boolean late = switch (stage) {
             // A backup opens its images of the disks before it answers, which nobody waits for but the session itself.
             case GREETING -> sinceStage > (opensDisks() ? limits.ready() : limits.welcome()).toNanos();
             // What can't be resumed is not given up for a pause that costs nothing yet.
             case FILES, PREPARING ->
                 Math.min(sinceByte, sinceStage) > limits.ready().toNanos();
-            case FLOWING -> sinceByte > (queue.isResumable() ? limits.silence() : limits.ready()).toNanos();
+            case FLOWING ->
+                queue.isResumable()
+                        ? Math.min(sinceByte, sinceEnd) > limits.silence().toNanos()
+                        : sinceByte > limits.ready().toNanos();
             case OVER -> false;
         };
         if (late) {
@@ -288,6 +295,9 @@ final class PrimaryLink implements AutoCloseable {
             switch (bulk.next()) {
                 case MADE -> {
                     if (bulk.hasEndedCheckpoint()) {
+                        if (!queue.isResumable()) {
+                            firstEndNanos = time.nanos();
+                        }
                         queue.checkpointEnded();
                     }
                     return true;

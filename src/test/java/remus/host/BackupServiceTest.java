@@ -257,4 +257,21 @@ class BackupServiceTest {
         }
         await(() -> present() == null, "its session ends with its connection");
     }
+
+    @Test
+    void aPrimaryThatReturnsBeforeItsFirstCheckpointIsWholeIsRefusedOnlyWhenNothingCanBecomeOfThat() throws Exception {
+        try (PrimaryChannel channel = primary()) {
+            BackupConnection former = nextArrived();
+            StandbyVm standby = new StandbyVm(host.services, former);
+            try (PrimaryChannel again = primary()) {
+                BackupConnection next = nextArrived();
+                BlockingQueue<Boolean> hadEnded = new LinkedBlockingQueue<>();
+                standby.resume(next, refused -> hadEnded.add(standby.hasEnded() && !former.isOpen()));
+                Thread agent = Thread.ofPlatform().start(standby::run);
+                assertEquals(true, hadEnded.poll(20, TimeUnit.SECONDS), "the primary may go on alone from here on");
+                agent.join();
+                next.close();
+            }
+        }
+    }
 }
