@@ -135,11 +135,14 @@ final class OutgoingQueue implements AutoCloseable {
     }
 
     /**
-     * Does nothing while a sign-off is under way, for two on one connection would break the protocol.
+     * Does nothing while a sign-off is under way, for two on one connection would break the protocol. An order to take over
+     * is withdrawn by it for good: should the sign-off be withdrawn, too, the VM runs here all the same.
      *
      * @param deadlineNanos when the answer is overdue
      */
     synchronized void setSignOff(String reason, long deadlineNanos) {
+        handOver = null;
+        handOverPending = false;
         if (signOff == null) {
             signOff = reason;
             signOffPending = true;

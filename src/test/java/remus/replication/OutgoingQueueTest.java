@@ -72,4 +72,15 @@ class OutgoingQueueTest {
                 Objects.requireNonNull(queue.takePrompt(ByteBuffer.allocate(4096), true))
                         .type());
     }
+
+    @Test
+    void anOrderToTakeOverIsNotSaidAgainAfterASignOff() throws WireException {
+        addFirst();
+        queue.checkpointEnded();
+        queue.setHandOver(7, "by command");
+        queue.setSignOff("taken back", 100);
+        assertTrue(queue.withdrawOverdueSignOff(100));
+        queue.rewind(EpochId.NONE); // another connection
+        assertNull(queue.takePrompt(ByteBuffer.allocate(4096), true), "the VM runs here");
+    }
 }
