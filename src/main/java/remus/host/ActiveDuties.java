@@ -24,7 +24,9 @@ import remus.host.OperationException.Kind;
  * decided before. Confined to the VM's agent thread.
  *
  * <p>A session that ends while its backup may hold an image is signed off on the way out: whether it answers means nothing
- * to an arbiter, and without one it is what lets the VM go on. It is heard no more as soon as another session is wanted.
+ * to an arbiter, and without one it is what lets the VM go on. It is heard no more as soon as another session is wanted; one
+ * whose VM was taken back still has its say to its backup, which has been ordered to take over, for as long as a sign-off may
+ * take.
  */
 final class ActiveDuties {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveDuties.class);
@@ -46,6 +48,8 @@ final class ActiveDuties {
     private final ActiveOwnership ownership;
     private @Nullable Wanted wanted;
     private @Nullable ProtectionSession parting;
+    private @Nullable ProtectionSession takingBack;
+    private boolean isTakenBack;
     private EpochId firstEpoch = EpochId.NONE;
     private boolean bequeathed;
     private boolean handsOver;
@@ -65,6 +69,9 @@ final class ActiveDuties {
 
     /** What the next session is to be; {@code result} completes when it has begun, or can't. */
     void wanted(ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> result) {
+        if (isTakenBack) {
+            signOffBeside();
+        }
         parted();
         wanted = new Wanted(settings, factory, result);
     }
@@ -99,7 +106,29 @@ final class ActiveDuties {
     void takenBack() {
         ProtectionSession former = parting;
         if (former != null) {
+            isTakenBack = true;
             former.signOff("taken back by " + host.hostName());
+        }
+    }
+
+    /** The next session begins while the one whose VM was taken back is being signed off; one of these at a time. */
+    private void signOffBeside() {
+        ProtectionSession former = parting;
+        if (former != null) {
+            endTakingBack();
+            parting = null;
+            isTakenBack = false;
+            protection.mirrorNoMore();
+            takingBack = former;
+            former.heardBy(new TakingBack(former));
+        }
+    }
+
+    private void endTakingBack() {
+        ProtectionSession former = takingBack;
+        if (former != null) {
+            takingBack = null;
+            former.end();
         }
     }
 
@@ -269,6 +298,7 @@ final class ActiveDuties {
         ProtectionSession running = protection.session();
         if (running != null && handsOver) {
             handsOver = false;
+            isTakenBack = false;
             parting = running;
             running.handOver(new Parting(), reason);
             protection.partMirroring();
@@ -312,11 +342,44 @@ final class ActiveDuties {
         }
     }
 
+    /** What the backup of a session says that was handed over and taken back: its end, whatever it is. */
+    private final class TakingBack implements SessionEnd {
+        private final ProtectionSession former;
+
+        TakingBack(ProtectionSession former) {
+            this.former = former;
+        }
+
+        @Override
+        public void backupGone(String reason) {
+            end();
+        }
+
+        @Override
+        public void signOffUnanswered(String reason) {
+            LOG.warn("VM {}: its former backup may not know that it was taken back: {}", guest.name(), reason);
+            end();
+        }
+
+        @Override
+        public void backupActivated(String reason) {
+            LOG.warn("VM {}: it was taken back, and its former backup still takes over: {}", guest.name(), reason);
+            end();
+        }
+
+        private void end() {
+            if (takingBack == former) {
+                endTakingBack();
+            }
+        }
+    }
+
     /** The session that was parting is over. */
     private void parted() {
         ProtectionSession former = parting;
         if (former != null) {
             parting = null;
+            isTakenBack = false;
             protection.mirrorNoMore();
             former.end();
         }
@@ -355,6 +418,7 @@ final class ActiveDuties {
     /** The agent ends. */
     void close() {
         parted();
+        endTakingBack();
         failWanted("it has ended");
     }
 }

@@ -141,6 +141,11 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         channel.handOver(pausedNanos, reason);
     }
 
+    /** What the backup of a session that is parting says is told to {@code next} from now on. */
+    void heardBy(SessionEnd next) {
+        ending = next;
+    }
+
     /** The next checkpoint is the guest's last one here: its owner is told when that is committed. */
     void takeLast() {
         engine.takeLast();

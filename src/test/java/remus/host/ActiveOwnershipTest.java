@@ -450,6 +450,40 @@ class ActiveOwnershipTest {
     }
 
     @Test
+    void aVmThatWasTakenBackIsProtectedAgainWhileItsFormerBackupIsStillBeingTold() throws Exception {
+        run(true, WhenAlone.HOLD);
+        OwnershipRecord record = protectShared();
+        handOver();
+        arbiter.reading().accept(new ReadOutcome.Found(record));
+        agent.runPosted();
+        host().time.wallMillis.addAndGet(host().services.pauses().activationNanos() / 1_000_000);
+        retry();
+        arbiter.reading().accept(new ReadOutcome.Found(record));
+        agent.runPosted();
+        arbiter.setting().answer().accept(new SetOutcome.Done());
+        await(Alone.class);
+        FakeSession former = session;
+        assertTrue(former.sent.contains("signOff"), former.sent.toString());
+        session = new FakeSession(WhenAlone.HOLD, agent, host().time);
+        protect();
+        arbiter.reading().accept(new ReadOutcome.Found(((Opening) ownership.role()).record()));
+        await(Synchronizing.class);
+        assertFalse(former.sent.contains("close"), "it has been ordered to take over, and not let go yet");
+        former.channel().signedOff("image dropped");
+        agent.runPosted();
+        awaitClosed(former);
+        assertInstanceOf(Synchronizing.class, ownership.role());
+    }
+
+    private static void awaitClosed(FakeSession session) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (!session.sent.contains("close")) {
+            assertTrue(System.nanoTime() - deadline < 0, "it is closed: " + session.sent);
+            java.util.concurrent.locks.LockSupport.parkNanos(1_000_000);
+        }
+    }
+
+    @Test
     void aSwitchoverEndsWithTheContactToTheBackup() throws Exception {
         run(true, WhenAlone.HOLD);
         protectShared();

@@ -2,8 +2,8 @@ package remus.host;
 
 import java.lang.reflect.Proxy;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
@@ -23,7 +23,7 @@ import remus.disk.GuestDisks;
 /** Makes a session of a guest without pages or disks, whose channel remembers what is sent and says what a test wants. */
 final class FakeSession implements ActiveVm.SessionFactory {
     final ProtectionSettings settings;
-    final List<String> sent = new ArrayList<>();
+    final List<String> sent = new CopyOnWriteArrayList<>();
     private final Agent agent;
     private final Time time;
     private BackupChannel.@Nullable Listener listener;
