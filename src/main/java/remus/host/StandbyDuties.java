@@ -143,6 +143,11 @@ final class StandbyDuties {
         return now;
     }
 
+    /** Whether so many attempts have failed that others need not follow at once. */
+    boolean failsAgainAndAgain() {
+        return failures > MAX_PROMPT_ATTEMPTS;
+    }
+
     /** An attempt has failed; the next one may have to wait. */
     void loadFailed(String why) {
         failures++;

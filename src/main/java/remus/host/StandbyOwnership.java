@@ -36,6 +36,7 @@ import remus.replication.BackupConnection;
 import remus.replication.PeerAnswer;
 import remus.wire.Hello;
 import remus.wire.OwnerAnswer;
+import remus.wire.OwnerState;
 
 /**
  * What happens to a VM on its backup, brought to {@link BackupOwnership}, which decides what becomes of it; its header has
@@ -43,7 +44,8 @@ import remus.wire.OwnerAnswer;
  * asked of it for {@link StandbyCommands}.
  *
  * <p>A primary counts as lost when it is silent for the detection time, its port refuses, or it says so. A connection that
- * ends is waited for until then. Confined to the backup's agent thread, but for {@link #hasEnded}.
+ * ends is waited for until then. A VM that was handed over and can't be made to run is given back, where there is an arbiter by
+ * its record, else as soon as several attempts have failed and the former host says that it keeps the VM. Confined to the backup's agent thread, but for {@link #hasEnded}.
  */
 final class StandbyOwnership {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyOwnership.class);
@@ -322,6 +324,18 @@ final class StandbyOwnership {
     void loadFailed(String why) {
         duties.loadFailed(why);
         ownership.on(new LoadFailed(why));
+        if (switchover != null && !arbiter.isShared() && duties.failsAgainAndAgain()) {
+            // No record tells the former host when to take the VM back: it waits for as long as this one tries.
+            inquiry.ask(answer -> formerHostAnswered(answer, why));
+        }
+    }
+
+    /** A VM that was handed over goes on where it came from, if that still keeps it: this copy is not the only one then. */
+    private void formerHostAnswered(PeerAnswer answer, String why) {
+        boolean keepsIt = answer instanceof PeerAnswer.Answered(OwnerAnswer owner) && owner.state() == OwnerState.FENCED;
+        if (keepsIt && role() instanceof Activating && !ended) {
+            drop("it can't be made to run here, and goes on at %s: %s".formatted(hello.host(), why));
+        }
     }
 
     /** The QEMU that was made to run has ended. */

@@ -13,6 +13,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -31,7 +33,13 @@ import remus.availability.RequestId;
 import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
+import remus.replication.BackupConnection;
+import remus.replication.ReplicationServer;
+import remus.replication.SessionHandler;
 import remus.wire.Hello;
+import remus.wire.HostAnswer;
+import remus.wire.OwnerAnswer;
+import remus.wire.OwnerState;
 
 /** What a host does with a VM that it backs up, between its primary and the arbiter. */
 @Timeout(60)
@@ -44,8 +52,8 @@ class StandbyOwnershipTest {
     private static final OwnershipRecord NAMED =
             OwnershipRecord.protectedBy(SESSION, PRIMARY, SELF, new RequestId("gamma.1"));
 
-    /** Nobody is there. */
-    private static final HostAddress PRIMARY_ADDRESS = new HostAddress("127.0.0.1", 9);
+    /** Nobody is there, unless a test says so. */
+    private HostAddress primaryAddress = new HostAddress("127.0.0.1", 9);
 
     @TempDir
     private Path directory;
@@ -65,7 +73,7 @@ class StandbyOwnershipTest {
                 Hello.Mode.NEW,
                 "shop",
                 PRIMARY.name(),
-                PRIMARY_ADDRESS,
+                primaryAddress,
                 "pc-q35-7.2",
                 "7.2.22",
                 2 << 20,
@@ -77,12 +85,12 @@ class StandbyOwnershipTest {
                 List.of(),
                 List.of());
         copy = new StandbyCopy(
-                host.services, hello, SharedDefinitionTest.shop(StandbyMode.WARM), SESSION, PRIMARY_ADDRESS);
-        status = new StandbyStatus(host.services, hello, SESSION, PRIMARY_ADDRESS, copy);
+                host.services, hello, SharedDefinitionTest.shop(StandbyMode.WARM), SESSION, primaryAddress);
+        status = new StandbyStatus(host.services, hello, SESSION, primaryAddress, copy);
         PrimaryContact primary = new PrimaryContact("shop", null, host.time, 100_000_000);
         ownership = new StandbyOwnership(
                 host.services,
-                new StandbyOwnership.Standby(hello, SESSION, PRIMARY_ADDRESS, copy, primary, status),
+                new StandbyOwnership.Standby(hello, SESSION, primaryAddress, copy, primary, status),
                 agent);
     }
 
@@ -227,6 +235,73 @@ class StandbyOwnershipTest {
         }
         pass(1000);
         assertTrue(ownership.duties().isToLoad());
+    }
+
+    /** Answers for the host that has handed the VM over. */
+    private static final class FormerHost implements SessionHandler {
+        private final AtomicInteger asked = new AtomicInteger();
+        private volatile OwnerState says = OwnerState.UNKNOWN;
+
+        @Override
+        public OwnerAnswer answer(String vm) {
+            OwnerState answer = says;
+            asked.incrementAndGet();
+            return new OwnerAnswer(vm, PRIMARY.name(), answer, SESSION, "asked");
+        }
+
+        void awaitAsked(int times) {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            while (asked.get() < times) {
+                assertTrue(System.nanoTime() - deadline < 0, "it is asked");
+                LockSupport.parkNanos(1_000_000);
+            }
+        }
+
+        @Override
+        public void session(Hello hello, BackupConnection connection) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public HostAnswer host() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public OwnerAnswer fence(String vm, Term term) {
+            throw new UnsupportedOperationException();
+        }
+    }
+
+    @Test
+    void withoutAnArbiterAVmThatCantBeMadeToRunIsGivenBackToAFormerHostThatKeepsIt() throws Exception {
+        FormerHost former = new FormerHost();
+        try (ReplicationServer server =
+                ReplicationServer.open(new HostAddress("127.0.0.1", 0), former, new SettableTime())) {
+            primaryAddress = server.address();
+            run(false);
+            standBy();
+            former.awaitAsked(1); // whether its port can be reached
+            ownership.handedOver(0, "by command");
+            await(() -> status.state() == VmState.ACTIVATING);
+            for (int i = 0; i < 7; i++) {
+                failToLoad();
+            }
+            former.awaitAsked(3);
+            agent.runPosted();
+            assertFalse(ownership.hasEnded(), "this may be the only copy");
+            former.says = OwnerState.FENCED;
+            failToLoad();
+            await(ownership::hasEnded);
+            assertFalse(ownership.duties().isToLoad());
+        }
+    }
+
+    private void failToLoad() {
+        pass(1000);
+        agent.runPosted();
+        assertTrue(ownership.duties().isToLoad());
+        ownership.loadFailed("no memory");
     }
 
     // ---- by command
