@@ -6,7 +6,6 @@ import remus.api.EventType;
 import remus.api.VmState;
 import remus.availability.PrimaryEvent.BackupLost;
 import remus.availability.PrimaryEvent.ProtectRequested;
-import remus.availability.PrimaryEvent.RetryDue;
 import remus.availability.PrimaryEvent.StopRequested;
 import remus.availability.PrimaryEvent.UnprotectRequested;
 import remus.availability.PrimaryState;
@@ -177,7 +176,7 @@ final class ActiveCommands {
             arbiter.vouched();
             ownership.tell(
                     session -> new BackupLost(session, "protection ended by command, without asking the backup"));
-            ownership.on(new RetryDue());
+            ownership.nobodyTakesOver();
         } else if (story.isSwitchingOver()) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT, "VM " + guest.name() + " is being switched over", "wait for it"));

@@ -317,7 +317,7 @@ final class ActiveDuties {
         public void backupGone(String reason) {
             arbiter.backupGone();
             parted();
-            ownership.on(new RetryDue());
+            ownership.nobodyTakesOver();
         }
 
         @Override

@@ -11,8 +11,10 @@ import remus.api.WhenAlone;
 import remus.availability.HostId;
 import remus.availability.OwnershipAction;
 import remus.availability.OwnershipAgent;
+import remus.availability.OwnershipRecord;
 import remus.availability.PrimaryEvent;
 import remus.availability.PrimaryEvent.Acknowledged;
+import remus.availability.PrimaryEvent.ActivationOverdue;
 import remus.availability.PrimaryEvent.BackupLost;
 import remus.availability.PrimaryEvent.FirstCheckpointPaused;
 import remus.availability.PrimaryEvent.GuestDied;
@@ -41,7 +43,8 @@ import remus.base.Term;
  * <p>A backup that is silent is tried again and again with output held. With an arbiter, whose record makes it safe, it is
  * given up after the acknowledgement deadline. Without one it is given up only where the VM may go on all the same
  * ({@link WhenAlone#CONTINUE}), and at once, for then the {@link VmArbiter} has its own patience. A backup that says itself
- * that it has no image is given up always, as is one that was sent no full checkpoint yet. Confined to the VM's agent thread.
+ * that it has no image is given up always, and so is the wait for its activation; as is one that was sent no full
+ * checkpoint yet. Confined to the VM's agent thread.
  */
 final class ActiveOwnership implements SessionOwner {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveOwnership.class);
@@ -153,7 +156,19 @@ final class ActiveOwnership implements SessionOwner {
         if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
             backToProtected();
         }
+        hurry();
         status.stepIsOver();
+    }
+
+    /** Who never will activate is not waited for until that is overdue. */
+    private void hurry() {
+        if (role() instanceof Waiting(OwnershipRecord seen, boolean overdue, var _)
+                && seen != null
+                && !overdue
+                && arbiter.isBackupGone()) {
+            ownership.on(new ActivationOverdue(seen.term()));
+            ownership.on(new RetryDue());
+        }
     }
 
     /** What becomes of the wish for a backup. */
@@ -220,6 +235,12 @@ final class ActiveOwnership implements SessionOwner {
     }
 
     // ---- what other hosts ask
+
+    /** The backup never will activate, by its own word or an operator's: what the record says is looked at now. */
+    void nobodyTakesOver() {
+        hurry();
+        ownership.on(new RetryDue());
+    }
 
     /** Another host wants the VM: only the session's own backup, in the next term, and once it may hold a checkpoint. */
     void fence(Term by) {

@@ -286,7 +286,11 @@ final class ActiveStory {
         String why = cause();
         if (before instanceof Waiting) {
             failSwitchover("taken back: the other host did not make it run");
-            degraded(decision, decision + ": the other host could not make it run");
+            if (endingCause == null) {
+                degraded(decision, decision + ": the other host could not make it run");
+            } else {
+                giveUpWaiting(why);
+            }
         } else if (endingCause != null) {
             giveUpWaiting(why);
         } else if (before instanceof GoingAlone) {

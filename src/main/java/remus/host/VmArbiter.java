@@ -161,6 +161,10 @@ final class VmArbiter implements Arbiter {
         local.backupGone();
     }
 
+    boolean isBackupGone() {
+        return backupGone;
+    }
+
     /** An operator says that the backup never will activate, which no word of its own undoes. */
     void vouched() {
         vouched = true;

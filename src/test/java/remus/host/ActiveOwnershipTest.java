@@ -433,6 +433,35 @@ class ActiveOwnershipTest {
     }
 
     @Test
+    void aBackupThatNeverWillActivateIsNotWaitedForUntilThatIsOverdue() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        CompletableFuture<Void> result = handOver();
+        assertInstanceOf(Waiting.class, ownership.role());
+        session.channel().backupLost("its standby died");
+        await(Alone.class);
+        assertFalse(guest.paused || guest.gone || guest.held);
+        assertTrue(result.isCompletedExceptionally());
+        assertEquals(VmState.DEGRADED, status.state());
+        assertTrue(wish.isWanted());
+    }
+
+    @Test
+    void anOperatorsWordEndsTheWaitingAtOnceAndForGood() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        session.owner().backupActivated("no sign of the primary for 301 ms");
+        assertInstanceOf(Waiting.class, ownership.role());
+        CompletableFuture<Void> unprotected = new CompletableFuture<>();
+        ownership.commands().unprotect(true, unprotected);
+        await(Alone.class);
+        unprotected.get(1, TimeUnit.SECONDS);
+        assertFalse(guest.paused || guest.gone);
+        assertEquals(VmState.UNPROTECTED, status.state());
+        assertFalse(wish.isWanted());
+    }
+
+    @Test
     void aBackupWithoutAnImageGivesTheVmBack() throws Exception {
         run(false, WhenAlone.HOLD);
         protectAlone();
