@@ -134,7 +134,7 @@ final class ActiveOwnership implements SessionOwner {
         } else if (after.role() instanceof Protected(var record, var _)) {
             protection.granted(record.term());
         }
-        boolean endsByCommand = story.isUnprotecting();
+        boolean endsByCommand = story.endsByCommand();
         boolean wasEntered = story.isEntered();
         story.changed(before.role(), after.role());
         wishes(before.role(), after.role(), endsByCommand);
@@ -205,7 +205,7 @@ final class ActiveOwnership implements SessionOwner {
         String cause = broken;
         if (cause != null) {
             tell(session -> new BackupLost(session, cause));
-        } else if (story.isUnprotecting()) {
+        } else if (story.endsByCommand()) {
             ownership.on(new UnprotectRequested(story.cause()));
         }
     }
@@ -405,8 +405,8 @@ final class ActiveOwnership implements SessionOwner {
         if (story.isEnding()) {
             status.event(EventType.BACKUP_LOST, reason + "; the VM ends here all the same");
             ownership.on(new StopRequested(reason));
-        } else {
-            story.failUnprotecting(reason);
+        } else if (role() instanceof PrimaryState.GoingAlone) {
+            story.stuck(reason);
         }
     }
 

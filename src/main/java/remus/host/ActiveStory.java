@@ -4,6 +4,7 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import remus.api.EventType;
 import remus.api.VmState;
+import remus.availability.Inquiry;
 import remus.availability.PrimaryState.Alone;
 import remus.availability.PrimaryState.Bequeathing;
 import remus.availability.PrimaryState.Claiming;
@@ -38,6 +39,7 @@ final class ActiveStory {
     private @Nullable CompletableFuture<Void> switchingOver;
     private String cause = "";
     private @Nullable String endingCause;
+    private boolean endsByCommand;
     private boolean isSevered;
     private boolean isLeaving;
     private boolean hasLostBackup;
@@ -70,7 +72,7 @@ final class ActiveStory {
         return why == null ? cause : why;
     }
 
-    /** Protection is to end as asked; whoever waits for that already is told, too. */
+    /** Protection is to end as asked; whoever waits for that already is told, too. It is to end even if the wait fails. */
     void unprotecting(CompletableFuture<Void> result, String why) {
         CompletableFuture<Void> earlier = unprotecting;
         if (earlier == null) {
@@ -84,7 +86,13 @@ final class ActiveStory {
                 }
             });
         }
+        endsByCommand = true;
         endedBecause(why);
+    }
+
+    /** Whether protection is to end because somebody has asked for that, whether or not that one still waits. */
+    boolean endsByCommand() {
+        return endsByCommand;
     }
 
     /** Whether somebody waits for the end of protection. */
@@ -207,6 +215,9 @@ final class ActiveStory {
 
     void changed(Role before, Role after) {
         if (before.getClass() == after.getClass()) {
+            if (after instanceof GoingAlone going && going.inquiry().step() instanceof Inquiry.Step.Resting) {
+                notAtOnce();
+            }
             return;
         }
         switch (after) {
@@ -258,6 +269,7 @@ final class ActiveStory {
                             .formatted(session.backup()));
         } else if (before instanceof Leaving) {
             endingCause = null;
+            endsByCommand = false;
             failUnprotecting(
                     "VM " + guest.name()
                             + " stays protected: the arbiter, which has to note the end, can't be asked now",
@@ -278,6 +290,14 @@ final class ActiveStory {
             holds(asking);
         }
         isSevered = true;
+    }
+
+    /** An end that was asked for takes longer than a question to the arbiter: nobody is protected meanwhile. */
+    private void notAtOnce() {
+        if (status.state() == VmState.PROTECTED) {
+            status.decision();
+            holds("output is held, asking to go on alone: " + cause());
+        }
     }
 
     private void alone(Role before) {
@@ -304,6 +324,7 @@ final class ActiveStory {
         }
         isSevered = false;
         endingCause = null;
+        endsByCommand = false;
         CompletableFuture<Void> waiting = unprotecting;
         if (waiting != null) {
             unprotecting = null;
@@ -340,6 +361,7 @@ final class ActiveStory {
         failUnprotecting(lastReport);
         isSevered = false;
         endingCause = null;
+        endsByCommand = false;
     }
 
     // ---- who waits

@@ -365,6 +365,52 @@ class ActiveOwnershipTest {
         assertTrue(guest.held);
     }
 
+    /** The operator has been told that the backup does not answer. */
+    private void endUnanswered() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        ownership.commands().unprotect(false, new CompletableFuture<>());
+        agent.runPosted();
+        session.channel().signOffUnanswered("no answer within 1 s");
+        await(GoingAlone.class);
+        assertEquals(VmState.DEGRADED, status.state());
+        assertEquals(OwnerState.RUNNING_UNCERTAIN, status.ownerAnswer().state());
+    }
+
+    @Test
+    void anEndByCommandThatIsNotAnsweredHoldsWhenTheVmIsAloneAtLast() throws Exception {
+        endUnanswered();
+        session.owner().backupGone("it knows nothing of the VM");
+        retry();
+        await(Alone.class);
+        assertEquals(VmState.UNPROTECTED, status.state());
+        assertFalse(wish.isWanted());
+    }
+
+    @Test
+    void anEndByCommandThatIsNotAnsweredHoldsWhenTheBackupReturns() throws Exception {
+        endUnanswered();
+        session.owner().reconnected(FIRST);
+        await(Leaving.class);
+        assertEquals(
+                2, session.sent.stream().filter("signOff"::equals).count(), session.sent.toString());
+    }
+
+    @Test
+    void nobodyIsCalledProtectedWhileTheArbiterDoesNotAnswer() throws Exception {
+        run(true, WhenAlone.HOLD);
+        OwnershipRecord record = protectShared();
+        ownership.commands().unprotect(false, new CompletableFuture<>());
+        arbiter.reading().accept(new ReadOutcome.Found(record));
+        agent.runPosted();
+        session.owner().backupGone("image dropped by beta");
+        assertEquals(VmState.PROTECTED, status.state());
+        arbiter.setting().answer().accept(new SetOutcome.Unknown("no connection"));
+        agent.runPosted();
+        assertEquals(VmState.DEGRADED, status.state());
+        assertTrue(guest.held);
+    }
+
     @Test
     void nobodyIsProtectedWhileOutputIsStillHeld() throws Exception {
         run(false, WhenAlone.HOLD);
