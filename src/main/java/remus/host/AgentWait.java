@@ -1,5 +1,6 @@
 package remus.host;
 
+import remus.checkpoint.GuestControl;
 import remus.linux.EventFd;
 import remus.linux.LinuxException;
 import remus.linux.Poller;
@@ -51,6 +52,14 @@ final class AgentWait implements AutoCloseable {
         return poller.readable(QMP_SLOT) || poller.writable(QMP_SLOT);
     }
 
+    /**
+     * Whether what comes for the guest is left where it is: in a pause, or while it stands still by command, for what a QEMU
+     * that stands still had read would be in no checkpoint.
+     */
+    static boolean inputStays(GuestControl guest, GuestNetwork network) {
+        return guest.staysStill() || network.inboundWithheld();
+    }
+
     private void watch(NicLink nic, int slot, boolean withGuest) {
         if (!withGuest) {
             poller.disable(slot);
@@ -58,8 +67,8 @@ final class AgentWait implements AutoCloseable {
             return;
         }
         poller.enable(slot, nic.socketDescriptor(), true, nic.wantsToWrite());
-        // What the guest can't take now stays in the TAP, where the kernel bounds it.
-        if (network.inboundWithheld() || nic.wantsToWrite()) {
+        // What the guest can't take now stays in the TAP, where the kernel bounds it; to wait for that would be a busy loop.
+        if (inputStays(guest, network) || nic.wantsToWrite()) {
             poller.disable(slot + 1);
         } else {
             poller.enable(slot + 1, nic.tapDescriptor(), true, false);

@@ -99,8 +99,8 @@ final class QemuGuest implements ActiveGuest {
             }
         }
         network.moveOutput();
-        if (!guest.staysStill()) {
-            network.moveInput(); // what a QEMU that stands still had read would be in no checkpoint
+        if (!AgentWait.inputStays(guest, network)) {
+            network.moveInput();
         }
     }
 
