@@ -128,7 +128,7 @@ final class ActiveStatus {
             case STOPPED -> failed ? OwnerState.UNKNOWN : OwnerState.STOPPED;
         };
         String figures = switchover;
-        String why = figures == null ? now.reason() : figures;
+        String why = figures == null ? now.reason() : Switchover.answer(figures, now.reason());
         return new OwnerAnswer(guest.name(), hostName, answer, new Term(now.term()), why == null ? "" : why);
     }
 

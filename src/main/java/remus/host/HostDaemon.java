@@ -31,11 +31,9 @@ import remus.linux.BootTime;
 import remus.qemu.QemuException;
 import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
-import remus.replication.PeerAnswer;
 import remus.replication.PeerQuery;
 import remus.replication.ReplicationException;
 import remus.replication.ReplicationServer;
-import remus.wire.OwnerAnswer;
 
 /**
  * The host daemon: runs VMs, protects them onto other hosts, and is the backup of others' VMs, any number of each.
@@ -52,9 +50,6 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     /** A backup that can't make the VM run is given until the activation deadline. */
     private static final Duration SWITCHOVER_LIMIT = Duration.ofSeconds(40);
-
-    /** How long the new owner of a VM may take to say how the switchover went. */
-    private static final Duration FIGURES_LIMIT = Duration.ofSeconds(2);
 
     /** How long all VMs together may take to end in good order. */
     private static final Duration SHUTDOWN_LIMIT = Duration.ofSeconds(15);
@@ -298,20 +293,26 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     "switchover: the arbiter, which has to note it, can't be asked now: " + arbiter.reason(),
                     "try again when remus status shows that it can");
         }
-        String backup = vm.status().peer();
+        VmStatus first = vm.status();
+        String backup = first.peer();
         await(vm.switchOver(), SWITCHOVER_LIMIT);
         VmStatus last = vm.status();
         return last.because("runs on %s: %s, %d output frames dropped"
-                .formatted(backup, figuresFrom(backup, name), last.output().droppedFrames()));
+                .formatted(
+                        backup,
+                        figuresFrom(backup, name),
+                        last.output().droppedFrames() - first.output().droppedFrames()));
     }
 
     /** What the new owner says of a switchover. */
     private String figuresFrom(@Nullable String owner, String vm) {
-        return owner != null
-                        && services.peers().ask(HostAddress.parse(owner, 0), vm, FIGURES_LIMIT)
-                                instanceof PeerAnswer.Answered(OwnerAnswer answer)
-                ? answer.text()
-                : "switched over";
+        if (owner == null) {
+            return SwitchoverFigures.UNKNOWN;
+        }
+        HostAddress there = HostAddress.parse(owner, 0);
+        return new SwitchoverFigures(
+                        configuration.name(), limit -> services.peers().ask(there, vm, limit), services.time())
+                .await();
     }
 
     @Override
