@@ -252,8 +252,14 @@ final class ActiveOwnership implements SessionOwner {
         }
     }
 
-    /** A paused VM gives way to the session of whoever has won: that it offers one proves that the VM runs there. */
+    /**
+     * A paused VM gives way to the session of whoever has won: that it offers one proves that the VM runs there. One that
+     * has been ended is only to be waited for.
+     */
     boolean yieldTo(Term next) {
+        if (role() instanceof Gone) {
+            return true;
+        }
         if (!(role() instanceof Waiting) || !next.isAfter(protection.term())) {
             return false;
         }

@@ -67,7 +67,8 @@ final class AgentWait implements AutoCloseable {
             return;
         }
         poller.enable(slot, nic.socketDescriptor(), true, nic.wantsToWrite());
-        // What the guest can't take now stays in the TAP, where the kernel bounds it; to wait for that would be a busy loop.
+        // What the guest can't take now stays in the TAP, where the kernel bounds it; to wait for that would be a busy
+        // loop.
         if (inputStays(guest, network) || nic.wantsToWrite()) {
             poller.disable(slot + 1);
         } else {

@@ -228,7 +228,8 @@ final class StandbyOwnership {
      */
     void primaryReturned(BackupConnection next, Consumer<BackupConnection> refuse) {
         if (next.term().equals(term) && role() instanceof Receiving) {
-            // Told that nothing is here the primary goes on alone: what still comes of the first checkpoint must not count.
+            // Told that nothing is here the primary goes on alone: what still comes of the first checkpoint must not
+            // count.
             primary.disconnect();
             drop("the primary came back before its first checkpoint was whole");
         }
@@ -332,7 +333,8 @@ final class StandbyOwnership {
 
     /** A VM that was handed over goes on where it came from, if that still keeps it: this copy is not the only one then. */
     private void formerHostAnswered(PeerAnswer answer, String why) {
-        boolean keepsIt = answer instanceof PeerAnswer.Answered(OwnerAnswer owner) && owner.state() == OwnerState.FENCED;
+        boolean keepsIt =
+                answer instanceof PeerAnswer.Answered(OwnerAnswer owner) && owner.state() == OwnerState.FENCED;
         if (keepsIt && role() instanceof Activating && !ended) {
             drop("it can't be made to run here, and goes on at %s: %s".formatted(hello.host(), why));
         }

@@ -392,8 +392,7 @@ class ActiveOwnershipTest {
         endUnanswered();
         session.owner().reconnected(FIRST);
         await(Leaving.class);
-        assertEquals(
-                2, session.sent.stream().filter("signOff"::equals).count(), session.sent.toString());
+        assertEquals(2, session.sent.stream().filter("signOff"::equals).count(), session.sent.toString());
     }
 
     @Test
@@ -528,7 +527,7 @@ class ActiveOwnershipTest {
     void aVmThatWasTakenBackIsProtectedAgainWhileItsFormerBackupIsStillBeingTold() throws Exception {
         run(true, WhenAlone.HOLD);
         OwnershipRecord record = protectShared();
-        handOver();
+        assertFalse(handOver().isDone());
         arbiter.reading().accept(new ReadOutcome.Found(record));
         agent.runPosted();
         host().time.wallMillis.addAndGet(host().services.pauses().activationNanos() / 1_000_000);

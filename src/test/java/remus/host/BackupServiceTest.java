@@ -25,6 +25,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import remus.api.StandbyMode;
 import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.BackupChannel;
@@ -205,17 +206,17 @@ class BackupServiceTest {
     @Test
     void aHelloWhoseConnectionHasEndedMakesNoSessionAndEndsNone() throws Exception {
         BackupConnection gone;
-        try (PrimaryChannel impatient = primary()) {
+        try (PrimaryChannel _ = primary()) {
             gone = nextArrived();
         }
         service.session(gone.hello(), gone);
         assertFalse(gone.isOpen());
         assertNull(present());
 
-        try (PrimaryChannel channel = primary()) {
-            StandbyVm later = new StandbyVm(host.services, nextArrived());
+        try (PrimaryChannel _ = primary()) {
+            StandbyVm later = new StandbyVm(host.services, nextArrived(), SharedDefinitionTest.shop(StandbyMode.WARM));
             host.services.registry().addUnlessInUse(later);
-            try (PrimaryChannel impatient = primary()) {
+            try (PrimaryChannel _ = primary()) {
                 gone = nextArrived();
             }
             service.session(gone.hello(), gone);
@@ -236,13 +237,13 @@ class BackupServiceTest {
     @Test
     void aHelloThatIsSaidAgainWaitsForTheFirstOnesSessionToEnd() throws Exception {
         BackupConnection former;
-        try (PrimaryChannel impatient = primary()) {
+        try (PrimaryChannel _ = primary()) {
             former = nextArrived();
         }
-        StandbyVm first = new StandbyVm(host.services, former);
+        StandbyVm first = new StandbyVm(host.services, former, SharedDefinitionTest.shop(StandbyMode.WARM));
         host.services.registry().addUnlessInUse(first);
         answering = service;
-        try (PrimaryChannel channel = primary()) {
+        try (PrimaryChannel _ = primary()) {
             // The first one's agent waits for a disk.
             String answer = Objects.requireNonNull(told.poll(20, TimeUnit.SECONDS));
             assertEquals(
@@ -260,10 +261,10 @@ class BackupServiceTest {
 
     @Test
     void aPrimaryThatReturnsBeforeItsFirstCheckpointIsWholeIsRefusedOnlyWhenNothingCanBecomeOfThat() throws Exception {
-        try (PrimaryChannel channel = primary()) {
+        try (PrimaryChannel _ = primary()) {
             BackupConnection former = nextArrived();
-            StandbyVm standby = new StandbyVm(host.services, former);
-            try (PrimaryChannel again = primary()) {
+            StandbyVm standby = new StandbyVm(host.services, former, SharedDefinitionTest.shop(StandbyMode.WARM));
+            try (PrimaryChannel _ = primary()) {
                 BackupConnection next = nextArrived();
                 BlockingQueue<Boolean> hadEnded = new LinkedBlockingQueue<>();
                 standby.resume(next, refused -> hadEnded.add(standby.hasEnded() && !former.isOpen()));
