@@ -76,8 +76,18 @@ record SharedDefinition(
     static final String KERNEL = "kernel";
     static final String INITRD = "initrd";
 
-    /** @throws IllegalArgumentException for a name that would bring options of its own into QEMU's command line */
+    /**
+     * @throws IllegalArgumentException for a name that would bring options of its own into QEMU's command line
+     * @throws NullPointerException for a value that is missing: JSON's are not checked by anybody else
+     */
     SharedDefinition {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(machine, "machine");
+        Objects.requireNonNull(accelerator, "accelerator");
+        Objects.requireNonNull(cpu, "cpu");
+        Objects.requireNonNull(protection, "protection");
+        disks = List.copyOf(disks);
+        nics = List.copyOf(nics);
         for (String disk : disks) {
             if (!VmDefinition.Disk.NAME.matcher(disk).matches()) {
                 throw new IllegalArgumentException("no disk: " + disk);

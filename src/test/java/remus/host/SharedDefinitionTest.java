@@ -2,6 +2,7 @@ package remus.host;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.nio.charset.StandardCharsets;
@@ -90,5 +91,22 @@ class SharedDefinitionTest {
         assertThrows(RuntimeException.class, () -> SharedDefinition.decode(hostile.getBytes(StandardCharsets.UTF_8)));
         String disk = new String(SHOP.encode(), StandardCharsets.UTF_8).replace("\"data\"", "\"data,readonly=on\"");
         assertThrows(RuntimeException.class, () -> SharedDefinition.decode(disk.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Its backup would find out only when it takes the VM over. */
+    @Test
+    void aDefinitionThatLacksAnythingIsRefusedWhenItIsOffered() {
+        String whole = new String(SHOP.encode(), StandardCharsets.UTF_8);
+        for (String missing : List.of(
+                whole.replaceAll("\"protection\":\\{[^}]*}", "\"protection\":null"),
+                whole.replaceAll("\"backups\":\\[[^]]*]", "\"backups\":null"),
+                whole.replaceAll("\"whenAlone\":\"[^\"]*\"", "\"whenAlone\":null"),
+                whole.replaceAll("\"cpu\":\"max\"", "\"cpu\":null"))) {
+            assertFalse(missing.equals(whole), whole);
+            assertThrows(
+                    RuntimeException.class,
+                    () -> SharedDefinition.decode(missing.getBytes(StandardCharsets.UTF_8)),
+                    missing);
+        }
     }
 }
