@@ -36,8 +36,24 @@ public record VmStatus(
         long guestClockLagMillis,
         @Nullable StandbyMode standby) {
 
+    /** Ends the reason of a VM without a backup for which its host is about to try one, be it the first or another one. */
+    private static final String MORE_FOLLOWS = "; a backup is looked for";
+
+    /** A reason after which its host is about to try a backup. */
+    public static String withMoreToFollow(String why) {
+        return why + MORE_FOLLOWS;
+    }
+
     public VmStatus {
         disk = List.copyOf(disk);
+    }
+
+    /** Whether it has no backup right now, but its host is about to try one. */
+    public boolean looksForBackup() {
+        String why = reason;
+        return why != null
+                && why.endsWith(MORE_FOLLOWS)
+                && (state == VmState.UNPROTECTED || state == VmState.DEGRADED);
     }
 
     /** The same with another reason. */

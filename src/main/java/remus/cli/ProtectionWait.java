@@ -8,7 +8,8 @@ import remus.api.VmState;
 import remus.api.VmStatus;
 
 /**
- * Waits until a VM is protected and shows how far it is. Limits: asks every {@link #POLL}; gives up when nothing has
+ * Waits until a VM is protected and shows how far it is. A backup that refuses is no failure while the host goes on to try
+ * the next one. Limits: asks every {@link #POLL}; gives up when nothing has
  * changed for {@link #STANDSTILL}, which leaves the host going on with it.
  */
 final class ProtectionWait {
@@ -35,17 +36,24 @@ final class ProtectionWait {
                     progress.end();
                     return status;
                 }
-                case SYNCHRONIZING -> {
-                    String shown =
-                            "%s: synchronizing: %s".formatted(vm, Objects.requireNonNullElse(status.reason(), "…"));
-                    if (!shown.equals(lastShown)) {
-                        lastChange = System.nanoTime();
-                        lastShown = shown;
+                case SYNCHRONIZING -> {}
+                case UNPROTECTED, DEGRADED -> {
+                    if (!status.looksForBackup()) {
+                        throw failed(status);
                     }
-                    progress.show(shown);
                 }
-                case UNPROTECTED, DEGRADED, STANDBY, ACTIVATING, FENCED, STOPPED -> throw failed(status);
+                case STANDBY, ACTIVATING, FENCED, STOPPED -> throw failed(status);
             }
+            String shown = "%s: %s: %s"
+                    .formatted(
+                            vm,
+                            status.state() == VmState.SYNCHRONIZING ? "synchronizing" : "not protected yet",
+                            Objects.requireNonNullElse(status.reason(), "…"));
+            if (!shown.equals(lastShown)) {
+                lastChange = System.nanoTime();
+                lastShown = shown;
+            }
+            progress.show(shown);
             if (System.nanoTime() - lastChange > STANDSTILL.toNanos()) {
                 throw stoodStill();
             }

@@ -283,7 +283,7 @@ final class ActiveDuties {
             firstEpoch = EpochId.NONE;
             protection.begin(begun);
             status.because("connecting to " + begun.backup());
-            wish.begun();
+            wish.begun(begun.backup());
             begun.begin();
             next.result().complete(null);
         } catch (OperationException | IOException | DiskException | RuntimeException e) {

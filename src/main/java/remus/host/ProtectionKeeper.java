@@ -1,12 +1,10 @@
 package remus.host;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executor;
@@ -31,6 +29,8 @@ import remus.base.Time;
  *          another session began, by command                     → JOINED
  * TRYING   the session began                                     → JOINED
  *          the candidate is down, or refused                     → TRYING the next one; after the last → WAITING, longer
+ *                                                                  (no longer than before where a host was down that
+ *                                                                  answers: those that refused are not asked then)
  *          the VM can't begin a session right now                → WAITING, shortly
  * JOINED   the VM is alone before it was protected               → TRYING the next candidate
  *          the VM is alone after it was protected                → WAITING: no time at all, or longer where that happens
@@ -72,6 +72,9 @@ final class ProtectionKeeper implements AutoCloseable {
 
         record Refused(String cause) implements Outcome {}
 
+        /** It is this host itself, or has been asked in this pass under another name. */
+        record Skipped() implements Outcome {}
+
         /** The VM itself can't begin a session now. */
         record Busy(String cause) implements Outcome {}
     }
@@ -79,7 +82,7 @@ final class ProtectionKeeper implements AutoCloseable {
     /** What the keeper can do to VMs and ask of hosts. */
     interface Hosts {
         /**
-         * Where a candidate is; null: it is this host itself.
+         * Where a candidate is; null: it is this host itself. May take a while.
          *
          * @throws OperationException when nobody knows
          */
@@ -121,14 +124,30 @@ final class ProtectionKeeper implements AutoCloseable {
 
         // Of the present pass over the candidates, or the last one.
         private int next;
-        private @Nullable HostAddress trying;
+        private @Nullable String trying;
+        private @Nullable HostAddress host;
         private final Set<HostAddress> tried = new HashSet<>();
         private final Set<HostAddress> down = new LinkedHashSet<>();
-        private final List<String> notes = new ArrayList<>();
+        private final Map<String, String> notes = new LinkedHashMap<>();
+
+        /** When those that refused may be asked again; a host that answers anew is tried before that, without them. */
+        private long regularNanos;
+
+        private boolean isEarly;
 
         private Kept(String vm, ProtectionSettings policy) {
             this.vm = vm;
             this.policy = policy;
+        }
+
+        /** The host that is tried; as long as nobody knows where it is, it may be {@code otherwise}. */
+        private HostAddress located(HostAddress otherwise) {
+            HostAddress known = host;
+            return known == null ? otherwise : known;
+        }
+
+        private void note(String candidate, String what) {
+            notes.put(candidate, what);
         }
     }
 
@@ -155,15 +174,16 @@ final class ProtectionKeeper implements AutoCloseable {
 
     /** Has a thread of its own call {@link #tick} whenever something is to be done, until {@link #close}. */
     void start() {
-        thread = Thread.ofPlatform().name("protection-keeper").daemon().start(this::run);
+        Thread.ofPlatform().name("protection-keeper").daemon().start(this::run);
     }
 
     private void run() {
+        thread = Thread.currentThread(); // what was posted before, and so woke nobody, is done by the first tick
         while (!closed) {
             long wait = FIRST_PAUSE.toNanos();
             try {
                 wait = tick(time.nanos());
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("protecting VMs again failed, trying again", e);
             }
             LockSupport.parkNanos(this, wait);
@@ -205,11 +225,14 @@ final class ProtectionKeeper implements AutoCloseable {
         });
     }
 
-    /** A session has begun, by whomever. */
-    void begun(String vm) {
+    /** A session with {@code backup} has begun, by whomever. */
+    void begun(String vm, HostAddress backup) {
         agent.post(() -> {
             Kept present = kept.get(vm);
             if (present != null) {
+                if (present.phase != Phase.TRYING || !backup.equals(present.located(backup))) {
+                    present.trying = null; // by command: nothing that becomes of it is the candidate's fault
+                }
                 present.phase = Phase.JOINED;
                 present.isProtected = false;
             }
@@ -269,9 +292,11 @@ final class ProtectionKeeper implements AutoCloseable {
 
     private void lost(Kept vm, String why) {
         long now = time.nanos();
-        HostAddress candidate = vm.trying;
+        String candidate = vm.trying;
         if (!vm.isProtected && candidate != null) {
-            vm.notes.add(candidate + ": " + why);
+            HostAddress host = vm.host;
+            String name = host == null ? candidate : host.toString();
+            vm.note(name, name + ": " + why);
             vm.trying = null;
             vm.phase = Phase.WAITING;
             vm.dueNanos = now;
@@ -282,6 +307,7 @@ final class ProtectionKeeper implements AutoCloseable {
             vm.pause = Duration.ZERO;
         }
         vm.why = why;
+        vm.isEarly = false;
         vm.isProtected = false;
         vm.trying = null;
         vm.phase = Phase.WAITING;
@@ -307,77 +333,106 @@ final class ProtectionKeeper implements AutoCloseable {
 
     private void beginPass(Kept vm, Hosts by, Executor executor) {
         vm.next = 0;
-        vm.tried.clear();
+        if (vm.isEarly) {
+            vm.tried.removeIf(host -> !vm.notes.containsKey(host.toString()));
+            Set<String> refused =
+                    vm.tried.stream().map(HostAddress::toString).collect(Collectors.toSet());
+            vm.notes.keySet().retainAll(refused);
+        } else {
+            vm.tried.clear();
+            vm.notes.clear();
+        }
         vm.down.clear();
-        vm.notes.clear();
         advance(vm, by, executor);
     }
 
     /** Tries the next candidate, or pauses when none is left. */
     private void advance(Kept vm, Hosts by, Executor executor) {
-        while (vm.next < vm.policy.backups().size()) {
-            String candidate = vm.policy.backups().get(vm.next++);
-            HostAddress host;
-            try {
-                host = by.locate(candidate);
-            } catch (OperationException e) {
-                vm.notes.add(String.valueOf(e.getMessage()));
-                continue;
-            }
-            if (host != null && vm.tried.add(host)) {
-                attempt(vm, host, by, executor);
-                return;
-            }
+        if (vm.next < vm.policy.backups().size()) {
+            attempt(vm, vm.policy.backups().get(vm.next++), by, executor);
+        } else {
+            pause(vm, by);
         }
-        pause(vm, by);
     }
 
-    private void attempt(Kept vm, HostAddress host, Hosts by, Executor executor) {
+    private void attempt(Kept vm, String candidate, Hosts by, Executor executor) {
         vm.phase = Phase.TRYING;
-        vm.trying = host;
+        vm.trying = candidate;
+        vm.host = null;
         vm.attempt = ++attempts;
         long attempt = vm.attempt;
         ProtectionSettings policy = vm.policy;
         String why = vm.why;
+        Set<HostAddress> tried = Set.copyOf(vm.tried);
         executor.execute(() -> {
-            Outcome outcome = outcomeOf(() -> by.protect(vm.vm, policy, host, why));
+            Outcome outcome = outcomeOf(() -> {
+                try {
+                    HostAddress host = by.locate(candidate);
+                    if (host == null || tried.contains(host)) {
+                        return new Outcome.Skipped();
+                    }
+                    agent.post(() -> located(vm, attempt, host));
+                    return by.protect(vm.vm, policy, host, why);
+                } catch (OperationException e) {
+                    return new Outcome.Refused(String.valueOf(e.getMessage()));
+                }
+            });
             agent.post(() -> {
                 if (kept.get(vm.vm) == vm && vm.phase == Phase.TRYING && vm.attempt == attempt) {
-                    attempted(vm, host, outcome);
+                    attempted(vm, candidate, outcome);
                 }
             });
         });
+    }
+
+    private void located(Kept vm, long attempt, HostAddress host) {
+        if (kept.get(vm.vm) == vm && vm.attempt == attempt) {
+            vm.host = host;
+            vm.tried.add(host);
+        }
     }
 
     /** What fails unexpectedly must not leave the VM waiting for its outcome for ever. */
     private static Outcome outcomeOf(Supplier<Outcome> attempt) {
         try {
             return attempt.get();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("an attempt to protect a VM failed", e);
             return new Outcome.Refused(e.toString());
         }
     }
 
-    private void attempted(Kept vm, HostAddress host, Outcome outcome) {
+    private void attempted(Kept vm, String candidate, Outcome outcome) {
         switch (outcome) {
             case Outcome.Begun() -> {} // the VM's agent has told, or will
             case Outcome.Busy(String cause) -> {
                 LOG.debug("VM {}: not yet protected again: {}", vm.vm, cause);
+                HostAddress host = vm.host;
+                if (host != null) {
+                    vm.tried.remove(host); // it was not its fault
+                }
                 vm.trying = null;
                 vm.phase = Phase.WAITING;
                 vm.dueNanos = time.nanos() + BUSY_PAUSE.toNanos();
             }
             case Outcome.Down(String cause) -> {
-                vm.down.add(host);
-                failed(vm, cause);
+                HostAddress host = vm.host;
+                if (host != null) {
+                    vm.down.add(host);
+                }
+                failed(vm, candidate, cause);
             }
-            case Outcome.Refused(String cause) -> failed(vm, cause);
+            case Outcome.Refused(String cause) -> failed(vm, candidate, cause);
+            case Outcome.Skipped() -> {
+                vm.trying = null;
+                advanceIfBegun(vm);
+            }
         }
     }
 
-    private void failed(Kept vm, String cause) {
-        vm.notes.add(cause);
+    private void failed(Kept vm, String candidate, String cause) {
+        HostAddress host = vm.host;
+        vm.note(host == null ? candidate : host.toString(), cause);
         vm.trying = null;
         advanceIfBegun(vm);
     }
@@ -386,7 +441,7 @@ final class ProtectionKeeper implements AutoCloseable {
         vm.phase = Phase.WAITING;
         vm.trying = null;
         String found = vm.why + "; not protected again: "
-                + (vm.notes.isEmpty() ? "no other host is named" : String.join("; ", vm.notes));
+                + (vm.notes.isEmpty() ? "no other host is named" : String.join("; ", vm.notes.values()));
         boolean news = !found.equals(vm.told);
         vm.told = found;
         if (vm.tried.isEmpty()) {
@@ -395,8 +450,12 @@ final class ProtectionKeeper implements AutoCloseable {
             by.waits(vm.vm, found, news);
             return;
         }
-        vm.pause = longer(vm.pause);
-        vm.dueNanos = time.nanos() + vm.pause.toNanos();
+        if (!vm.isEarly) {
+            vm.pause = longer(vm.pause);
+            vm.regularNanos = time.nanos() + vm.pause.toNanos();
+        }
+        vm.isEarly = false;
+        vm.dueNanos = vm.regularNanos;
         String sooner = vm.down.isEmpty()
                 ? ""
                 : ", or as soon as %s answers"
@@ -428,7 +487,7 @@ final class ProtectionKeeper implements AutoCloseable {
     private static boolean isTrue(BooleanSupplier question) {
         try {
             return question.getAsBoolean();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("a host could not be asked", e);
             return false;
         }
@@ -443,6 +502,8 @@ final class ProtectionKeeper implements AutoCloseable {
         }
         for (Kept vm : kept.values()) {
             if (vm.phase == Phase.WAITING && vm.down.remove(host)) {
+                vm.notes.remove(host.toString());
+                vm.isEarly = true;
                 vm.dueNanos = time.nanos();
             }
         }

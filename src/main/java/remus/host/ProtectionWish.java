@@ -2,6 +2,8 @@ package remus.host;
 
 import remus.api.EventType;
 import remus.api.VmState;
+import remus.api.VmStatus;
+import remus.base.HostAddress;
 
 /**
  * Whether a VM that runs here is to be protected, and how: so from the start where its definition names backups, after a
@@ -36,8 +38,8 @@ final class ProtectionWish {
     }
 
     /** A session begins, which may come to nothing. */
-    void begun() {
-        keeper.begun(vm);
+    void begun(HostAddress backup) {
+        keeper.begun(vm, backup);
     }
 
     /** By these settings, which hold from now on. */
@@ -53,6 +55,7 @@ final class ProtectionWish {
     /** The VM has no backup. */
     void alone(String why) {
         if (wanted) {
+            status.because(VmStatus.withMoreToFollow(why)); // until the keeper says more, or begins
             keeper.alone(vm, settings, why);
         }
     }

@@ -35,6 +35,7 @@ import remus.api.ProtectRequest;
 import remus.api.StandbyMode;
 import remus.api.StartRequest;
 import remus.api.VmState;
+import remus.api.VmStatus;
 import remus.api.WhenAlone;
 import remus.base.EpochId;
 import remus.base.HostAddress;
@@ -320,6 +321,21 @@ class RemusTest {
         Result result = waiting.get(20, TimeUnit.SECONDS);
         assertEquals(1, result.exitCode());
         assertTrue(result.err().contains("it is UNPROTECTED: backup refused: too little memory"), result.err());
+    }
+
+    @Test
+    void protectWaitsOnWhileItsHostGoesOnToTheNextBackup() throws Exception {
+        CompletableFuture<Result> waiting = CompletableFuture.supplyAsync(() -> ask("protect", "shop"));
+        awaitAsked();
+        host.vms.put(
+                "shop",
+                FakeHost.vm(
+                        "shop",
+                        VmState.UNPROTECTED,
+                        VmStatus.withMoreToFollow("backup refused: too little memory")));
+        TimeUnit.MILLISECONDS.sleep(400);
+        host.vms.put("shop", FakeHost.vm("shop", VmState.PROTECTED));
+        assertEquals(0, waiting.get(20, TimeUnit.SECONDS).exitCode());
     }
 
     @Test

@@ -260,7 +260,9 @@ class ActiveOwnershipTest {
         arbiter.setting().answer().accept(new SetOutcome.Done());
         await(Alone.class);
         assertEquals(VmState.DEGRADED, status.state());
+        assertTrue(status.published().looksForBackup());
         wish.waits("nobody answers; next try in 1 s", true);
+        assertFalse(status.published().looksForBackup());
         assertEquals("nobody answers; next try in 1 s", status.reason());
         assertTrue(wish.isWanted());
     }

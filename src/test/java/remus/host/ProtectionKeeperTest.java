@@ -41,6 +41,8 @@ class ProtectionKeeperTest {
         private final List<String> tried = new ArrayList<>();
         private final List<String> told = new ArrayList<>();
         private int probes;
+        private int located;
+        private @Nullable Error error;
         private int news;
 
         static HostAddress address(String name) {
@@ -49,6 +51,7 @@ class ProtectionKeeperTest {
 
         @Override
         public @Nullable HostAddress locate(String candidate) throws OperationException {
+            located++;
             return switch (candidate) {
                 case "alpha" -> null;
                 case "beta", "beta:7420" -> address("beta");
@@ -60,6 +63,10 @@ class ProtectionKeeperTest {
 
         @Override
         public Outcome protect(String vm, ProtectionSettings policy, HostAddress backup, String why) {
+            Error thrown = error;
+            if (thrown != null) {
+                throw thrown;
+            }
             tried.add(vm + " by " + backup.host() + ": " + why);
             return outcomes.getOrDefault(backup.host(), new Outcome.Begun());
         }
@@ -111,7 +118,7 @@ class ProtectionKeeperTest {
         keeper.alone(VM, by("beta", "gamma"), "its backup was lost");
         settle();
         expectTried("shop by beta: its backup was lost", "shop by gamma: its backup was lost");
-        keeper.begun(VM);
+        keeper.begun(VM, FakeHosts.address("gamma"));
         keeper.isProtected(VM, by("beta", "gamma"));
         pass(Duration.ofHours(1));
         expectTried();
@@ -169,11 +176,11 @@ class ProtectionKeeperTest {
     void aSessionThatIsRefusedBeforeTheVmIsProtectedLeadsToTheNextCandidate() {
         keeper.alone(VM, by("beta", "gamma"), "lost");
         settle();
-        keeper.begun(VM);
+        keeper.begun(VM, FakeHosts.address("beta"));
         keeper.alone(VM, by("beta", "gamma"), REFUSAL);
         settle();
         expectTried("shop by beta: lost", "shop by gamma: lost");
-        keeper.begun(VM);
+        keeper.begun(VM, FakeHosts.address("gamma"));
         keeper.alone(VM, by("beta", "gamma"), "gone");
         settle();
         assertEquals(
@@ -185,7 +192,7 @@ class ProtectionKeeperTest {
     void aBeginningThatIsToldBeforeItsOutcomeIsNotForgotten() {
         keeper.alone(VM, by("beta", "gamma"), "lost");
         keeper.tick(time.nanos());
-        keeper.begun(VM);
+        keeper.begun(VM, FakeHosts.address("beta"));
         keeper.alone(VM, by("beta", "gamma"), "broken");
         settle();
         expectTried("shop by beta: lost", "shop by gamma: lost");
@@ -256,7 +263,7 @@ class ProtectionKeeperTest {
             settle();
             pass(Duration.ofSeconds(seconds));
             expectTried("shop by beta: digests differ");
-            keeper.begun(VM);
+            keeper.begun(VM, FakeHosts.address("beta"));
             keeper.isProtected(VM, policy);
         }
         settle();
@@ -272,9 +279,58 @@ class ProtectionKeeperTest {
         keeper.alone(VM, by("beta"), "lost");
         settle();
         expectTried("shop by beta: lost");
-        keeper.begun(VM);
+        keeper.begun(VM, FakeHosts.address("beta"));
         pass(Duration.ofHours(1));
         expectTried();
+    }
+
+    @Test
+    void whatBecomesOfASessionByCommandIsNoCandidatesFault() {
+        keeper.alone(VM, by("beta"), "lost");
+        keeper.tick(time.nanos());
+        work.remove().run();
+        keeper.begun(VM, FakeHosts.address("delta"));
+        keeper.alone(VM, by("beta"), "refused by delta");
+        settle();
+        expectTried("shop by beta: lost", "shop by beta: refused by delta");
+        assertEquals(List.of(), hosts.told);
+    }
+
+    @Test
+    void whoRefusedIsNotAskedBecauseAnotherHostIsBack() {
+        hosts.outcomes.put("beta", new Outcome.Down("beta:7420: Connection refused"));
+        hosts.outcomes.put("gamma", new Outcome.Refused("gamma:7420: full"));
+        keeper.alone(VM, by("beta", "gamma"), "lost");
+        settle();
+        for (int second = 0; second < 20; second++) {
+            pass(Duration.ofSeconds(1));
+        }
+        hosts.tried.clear();
+        hosts.up.add(FakeHosts.address("beta"));
+        hosts.outcomes.put("beta", new Outcome.Refused("beta:7420: full"));
+        pass(ProtectionKeeper.PROBE_PAUSE);
+        expectTried("shop by beta: lost");
+        pass(ProtectionKeeper.LONGEST_PAUSE);
+        expectTried("shop by beta: lost", "shop by gamma: lost");
+    }
+
+    @Test
+    void whereAHostIsIsNotAskedOnTheKeepersThread() {
+        keeper.alone(VM, by("beta"), "lost");
+        keeper.tick(time.nanos());
+        assertEquals(0, hosts.located, "a name server may take its time");
+        settle();
+        assertEquals(1, hosts.located);
+    }
+
+    @Test
+    void anErrorInAnAttemptLeavesNoVmWithoutItsNextOne() {
+        hosts.error = new StackOverflowError("deep");
+        keeper.alone(VM, by("beta"), "lost");
+        settle();
+        hosts.error = null;
+        pass(ProtectionKeeper.FIRST_PAUSE);
+        expectTried("shop by beta: lost");
     }
 
     @Test
