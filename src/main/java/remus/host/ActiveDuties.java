@@ -82,13 +82,7 @@ final class ActiveDuties {
         if (waiting == null || !waiting.factory().backup().equals(backup)) {
             return false;
         }
-        var _ = waiting.result().whenComplete((done, failure) -> {
-            if (failure == null) {
-                result.complete(null);
-            } else {
-                result.completeExceptionally(failure);
-            }
-        });
+        ActiveStory.follow(waiting.result(), result);
         return true;
     }
 

@@ -78,16 +78,21 @@ final class ActiveStory {
         if (earlier == null) {
             unprotecting = result;
         } else {
-            var _ = earlier.whenComplete((done, failure) -> {
-                if (failure == null) {
-                    result.complete(null);
-                } else {
-                    result.completeExceptionally(failure);
-                }
-            });
+            follow(earlier, result);
         }
         endsByCommand = true;
         endedBecause(why);
+    }
+
+    /** {@code result} ends as {@code earlier} does: two have asked for the same. */
+    static void follow(CompletableFuture<Void> earlier, CompletableFuture<Void> result) {
+        var _ = earlier.whenComplete((done, failure) -> {
+            if (failure == null) {
+                result.complete(null);
+            } else {
+                result.completeExceptionally(failure);
+            }
+        });
     }
 
     /** Whether protection is to end because somebody has asked for that, whether or not that one still waits. */

@@ -270,22 +270,12 @@ final class ActiveVm implements HostedVm {
 
     /** Pauses the guest until it is resumed, or resumes it; completes when that has been asked of QEMU. */
     CompletableFuture<Void> pause(boolean still) {
-        CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.commands().pause(still, result))) {
-            result.completeExceptionally(
-                    new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
-        }
-        return result;
+        return command(result -> ownership.commands().pause(still, result));
     }
 
     /** Hands the VM over to its backup; completes when it runs there. */
     CompletableFuture<Void> switchOver() {
-        CompletableFuture<Void> result = new CompletableFuture<>();
-        if (!agent.post(() -> ownership.commands().switchOver(result))) {
-            result.completeExceptionally(
-                    new OperationException(Kind.CONFLICT, "VM " + name() + " has ended", "see remus status"));
-        }
-        return result;
+        return command(result -> ownership.commands().switchOver(result));
     }
 
     /** It was handed over to this host by its former primary; for whoever asks. Before {@link #run}. */
