@@ -31,8 +31,8 @@ import remus.base.Invariant;
  * <p>Invariants: tracking is reset before pages are copied; a checkpoint stays in staging until it is acknowledged; at
  * most {@link #MAX_IN_FLIGHT} are uncommitted, then the epoch is stretched; devices commit epochs in order, each once,
  * and none that was not acknowledged or that a device has not allowed yet. An acknowledgement frees the staging buffer
- * at once, a commit that waits for a device keeps its place among those in flight. Lost connections do not end the session: the channel sends again what is in
- * flight, and no epoch is ended meanwhile.
+ * at once, a commit that waits for a device keeps its place among those in flight. Lost connections do not end the
+ * session: the channel sends again what is in flight, and no epoch is ended meanwhile.
  *
  * <p>Confined to the VM's agent thread; never blocks. Failures of devices go to the {@link Observer}, once, whose owner
  * ends the session; until then nothing more is taken and a guest that stands still goes on. Answers of QEMU's to what an

@@ -335,11 +335,12 @@ final class PartitionDemo {
         }
 
         private static String words(Event event) {
-            return switch (event.event()) {
-                case ARBITER -> "the arbiter " + event.reason();
-                case DEGRADED, ACTIVATED -> "%s (term %d)".formatted(event.reason(), event.term());
-                default -> "" + event.reason();
-            };
+            String reason = String.valueOf(event.reason());
+            if (event.event() == EventType.ARBITER) {
+                return "the arbiter " + reason;
+            }
+            boolean isWithTerm = event.event() == EventType.DEGRADED || event.event() == EventType.ACTIVATED;
+            return isWithTerm ? "%s (term %d)".formatted(reason, event.term()) : reason;
         }
 
         void tell() throws RemusException {

@@ -58,7 +58,7 @@ public interface FrameHandler<X extends Exception> {
      * The guest stands still on the primary, for good, and what the backup holds whole contains all it has done: the backup
      * takes over.
      *
-     * @param pausedNanos since when it stood still there when this was sent
+     * @param pausedNanos for how long it had stood still there when this was sent
      */
     void handOver(long pausedNanos, String reason) throws X;
 

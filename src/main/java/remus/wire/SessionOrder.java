@@ -15,13 +15,15 @@ import remus.base.Invariant;
  *       with no file wanted, to PREPARING.
  *   <li>FILES: the wanted files, in the order in which they were asked for. The last byte of the last: PREPARING.
  *   <li>PREPARING: {@link #readied}: FLOWING.
- *   <li>FLOWING: pre-copy pages and the synchronization of disks until the session's first checkpoint. CHECKPOINT_BEGIN of the next epoch: CHECKPOINT.
+ *   <li>FLOWING: pre-copy pages and the synchronization of disks until the session's first checkpoint. CHECKPOINT_BEGIN
+ *       of the next epoch: CHECKPOINT.
  *   <li>CHECKPOINT: its parts. CHECKPOINT_END with the right counts: FLOWING.
  *   <li>SIGN_OFF in any phase but GREETING: ENDED, where nothing may come.
  * </ul>
  * Heartbeats and the guest's death may come in all phases but GREETING and ENDED, mirrored input, releases and disk
- * writes in FLOWING and CHECKPOINT, the order to take over there too, once a checkpoint has ended. The epochs of disk writes never go back and are at most
- * {@link WireLimits#MAX_DISK_EPOCHS_AHEAD} after the last that has ended; all writes of an epoch come before its end.
+ * writes in FLOWING and CHECKPOINT, the order to take over there too, once a checkpoint has ended. The epochs of disk
+ * writes never go back and are at most {@link WireLimits#MAX_DISK_EPOCHS_AHEAD} after the last that has ended; all writes
+ * of an epoch come before its end.
  */
 public final class SessionOrder {
     /** Where a connection stands. */
