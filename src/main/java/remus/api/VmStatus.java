@@ -51,9 +51,7 @@ public record VmStatus(
     /** Whether it has no backup right now, but its host is about to try one. */
     public boolean looksForBackup() {
         String why = reason;
-        return why != null
-                && why.endsWith(MORE_FOLLOWS)
-                && (state == VmState.UNPROTECTED || state == VmState.DEGRADED);
+        return why != null && why.endsWith(MORE_FOLLOWS) && (state == VmState.UNPROTECTED || state == VmState.DEGRADED);
     }
 
     /** The same with another reason. */

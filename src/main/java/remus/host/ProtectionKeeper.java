@@ -335,8 +335,7 @@ final class ProtectionKeeper implements AutoCloseable {
         vm.next = 0;
         if (vm.isEarly) {
             vm.tried.removeIf(host -> !vm.notes.containsKey(host.toString()));
-            Set<String> refused =
-                    vm.tried.stream().map(HostAddress::toString).collect(Collectors.toSet());
+            Set<String> refused = vm.tried.stream().map(HostAddress::toString).collect(Collectors.toSet());
             vm.notes.keySet().retainAll(refused);
         } else {
             vm.tried.clear();

@@ -330,9 +330,7 @@ class RemusTest {
         host.vms.put(
                 "shop",
                 FakeHost.vm(
-                        "shop",
-                        VmState.UNPROTECTED,
-                        VmStatus.withMoreToFollow("backup refused: too little memory")));
+                        "shop", VmState.UNPROTECTED, VmStatus.withMoreToFollow("backup refused: too little memory")));
         TimeUnit.MILLISECONDS.sleep(400);
         host.vms.put("shop", FakeHost.vm("shop", VmState.PROTECTED));
         assertEquals(0, waiting.get(20, TimeUnit.SECONDS).exitCode());

@@ -14,7 +14,7 @@ class AgentWaitTest {
     private static final EpochId FIRST = new EpochId(1);
 
     /** @param staysStill by command */
-    private record Guest(@Override boolean staysStill) implements GuestControl {
+    private record Guest(boolean staysStill) implements GuestControl {
         @Override
         public void suspendAndSave() {}
 
