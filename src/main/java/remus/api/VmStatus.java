@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param qemuPid process of the VM or of its standby, null when there is none
  * @param tap network device of the first interface, null when there is none
  * @param guestClockLagMillis how far the guest's clock is behind because it stood still since it booted, on whichever
- *     host: in pauses and take-overs; less where it corrects that by itself. 0 on a backup
+ *     host: in pauses and take-overs; less where it corrects that by itself. Counted anew by a daemon that has
+ *     adopted the VM; 0 on a backup
  * @param standby what waits on the backup, null when there is none
  */
 public record VmStatus(

@@ -65,7 +65,7 @@ class PauseSystemTest {
                 hosts.alpha.kill(hosts.qemuPid(hosts.alpha));
                 hosts.awaitEvent(hosts.beta, EventType.PAUSED);
                 long answers = load.figures().acknowledged();
-                VmStatus taken = hosts.await(hosts.beta, VmState.PROTECTED);
+                VmStatus taken = hosts.await(hosts.beta, VmState.UNPROTECTED);
                 assertTrue(String.valueOf(taken.reason()).contains("paused by command"), taken.toString());
                 TimeUnit.NANOSECONDS.sleep(Duration.ofSeconds(1).toNanos());
                 assertEquals(answers, load.figures().acknowledged(), "it stands still there, too");

@@ -99,6 +99,7 @@ class SampleFilesTest {
         HostSettings full = HostSettings.parse(inFull(sample("host.yaml")), Path.of("/etc/remus"));
         assertEquals(HostConfiguration.DEFAULT_LISTEN, full.listen());
         assertEquals(HostConfiguration.DEFAULT_API, full.api());
+        assertEquals(false, full.keepVms());
         assertEquals(new ArbiterChoice.None(), ArbiterChoice.parse(Objects.requireNonNull(full.arbiter())));
     }
 
