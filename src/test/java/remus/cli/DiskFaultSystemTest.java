@@ -174,7 +174,7 @@ class DiskFaultSystemTest {
         Files.move(complete, failingBackup);
         long deadline = System.nanoTime() + TwoHosts.LIMIT.toNanos();
         while (ProcessHandle.of(daemon).isPresent()) {
-            assertTrue(System.nanoTime() < deadline, "beta does not die at its fault point");
+            assertTrue(System.nanoTime() < deadline, () -> "beta does not die at its fault point" + hosts.story());
             TimeUnit.MILLISECONDS.sleep(20);
         }
         awaitEvent(EventType.BACKUP_LOST, ".*");

@@ -323,11 +323,15 @@ final class TwoHosts implements AutoCloseable {
         try {
             return host.await(DemoGuest.NAME, status -> status.state() == state, LIMIT, state.toString());
         } catch (CommandException e) {
-            throw new AssertionError(e.getMessage() + storyOf(alpha) + storyOf(beta), e);
+            throw new AssertionError(e.getMessage() + story(), e);
         }
     }
 
-    /** What a host tells of itself, a line each, for whoever has to find out why a test failed. */
+    /** What the hosts tell of themselves, a line each, for whoever has to find out why a test failed. */
+    String story() {
+        return storyOf(alpha) + storyOf(beta);
+    }
+
     private static String storyOf(DemoHost host) {
         StringBuilder story = new StringBuilder("\n" + host.name() + ":");
         try {
