@@ -30,7 +30,7 @@ class BackupLossSystemTest {
     void whoHoldsReleasesNothingUntilTheBackupSaysThatItHasNoImage() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.HOLD);
+            hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 hosts.beta.kill(hosts.qemuPid(hosts.beta));
@@ -63,7 +63,7 @@ class BackupLossSystemTest {
     void whoContinuesGoesOnAlone() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.CONTINUE);
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.CONTINUE);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 hosts.beta.kill(hosts.qemuPid(hosts.beta));
@@ -79,7 +79,7 @@ class BackupLossSystemTest {
     void whoIsProtectedAnewAtTheMomentItGoesOnAloneReleasesWhatWasHeld() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.HOLD);
+            hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
             try (RedisClientLoad load = hosts.load()) {
                 for (int loss = 0; loss < 2; loss++) {
                     hosts.awaitAnswers(load, 20);
@@ -98,7 +98,7 @@ class BackupLossSystemTest {
         long deadline = System.nanoTime() + TwoHosts.LIMIT.toNanos();
         while (true) {
             try {
-                hosts.protect(hosts.alpha, hosts.beta, "500ms", WhenAlone.HOLD);
+                hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
                 return;
             } catch (CommandException e) {
                 String refusal = String.valueOf(e.getMessage());
@@ -112,7 +112,7 @@ class BackupLossSystemTest {
     void aConnectionThatIsCutForAMomentIsMadeAgainAndNothingIsLost() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "5s", WhenAlone.HOLD);
+            hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 hosts.nft(DemoTopology.Place.BETA, """
@@ -178,7 +178,8 @@ class BackupLossSystemTest {
             hosts.protect(
                     hosts.alpha,
                     hosts.beta,
-                    new remus.api.ProtectRequest(null, "50ms", "10s", null, 1L, WhenAlone.HOLD, null, null));
+                    new remus.api.ProtectRequest(
+                            null, "50ms", TwoHosts.NO_TAKE_OVER, null, 1L, WhenAlone.HOLD, null, null));
             VmStatus status = hosts.alpha.await(
                     DemoGuest.NAME,
                     now -> now.state() != VmState.PROTECTED || now.committedEpoch() >= commits,

@@ -121,7 +121,7 @@ class BadHostSystemTest {
         expectNotProtected(line);
         expectNothingOn(hosts.beta);
         restart(hosts.beta, OWN_MEMORY);
-        hosts.protect(hosts.alpha, hosts.beta, "1s", remus.api.WhenAlone.HOLD);
+        hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, remus.api.WhenAlone.HOLD);
         hosts.alpha.post(VmPath.verb(VM, "stop"));
         expectNothingOn(hosts.alpha);
         expectNothingOn(hosts.beta);
@@ -188,7 +188,9 @@ class BadHostSystemTest {
                 "protect",
                 vm,
                 "--backup",
-                hosts.beta.replicationAddress().toString());
+                hosts.beta.replicationAddress().toString(),
+                "--detect",
+                TwoHosts.NO_TAKE_OVER);
     }
 
     /** The command shows its progress before the line that counts. */

@@ -126,7 +126,7 @@ class BadInputSystemTest {
     @Test
     void verbsThatDoNotFitAProtectedVmAreRefused() throws Exception {
         String backup = hosts.beta.replicationAddress().toString();
-        hosts.protect(hosts.alpha, hosts.beta, "1s", WhenAlone.HOLD);
+        hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
         expectRefusal(
                 hosts.alpha,
                 "VM shop is protected already, by 10.77.0.12:7420; end that first: remus unprotect shop",
@@ -165,7 +165,7 @@ class BadInputSystemTest {
                 new ProtectRequest(
                         hosts.beta.replicationAddress().toString(),
                         null,
-                        "1s",
+                        TwoHosts.NO_TAKE_OVER,
                         null,
                         null,
                         WhenAlone.HOLD,
@@ -222,7 +222,7 @@ class BadInputSystemTest {
 
     @Test
     void garbageOnTheReplicationPortsDisturbsNoProtection() throws Exception {
-        hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
+        hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
         long term = hosts.alpha.status(VM).term();
         Random random = new Random(SEED);
         for (int i = 0; i < HOSTILE_CONNECTIONS; i++) {

@@ -87,7 +87,7 @@ class DaemonRestartSystemTest {
     void aPrimaryWhoseBackupTookOverIsFencedByItsNextDaemon() throws Exception {
         try (TwoHosts hosts = TwoHosts.open(directory)) {
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "1s", WhenAlone.HOLD);
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 ProcessIdentity qemu = qemu(hosts, hosts.alpha);
@@ -108,7 +108,7 @@ class DaemonRestartSystemTest {
     void withAnArbiterTheRecordFencesIt() throws Exception {
         try (TwoHosts hosts = TwoHosts.openWithArbiter(directory)) {
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "1s", WhenAlone.HOLD);
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 ProcessIdentity qemu = qemu(hosts, hosts.alpha);

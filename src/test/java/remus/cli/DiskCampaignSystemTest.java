@@ -53,7 +53,7 @@ class DiskCampaignSystemTest {
             DemoHost primary = hosts.alpha;
             DemoHost backup = hosts.beta;
             for (int kill = 1; kill <= KILLS; kill++) {
-                hosts.protect(primary, backup, "1s", WhenAlone.HOLD);
+                hosts.protect(primary, backup, "2s", WhenAlone.HOLD);
                 TimeUnit.MILLISECONDS.sleep(random.nextInt(MAX_DELAY_MILLIS));
                 int activations = activations(backup);
                 primary.kill(hosts.qemuPid(primary));

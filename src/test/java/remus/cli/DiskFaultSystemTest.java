@@ -129,8 +129,8 @@ class DiskFaultSystemTest {
         hosts.restartDaemon(hosts.beta, List.of("env", "JAVA_TOOL_OPTIONS=" + String.join(" ", options)));
     }
 
-    private void protect(String detect) throws Exception {
-        hosts.protect(hosts.alpha, hosts.beta, detect, WhenAlone.HOLD);
+    private void protect() throws Exception {
+        hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
     }
 
     /** The guest has been able to write all the time, and writes on. */
@@ -153,7 +153,7 @@ class DiskFaultSystemTest {
     }
 
     private void expectProtectedAnew() throws Exception {
-        protect("2s");
+        protect();
         expectEqualImagesAtRest();
     }
 
@@ -195,7 +195,7 @@ class DiskFaultSystemTest {
             strings = {"remus.fault=LOGGED@1@", "remus.fault.image=TEAR@data.raw@", "remus.fault.image=TEAR@root.raw@"})
     void aBackupThatDiesAsItWritesKnowsAfterwardsWhichImageItHas(String fault) throws Exception {
         restartBackup("-D" + fault + failingBackup);
-        protect("1s");
+        protect();
         NumberedWrites writes = writeToBothDisks();
         expectStillWriting(writes);
         awaitDeathOfBackup();
@@ -224,7 +224,7 @@ class DiskFaultSystemTest {
     @Test
     void theCopyOfADeadBackupCanBeStartedByForce() throws Exception {
         restartBackup("-Dremus.fault=LOGGED@1@" + failingBackup);
-        protect("1s");
+        protect();
         NumberedWrites writes = writeToBothDisks();
         expectStillWriting(writes);
         awaitDeathOfBackup();
@@ -269,7 +269,7 @@ class DiskFaultSystemTest {
 
     @Test
     void aLinkThatBreaksAmidWritesAndComesBackInTimeLosesNone() throws Exception {
-        protect("10s");
+        protect();
         NumberedWrites writes = writeToBothDisks();
         for (int cut = 0; cut < 3; cut++) {
             expectStillWriting(writes);
@@ -303,7 +303,7 @@ class DiskFaultSystemTest {
     void aBackupWithoutRoomOnItsDiskSaysSoAndThePrimaryGoesOn() throws Exception {
         Path state = hosts.beta.state();
         hosts.restartDaemon(hosts.beta, TwoHosts.within("mount -t tmpfs -o size=2g none " + state));
-        protect("1s");
+        protect();
         FileStore store = Files.getFileStore(TwoHosts.seenBy(hosts.beta, state));
         long used = store.getTotalSpace() - store.getUnallocatedSpace();
         TwoHosts.amongMountsOf(hosts.beta, "mount -o remount,size=%d %s".formatted(used + SPARE_BYTES, state));
@@ -320,7 +320,7 @@ class DiskFaultSystemTest {
     @ValueSource(strings = {"WRITE@data.raw@", "SYNC@root.raw@"})
     void aBackupWhoseImageFailsSaysSoAndThePrimaryGoesOn(String fault) throws Exception {
         restartBackup("-Dremus.fault.image=" + fault + failingBackup);
-        protect("1s");
+        protect();
         NumberedWrites writes = writeToBothDisks();
         expectStillWriting(writes);
         Files.createFile(failingBackup);
@@ -333,7 +333,7 @@ class DiskFaultSystemTest {
 
     @Test
     void aFailingDiskOfThePrimaryIsTheGuestsConcernAndCheckpointsGoOn() throws Exception {
-        protect("1s");
+        protect();
         String write = "dd if=/dev/zero of=/dev/vdb bs=4k count=4 oflag=direct 2>&1";
         Files.createFile(failingPrimary);
         IOException failed = assertThrows(IOException.class, () -> guest.run(write));
@@ -349,7 +349,7 @@ class DiskFaultSystemTest {
 
     @Test
     void aBrokenConnectionOfQemuToItsDisksIsMadeAnewAndTheGuestNoticesNothing() throws Exception {
-        protect("2s");
+        protect();
         String errors = guest.run(ERRORS_OF_DISKS);
         NumberedWrites writes = writeToBothDisks();
         for (int round = 0; round < 3; round++) {
@@ -396,7 +396,7 @@ class DiskFaultSystemTest {
                 new ProtectRequest(
                         hosts.beta.replicationAddress().toString(),
                         null,
-                        "1s",
+                        TwoHosts.NO_TAKE_OVER,
                         null,
                         null,
                         WhenAlone.HOLD,

@@ -47,7 +47,7 @@ class DiskSystemTest {
     }
 
     private static void protect(TwoHosts hosts, DemoHost primary, DemoHost backup) throws Exception {
-        hosts.protect(primary, backup, "1s", WhenAlone.HOLD);
+        hosts.protect(primary, backup, "2s", WhenAlone.HOLD);
     }
 
     private static boolean isMarked(TwoHosts hosts, DemoHost host, String disk) {
@@ -91,7 +91,7 @@ class DiskSystemTest {
                 new ProtectRequest(
                         hosts.beta.replicationAddress().toString(),
                         "25ms",
-                        "1s",
+                        "2s",
                         null,
                         null,
                         WhenAlone.HOLD,

@@ -24,7 +24,7 @@ import remus.linux.ProcessIdentity;
 @Tag("system")
 @Timeout(180)
 class FailoverSystemTest {
-    private static final String DETECT = "1s";
+    private static final String DETECT = "2s";
 
     @TempDir
     private Path directory;

@@ -29,7 +29,7 @@ import remus.qemu.MachineType;
 @Tag("system")
 @Timeout(180)
 class OrderlyEndSystemTest {
-    private static final String DETECT = "500ms";
+    private static final String DETECT = "2s";
     private static final int END_PORT = 7000;
     private static final int ANSWER_MILLIS = 1000;
 

@@ -76,7 +76,7 @@ class ServiceFileSystemTest {
             String status = Files.readString(Path.of("/proc/" + hosts.alpha.pid() + "/status"));
             assertTrue(status.contains("NoNewPrivs:\t1"), status);
             hosts.bootRedis();
-            hosts.protect(hosts.alpha, hosts.beta, "1s", WhenAlone.HOLD);
+            hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 TwoHosts.signal("KILL", hosts.qemuPid(hosts.alpha));

@@ -34,6 +34,9 @@ import remus.qemu.MachineType;
  */
 final class TwoHosts implements AutoCloseable {
     static final Duration LIMIT = Duration.ofSeconds(90);
+    /** The detection time of tests that want no take-over, however busy the machine. */
+    static final String NO_TAKE_OVER = "10s";
+
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
     private static final Duration POLL = Duration.ofMillis(20);
 
