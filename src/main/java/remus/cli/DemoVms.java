@@ -27,6 +27,13 @@ final class DemoVms {
                 .isPresent();
     }
 
+    /** The VM runs there without a backup, and nobody has begun to be one. */
+    static boolean isAloneOn(DemoHost host, String vm) throws RemusException {
+        return on(host, vm)
+                .filter(status -> status.role() == VmRole.PRIMARY && status.state() == VmState.UNPROTECTED)
+                .isPresent();
+    }
+
     /** Processes of all QEMUs that the host says to have, also of standbys. */
     static List<Long> qemus(DemoHost host) throws RemusException {
         return host.status().vms().stream()

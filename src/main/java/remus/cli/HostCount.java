@@ -1,6 +1,7 @@
 package remus.cli;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -37,14 +38,14 @@ record HostCount(
      */
     static final long SPARE_DESCRIPTORS = 4;
 
-    /** Off-heap memory that a daemon may have more than before: buffers that threads of the JVM keep for the next transfer. */
+    /**
+     * Off-heap memory that a daemon without VMs may have more than before: buffers that threads of the JVM keep for the next
+     * transfer. With VMs it is not judged, for a session keeps what its largest checkpoint took, which is never the same.
+     */
     static final long SPARE_OFF_HEAP_BYTES = 1L << 20;
 
-    /** And such a part of what was there before: a session keeps what its largest checkpoint took, which differs. */
-    static final int SPARE_OFF_HEAP_PART = 10;
-
     HostCount {
-        descriptorKinds = java.util.Collections.unmodifiableSortedMap(new TreeMap<>(descriptorKinds));
+        descriptorKinds = Collections.unmodifiableSortedMap(new TreeMap<>(descriptorKinds));
     }
 
     /**
@@ -61,7 +62,7 @@ record HostCount(
             leaks.add("%s: %d open file descriptors, before %d: %s"
                     .formatted(host, descriptors, before.descriptors, kindsSince(before)));
         }
-        if (offHeapBytes > before.offHeapBytes + SPARE_OFF_HEAP_BYTES + before.offHeapBytes / SPARE_OFF_HEAP_PART) {
+        if (before.qemus == 0 && offHeapBytes > before.offHeapBytes + SPARE_OFF_HEAP_BYTES) {
             leaks.add("%s: %,d bytes off the heap, before %,d".formatted(host, offHeapBytes, before.offHeapBytes));
         }
         return leaks;

@@ -9,6 +9,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
 import remus.api.Event;
 import remus.api.ProtectRequest;
@@ -32,6 +34,8 @@ import remus.qemu.MachineType;
  * <p>Everything is real, as in {@link Demo}. Whatever was made is gone when its {@link DemoStage} is closed.
  */
 final class ManyDemo {
+    private static final Logger LOG = LoggerFactory.getLogger(ManyDemo.class);
+
     /** VMs, and hosts that run them, of the demo as a user sees it. */
     static final int USUAL_VMS = 8;
 
@@ -165,20 +169,13 @@ final class ManyDemo {
         display.done("%d with Debian's kernel and redis-server, %s each".formatted(plan.vms(), MEMORY));
 
         display.begin("protection");
-        ProtectRequest request = new ProtectRequest(
-                backup.replicationAddress().toString(),
-                INTERVAL,
-                DurationText.format(plan.detect()),
-                null,
-                null,
-                null,
-                null,
-                null);
+        long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();
         for (int number = 1; number <= plan.vms(); number++) {
             String vm = vms.get(number - 1).name();
             display.doing("%s to %s".formatted(vm, backup.name()));
-            homeOf(number).post(VmPath.verb(vm, "protect"), request);
-            awaitProtected(homeOf(number), vm);
+            while (!bringHome(vm, homeOf(number), backup, deadline)) {
+                pause();
+            }
         }
         for (int number = 1; number <= plan.vms(); number++) {
             DemoVm vm = vms.get(number - 1);
@@ -191,17 +188,6 @@ final class ManyDemo {
 
     private DemoHost homeOf(int number) {
         return primaries.get((number - 1) % primaries.size());
-    }
-
-    private void awaitProtected(DemoHost host, String vm) throws RemusException, InterruptedException {
-        long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();
-        while (!DemoVms.isProtectedOn(host, vm)) {
-            if (System.nanoTime() - deadline > 0) {
-                throw new CommandException("VM %s is not protected within %d s: %s"
-                        .formatted(vm, PROTECT_LIMIT.toSeconds(), DemoVms.told(vm, List.of(host))));
-            }
-            pause();
-        }
     }
 
     /** @return whether all VMs survived all of it */
@@ -248,24 +234,46 @@ final class ManyDemo {
     private void settle(int number, DemoHost backup) throws RemusException, InterruptedException {
         long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();
         for (Member member : members) {
-            String vm = member.vm.name();
-            while (!DemoVms.isProtectedOn(member.home, vm)) {
-                if (System.nanoTime() - deadline > 0) {
-                    throw new CommandException("VM %s does not come back to %s within %d s: %s"
-                            .formatted(
-                                    vm,
-                                    member.home.name(),
-                                    PROTECT_LIMIT.toSeconds(),
-                                    DemoVms.told(vm, List.of(member.home, backup))));
-                }
-                show(number, vm + " comes back to " + member.home.name());
-                if (DemoVms.isProtectedOn(backup, vm)) {
-                    backup.post(VmPath.verb(vm, "switchover"));
-                }
+            while (!bringHome(member.vm.name(), member.home, backup, deadline)) {
+                show(number, "%s comes back to %s".formatted(member.vm.name(), member.home.name()));
                 pause();
             }
         }
         awaitAnswers(System.nanoTime());
+    }
+
+    /** A step on a VM's way to be protected on its own host, from wherever it is; true when it is there. */
+    private boolean bringHome(String vm, DemoHost home, DemoHost backup, long deadline) throws RemusException {
+        if (DemoVms.isProtectedOn(home, vm)) {
+            return true;
+        }
+        if (System.nanoTime() - deadline > 0) {
+            throw new CommandException("VM %s is not protected on %s within %d s: %s"
+                    .formatted(vm, home.name(), PROTECT_LIMIT.toSeconds(), DemoVms.told(vm, List.of(home, backup))));
+        }
+        try {
+            if (DemoVms.isProtectedOn(backup, vm)) {
+                backup.post(VmPath.verb(vm, "switchover"));
+            } else if (DemoVms.isAloneOn(home, vm)) {
+                home.post(VmPath.verb(vm, "protect"), request(backup));
+            }
+        } catch (RemusException e) {
+            // Refused because it has changed in between, or is busy: the next look tells.
+            LOG.debug("VM {} is not yet brought to {}: {}", vm, home.name(), e.getMessage());
+        }
+        return false;
+    }
+
+    private ProtectRequest request(DemoHost backup) {
+        return new ProtectRequest(
+                backup.replicationAddress().toString(),
+                INTERVAL,
+                DurationText.format(plan.detect()),
+                null,
+                null,
+                null,
+                null,
+                null);
     }
 
     /** Lets all VMs live for a random time; false when one was taken over meanwhile. */

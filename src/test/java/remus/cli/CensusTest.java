@@ -40,14 +40,20 @@ class CensusTest {
 
     @Test
     void whatAJvmDoesByItselfIsSparedAndNoMore() {
+        HostCount empty = count(0, 0, 0, 60, 0, 29_000);
         long sockets = 60 + HostCount.SPARE_DESCRIPTORS;
-        long offHeap = 100 * MIB + HostCount.SPARE_OFF_HEAP_BYTES + 100 * MIB / HostCount.SPARE_OFF_HEAP_PART;
-        assertEquals(List.of(), count(1, 1, 5, sockets, 128 * MIB, offHeap).leaksSince(BEFORE));
+        long offHeap = 29_000 + HostCount.SPARE_OFF_HEAP_BYTES;
+        assertEquals(List.of(), count(0, 0, 0, sockets, 0, offHeap).leaksSince(empty));
         assertEquals(
                 List.of(
                         "delta: 69 open file descriptors, before 64: 5 more of socket",
-                        "delta: 116,391,937 bytes off the heap, before 104,857,600"),
-                count(1, 1, 5, sockets + 1, 128 * MIB, offHeap + 1).leaksSince(BEFORE));
+                        "delta: 1,077,577 bytes off the heap, before 29,000"),
+                count(0, 0, 0, sockets + 1, 0, offHeap + 1).leaksSince(empty));
+    }
+
+    @Test
+    void whatASessionKeepsOffTheHeapIsNoLeak() {
+        assertEquals(List.of(), count(1, 1, 5, 60, 128 * MIB, 300 * MIB).leaksSince(BEFORE));
     }
 
     @Test

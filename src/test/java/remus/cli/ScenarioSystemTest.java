@@ -61,21 +61,22 @@ class ScenarioSystemTest {
     }
 
     @Test
-    void oneBackupGoesOnWithTheVmsOfSeveralHostsThatDieTogether() throws Exception {
+    void oneBackupGoesOnWithTheVmsOfSeveralHostsThatDieTogetherAndAgain() throws Exception {
         ManyDemo.Plan plan =
-                new ManyDemo.Plan(3, 2, 1, List.of(KillKind.PROCESS, KillKind.POWER), Duration.ofSeconds(1), SEED);
+                new ManyDemo.Plan(3, 2, 2, List.of(KillKind.PROCESS, KillKind.POWER), Duration.ofSeconds(1), SEED);
         ScenarioReport report = new ManyDemo(plan, display(), stage).run();
         assertNull(report.problem());
         assertTrue(report.passed(), report::toString);
-        assertEquals(3, report.activations());
+        assertEquals(6, report.activations());
         assertEquals(
-                List.of("process", "power", "process"),
+                List.of("process", "power", "process", "process", "power", "process"),
                 report.failovers().stream().map(ScenarioReport.Failover::kill).toList());
         assertEquals(0, sum(report, 0, HostCount::qemus));
         assertEquals(6, sum(report, 1, HostCount::qemus));
         assertEquals(6, sum(report, 1, HostCount::taps));
         assertTrue(sum(report, 1, HostCount::mappedBytes) >= 6 * (128L << 20), report::toString);
-        assertEquals(0, sum(report, 2, HostCount::tmpfsFiles));
+        assertEquals(6, sum(report, 2, HostCount::qemus));
+        assertEquals(0, sum(report, 3, HostCount::tmpfsFiles));
     }
 
     @Test
