@@ -114,6 +114,11 @@ public final class StandbyDisks implements BackupDisks, AutoCloseable {
         return open(RedoLog.create(logPath, header), vm, disks, limits, time, listener);
     }
 
+    /** Most memory that writes to a VM's {@code disks} take while they wait here, in bytes: what admission has to count. */
+    public static long memoryBytes(int disks) {
+        return disks == 0 ? 0 : StandbyLimits.of(disks).pendingBytes();
+    }
+
     /** As the other one, with a log that was just begun; it is owned by this object from now on. */
     static StandbyDisks open(
             RedoLog log, String vm, List<ReplicaDisk> disks, StandbyLimits limits, Time time, Listener listener) {

@@ -166,7 +166,7 @@ public final class Doctor {
     private GuestRoom room() throws IOException {
         GuestRoom now = GuestRoom.read();
         HostMemory present = kept;
-        return present == null ? now : now.after(present.guestBytes(), present.stagingBytes());
+        return present == null ? now : now.after(present.unfilledGuestBytes(), present.stagingBytes());
     }
 
     private static List<String> texts(List<HostAddress> addresses) {

@@ -15,9 +15,6 @@ final class HostJudgement {
     /** Below it few guests fit. */
     static final long USUAL_GUEST_BYTES = 1L << 30;
 
-    /** In the worst case the checkpoints of two epochs hold each page once more. */
-    static final int COPIES_IN_THE_WORST_CASE = 3;
-
     /** What a daemon opens for one VM and its connections, with some to spare. */
     static final long DESCRIPTORS_PER_VM = 64;
 
@@ -55,11 +52,7 @@ final class HostJudgement {
         }
         long largest = room.largestRunningBytes();
         long backedUp = room.largestStandbyBytes();
-        long worst = Math.max(
-                0,
-                Math.min(
-                        room.tmpfsFreeBytes(),
-                        (room.availableBytes() - GuestRoom.QEMU_OVERHEAD_BYTES) / COPIES_IN_THE_WORST_CASE));
+        long worst = room.largestBusyStandbyBytes();
         String found =
                 "%s available, %s of %s free in %s: runs VMs of up to %s and backs up VMs of up to %s (%s where all pages change all the time)"
                         .formatted(

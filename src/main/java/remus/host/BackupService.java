@@ -5,7 +5,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import remus.api.StandbyMode;
 import remus.base.Term;
 import remus.memory.GuestMemory;
 import remus.qemu.Accelerator;
@@ -30,7 +29,6 @@ final class BackupService implements SessionHandler {
     private final HostServices services;
     private final HostFacts facts;
     private final HostDescription description;
-    private final Object admission = new Object();
 
     /** VMs of which a session asks to begin right now. */
     private final Set<String> admitting = ConcurrentHashMap.newKeySet();
@@ -92,29 +90,31 @@ final class BackupService implements SessionHandler {
         return awaited;
     }
 
-    /** Sessions that begin at the same time must not each be promised the same memory. */
     private @Nullable Refusal begin(Hello hello, BackupConnection connection) {
         SharedDefinition definition = SharedDefinition.decode(hello.definition());
-        synchronized (admission) {
-            Refusal refusal = refusalOfRoom(hello, definition.protection().standby());
-            if (refusal != null) {
-                return refusal;
-            }
-            StandbyVm standby = new StandbyVm(services, connection, definition);
-            if (services.registry().addUnlessInUse(standby) != null) {
-                return inUse(hello); // started here meanwhile
-            }
-            boolean begun = false;
-            try {
-                Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
-                begun = true;
-            } finally {
-                if (!begun) {
-                    services.registry().remove(standby); // the system has no thread for it
-                }
-            }
-            return null;
+        MemoryNeed need = MemoryNeed.ofStandby(hello, definition.protection().standby());
+        try (var _ = services.memory().admit("the standby of VM " + hello.vm(), need)) {
+            return beginAdmitted(hello, connection, definition);
+        } catch (OperationException e) {
+            return new Refusal(Refusal.Code.NO_ROOM, "host " + services.hostName() + ": " + e.getMessage());
         }
+    }
+
+    private @Nullable Refusal beginAdmitted(Hello hello, BackupConnection connection, SharedDefinition definition) {
+        StandbyVm standby = new StandbyVm(services, connection, definition);
+        if (services.registry().addUnlessInUse(standby) != null) {
+            return inUse(hello); // started here meanwhile
+        }
+        boolean begun = false;
+        try {
+            Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
+            begun = true;
+        } finally {
+            if (!begun) {
+                services.registry().remove(standby); // the system has no thread for it
+            }
+        }
+        return null;
     }
 
     /**
@@ -157,8 +157,7 @@ final class BackupService implements SessionHandler {
         }
         StateDirectory.Ownership known = services.state().ownership(hello.vm());
         // A primary whose connection broke before READY begins again in the same term. Where there is an arbiter, its
-        // record
-        // says who may activate, and what this host once noted may be of a time without.
+        // record says who may activate, and what this host once noted may be of a time without.
         boolean isOver = term.value() < known.term() || (term.value() == known.term() && known.activated());
         if (isOver && services.arbiter() == null) {
             return new Refusal(
@@ -207,19 +206,6 @@ final class BackupService implements SessionHandler {
         return null;
     }
 
-    private @Nullable Refusal refusalOfRoom(Hello hello, StandbyMode standby) {
-        try {
-            services.runtime()
-                    .admit(
-                            "the standby of VM " + hello.vm(),
-                            MemoryNeed.ofStandby(hello, standby),
-                            services.registry());
-            return null;
-        } catch (OperationException e) {
-            return new Refusal(Refusal.Code.NO_ROOM, "host " + services.hostName() + ": " + e.getMessage());
-        }
-    }
-
     private Refusal busy(Hello hello) {
         return new Refusal(
                 Refusal.Code.BUSY,
@@ -238,8 +224,7 @@ final class BackupService implements SessionHandler {
 
     @Override
     public HostAnswer host() {
-        return description.answer(() -> GuestRoom.read()
-                .after(services.registry().memoryBytes(), services.registry().stagingBytes()));
+        return description.answer(services.memory()::room);
     }
 
     @Override

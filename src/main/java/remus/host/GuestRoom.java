@@ -31,19 +31,18 @@ public record GuestRoom(boolean isTmpfs, long tmpfsBytes, long tmpfsFreeBytes, l
     }
 
     /**
-     * The room that is left when the VMs here fill what they have been promised and not yet written to.
+     * The room that is left when the VMs here fill what they have been promised.
      *
-     * @param presentBytes guest RAM of the VMs here, whether it is filled yet or not
+     * @param unfilledBytes guest RAM of the VMs here that is not written to yet
      * @param stagingBytes what is kept for checkpoints that are on their way here: how much of it is in use can't be told,
      *     so it is kept free once more
      */
-    public GuestRoom after(long presentBytes, long stagingBytes) {
-        long promisedBytes = Math.max(0, presentBytes - (tmpfsBytes - tmpfsFreeBytes));
+    public GuestRoom after(long unfilledBytes, long stagingBytes) {
         return new GuestRoom(
                 isTmpfs,
                 tmpfsBytes,
-                Math.max(0, tmpfsFreeBytes - promisedBytes),
-                Math.max(0, availableBytes - promisedBytes - stagingBytes));
+                Math.max(0, tmpfsFreeBytes - unfilledBytes),
+                Math.max(0, availableBytes - unfilledBytes - stagingBytes));
     }
 
     /** Memory of the largest VM that would be admitted to run here. */
@@ -51,8 +50,13 @@ public record GuestRoom(boolean isTmpfs, long tmpfsBytes, long tmpfsFreeBytes, l
         return MemoryNeed.largestRunning(tmpfsFreeBytes, availableBytes);
     }
 
-    /** Memory of the largest VM that would be admitted to be backed up here, whatever disks it has. */
+    /** Memory of the largest VM that would be admitted to be backed up here, warm and with one disk. */
     public long largestStandbyBytes() {
         return MemoryNeed.largestStandby(tmpfsFreeBytes, availableBytes);
+    }
+
+    /** As {@link #largestStandbyBytes}, of which there would be room enough even where all its pages change all the time. */
+    public long largestBusyStandbyBytes() {
+        return MemoryNeed.largestBusyStandby(tmpfsFreeBytes, availableBytes);
     }
 }

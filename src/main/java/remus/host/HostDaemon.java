@@ -136,6 +136,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     QEMU_LIMITS,
                     new AtomicLong(),
                     registry,
+                    new MemoryAdmission(runtime, registry),
                     peers,
                     new ImageOwnership(configuration.name(), state, peers),
                     arbitration,
@@ -193,12 +194,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     private @Nullable HostMemory memory() {
         try {
-            MemoryInformation all = MemoryInformation.read();
-            return new HostMemory(
-                    all.totalBytes(),
-                    all.availableBytes(),
-                    services.registry().memoryBytes(),
-                    services.registry().stagingBytes());
+            return services.memory().figures();
         } catch (IOException e) {
             LOG.debug("this host's memory can't be read", e);
             return null;

@@ -29,6 +29,7 @@ record HostServices(
         QemuLimits qemuLimits,
         AtomicLong generations,
         VmRegistry registry,
+        MemoryAdmission memory,
         PeerQuery peers,
         ImageOwnership images,
         Arbitration arbitration,

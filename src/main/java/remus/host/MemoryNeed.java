@@ -2,6 +2,7 @@ package remus.host;
 
 import remus.api.StandbyMode;
 import remus.base.ByteSize;
+import remus.disk.StandbyDisks;
 import remus.network.GuestNetwork;
 import remus.wire.Hello;
 
@@ -24,20 +25,17 @@ record MemoryNeed(ByteSize guest, ByteSize staging, ByteSize qemu) {
     /** Output and input that an activation hands over. */
     private static final long FRAMES_BYTES = GuestNetwork.OUTPUT_LIMIT_BYTES + StandbyCopy.INBOUND_LIMIT_BYTES;
 
-    /** Writes of whole checkpoints that wait for the images, beyond which none is acknowledged. */
-    private static final long DISK_BYTES = 64L << 20;
-
     static MemoryNeed ofRunning(ByteSize guest) {
         return new MemoryNeed(guest, new ByteSize(0), new ByteSize(QEMU_BYTES));
     }
 
     static MemoryNeed ofStandby(Hello hello, StandbyMode standby) {
-        return ofStandby(hello.memoryBytes(), !hello.disks().isEmpty(), standby);
+        return ofStandby(hello.memoryBytes(), hello.disks().size(), standby);
     }
 
-    static MemoryNeed ofStandby(long guestBytes, boolean hasDisks, StandbyMode standby) {
+    static MemoryNeed ofStandby(long guestBytes, int disks, StandbyMode standby) {
         long pages = guestBytes / PAGES_DIVISOR;
-        long others = FRAMES_BYTES + (hasDisks ? DISK_BYTES : 0);
+        long others = FRAMES_BYTES + StandbyDisks.memoryBytes(disks);
         ByteSize guest = new ByteSize(guestBytes);
         return switch (standby) {
             case WARM -> new MemoryNeed(guest, new ByteSize(pages + others), new ByteSize(QEMU_BYTES));
@@ -50,10 +48,19 @@ record MemoryNeed(ByteSize guest, ByteSize staging, ByteSize qemu) {
         return largest(tmpfsBytes, availableBytes - QEMU_BYTES);
     }
 
-    /** Memory of the largest VM with disks and a warm standby that needs no more than this on its backup. */
+    /** Memory of the largest VM with a disk and a warm standby that needs no more than this on its backup. */
     static long largestStandby(long tmpfsBytes, long availableBytes) {
-        long proportional = availableBytes - QEMU_BYTES - FRAMES_BYTES - DISK_BYTES;
-        return largest(tmpfsBytes, proportional / (PAGES_DIVISOR + 1) * PAGES_DIVISOR);
+        return largest(tmpfsBytes, leftToGuest(availableBytes) / (PAGES_DIVISOR + 1) * PAGES_DIVISOR);
+    }
+
+    /** As {@link #largestStandby}, where each of the two checkpoints holds all pages. */
+    static long largestBusyStandby(long tmpfsBytes, long availableBytes) {
+        return largest(tmpfsBytes, leftToGuest(availableBytes) / 3);
+    }
+
+    /** What a standby with a disk leaves to its guest's memory and pages. */
+    private static long leftToGuest(long availableBytes) {
+        return availableBytes - QEMU_BYTES - FRAMES_BYTES - StandbyDisks.memoryBytes(1);
     }
 
     private static long largest(long tmpfsBytes, long bytes) {

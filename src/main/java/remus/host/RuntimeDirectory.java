@@ -19,10 +19,11 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import remus.base.ByteSize;
 import remus.host.OperationException.Kind;
 import remus.linux.LinuxException;
 import remus.linux.ProcessIdentity;
+import remus.linux.SparseFile;
+import remus.qemu.QemuPaths;
 
 /**
  * Where this daemon's QEMUs keep their RAM and sockets: a directory on tmpfs named after the state directory, with one
@@ -58,7 +59,7 @@ final class RuntimeDirectory implements AutoCloseable {
             Files.createDirectories(
                     directory.root, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             List<Path> rest = new ArrayList<>();
-            for (Path leftover : directory.leftovers()) {
+            for (Path leftover : directory.directories()) {
                 Optional<Found> running = running(leftover);
                 running.ifPresentOrElse(directory.found::add, () -> rest.add(leftover));
             }
@@ -211,7 +212,7 @@ final class RuntimeDirectory implements AutoCloseable {
         }
     }
 
-    private List<Path> leftovers() throws IOException {
+    private List<Path> directories() throws IOException {
         if (!Files.isDirectory(root)) {
             return List.of();
         }
@@ -226,38 +227,33 @@ final class RuntimeDirectory implements AutoCloseable {
         directory.close();
     }
 
-    /**
-     * Refuses a VM whose memory this host can't hold.
-     *
-     * @param what the VM and its part, for the message
-     * @param present the VMs already here, whether their memory is filled yet or not
-     */
-    void admit(String what, MemoryNeed need, VmRegistry present) throws OperationException {
-        try {
-            GuestRoom room = GuestRoom.read().after(present.memoryBytes(), present.stagingBytes());
-            if (room.tmpfsFreeBytes() < need.guest().bytes()) {
-                throw new OperationException(
-                        Kind.REFUSED,
-                        "%s needs %s of guest memory but %s has %s left"
-                                .formatted(what, need.guest(), GuestRoom.TMPFS, new ByteSize(room.tmpfsFreeBytes())),
-                        "give it less memory, or enlarge the tmpfs by mount -o remount,size=…");
+    /** Guest memory that is filled, in bytes: what lies behind the RAM files here. */
+    long filledBytes() throws IOException {
+        long bytes = 0;
+        for (Path directory : directories()) {
+            Path ram = directory.resolve(QemuPaths.RAM_FILE);
+            if (Files.exists(ram)) {
+                bytes += filledBytes(ram);
             }
-            if (room.availableBytes() < need.total().bytes()) {
-                throw new OperationException(
-                        Kind.REFUSED,
-                        "%s needs %s (%s) but this host has %s of memory available"
-                                .formatted(what, need.total(), need, new ByteSize(room.availableBytes())),
-                        "give it less memory, or free some");
+        }
+        return bytes;
+    }
+
+    private static long filledBytes(Path ram) throws IOException {
+        try (SparseFile file = SparseFile.open(ram, false)) {
+            return file.allocatedBytes();
+        } catch (LinuxException e) {
+            if (Files.notExists(ram)) {
+                return 0; // ended meanwhile
             }
-        } catch (IOException e) {
-            throw new OperationException(Kind.FAILED, "free memory can't be read: " + e, "", e);
+            throw new IOException("how much of a guest's memory is filled can't be told: " + e.getMessage(), e);
         }
     }
 
     @Override
     public void close() throws IOException {
         // There are some only where a VM did not end in time, or was left on purpose.
-        for (Path leftover : leftovers()) {
+        for (Path leftover : directories()) {
             if (!left.contains(leftover)) {
                 clear(leftover);
             }

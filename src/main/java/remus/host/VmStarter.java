@@ -64,8 +64,13 @@ final class VmStarter implements AutoCloseable {
         if (present != null && !(present.hasEnded() && present.awaitClosed())) {
             throw inUse(present);
         }
-        services.runtime()
-                .admit("VM " + definition.name(), MemoryNeed.ofRunning(definition.memory()), services.registry());
+        try (var _ = services.memory().admit("VM " + definition.name(), MemoryNeed.ofRunning(definition.memory()))) {
+            return startAdmitted(definition, protection, forceStale);
+        }
+    }
+
+    private ActiveVm startAdmitted(VmDefinition definition, ProtectionSettings protection, boolean forceStale)
+            throws OperationException {
         Term imagesTerm = services.images().requireNewest(definition, forceStale);
         CompletableFuture<ActiveVm> started = new CompletableFuture<>();
         booting.register();

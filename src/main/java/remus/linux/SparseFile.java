@@ -1,10 +1,16 @@
 package remus.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 
 /**
  * A file of which parts may have no memory or disk behind them, such as guest RAM on tmpfs: tells data from holes
- * (lseek(2), SEEK_DATA and SEEK_HOLE) and makes holes (fallocate(2)). Confined to one thread at a time.
+ * (lseek(2), SEEK_DATA and SEEK_HOLE), how much there is of it (statx(2)), and makes holes (fallocate(2)). Confined to one
+ * thread at a time.
  */
 public final class SparseFile implements AutoCloseable {
     /** What {@link #nextData} returns where no data follows. */
@@ -14,6 +20,17 @@ public final class SparseFile implements AutoCloseable {
     static final int SEEK_HOLE = 4;
     static final int FALLOC_FL_KEEP_SIZE = 1;
     static final int FALLOC_FL_PUNCH_HOLE = 2;
+
+    private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int STATX_BLOCKS = 0x400;
+
+    /** Of struct statx (linux/stat.h). */
+    private static final int STATX_BYTES = 256;
+
+    private static final int STX_BLOCKS = 48;
+
+    /** Unit of stx_blocks, whatever the file system's own blocks are. */
+    private static final int STATX_BLOCK_BYTES = 512;
 
     private final FileDescriptor descriptor;
 
@@ -37,6 +54,27 @@ public final class SparseFile implements AutoCloseable {
         return Syscalls.check(
                 "lseek(SEEK_HOLE, " + descriptor + ")",
                 Syscalls.call(SyscallNumbers.LSEEK, descriptor.number(), offset, SEEK_HOLE));
+    }
+
+    /** How much memory or disk lies behind the file, in bytes. */
+    public long allocatedBytes() throws LinuxException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment name = arena.allocate(JAVA_BYTE);
+            MemorySegment found = arena.allocate(STATX_BYTES, Long.BYTES);
+            // SAFETY: both segments live until the arena is closed, after the call; the name is an empty string, and
+            // the
+            // kernel writes one struct statx, whose size is part of its interface.
+            long result = Syscalls.call(
+                    SyscallNumbers.STATX,
+                    descriptor.number(),
+                    name.address(),
+                    AT_EMPTY_PATH,
+                    STATX_BLOCKS,
+                    found.address(),
+                    0);
+            Syscalls.check("statx(" + descriptor + ")", result);
+            return found.get(JAVA_LONG, STX_BLOCKS) * STATX_BLOCK_BYTES;
+        }
     }
 
     /** Gives back what lies behind the range, which from then on reads as zeros; the file keeps its size. */

@@ -31,6 +31,7 @@ final class SyscallNumbers {
     static final int CLOCK_GETTIME = ARM64 ? 113 : 228;
     static final int ADJTIMEX = ARM64 ? 171 : 159;
     static final int TGKILL = ARM64 ? 131 : 234;
+    static final int STATX = ARM64 ? 291 : 332;
     static final int PIDFD_SEND_SIGNAL = 424;
     static final int PIDFD_OPEN = 434;
     static final int PIDFD_GETFD = 438;

@@ -18,6 +18,9 @@ import remus.linux.UnixStreamSocket;
  * @param logDirectory absolute; receives {@code qemu.log}
  */
 public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
+    /** Name of the file behind the guest's RAM. */
+    public static final String RAM_FILE = "ram";
+
     private static final String LONGEST_SOCKET_NAME = "incoming";
 
     public QemuPaths {
@@ -35,7 +38,7 @@ public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
 
     /** The guest's RAM, shared between QEMU and us. */
     public Path ramFile() {
-        return runtimeDirectory.resolve("ram");
+        return runtimeDirectory.resolve(RAM_FILE);
     }
 
     /** Where QEMU writes the device state of each checkpoint. */

@@ -34,7 +34,7 @@ class TopViewTest {
     private static final TopView.Mode LIVE = new TopView.Mode.Live();
     private static final ArbiterView ARBITER =
             new ArbiterView("zookeeper:192.0.2.11:2181,192.0.2.12:2181,192.0.2.13:2181", true, null);
-    private static final HostMemory MEMORY = new HostMemory(16L << 30, 5L << 30, 768L << 20, 112L << 20);
+    private static final HostMemory MEMORY = new HostMemory(16L << 30, 5L << 30, 768L << 20, 256L << 20, 112L << 20);
 
     // ---- what is shown
 

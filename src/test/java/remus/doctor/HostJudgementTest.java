@@ -42,13 +42,13 @@ class HostJudgementTest {
         Expected.ok(
                 "memory",
                 "6.1 GiB available, 4 GiB of 8 GiB free in /dev/shm: runs VMs of up to 4 GiB and backs up VMs of up to 4 GiB"
-                        + " (2 GiB where all pages change all the time)",
+                        + " (1.9 GiB where all pages change all the time)",
                 memory(8192, 4096, 6208));
         Expected.warning(
                 "memory",
-                "576 MiB available, 4 GiB of 8 GiB free in /dev/shm: runs VMs of up to 512 MiB and backs up VMs of up to 320"
+                "576 MiB available, 4 GiB of 8 GiB free in /dev/shm: runs VMs of up to 512 MiB and backs up VMs of up to 166.4"
                         + " MiB"
-                        + " (170.7 MiB where all pages change all the time)",
+                        + " (69.3 MiB where all pages change all the time)",
                 "free some memory, or add some",
                 memory(8192, 4096, 576));
         Expected.failure(

@@ -61,7 +61,7 @@ public final class FakeHost implements HostOperations {
                 "alpha",
                 List.copyOf(vms.values()),
                 remus.api.ArbiterView.NONE,
-                new HostMemory(16L << 30, 5L << 30, 768L << 20, 112L << 20));
+                new HostMemory(16L << 30, 5L << 30, 768L << 20, 256L << 20, 112L << 20));
     }
 
     @Override

@@ -14,7 +14,7 @@ class MemoryNeedTest {
     private static final long STEP_BYTES = 2 * MIB;
 
     private static MemoryNeed standby(long guestMebibytes, StandbyMode mode) {
-        return MemoryNeed.ofStandby(guestMebibytes * MIB, false, mode);
+        return MemoryNeed.ofStandby(guestMebibytes * MIB, 0, mode);
     }
 
     @Test
@@ -43,7 +43,7 @@ class MemoryNeedTest {
 
     @Test
     void theLargestVmThatAHostSaysItTakesIsTheLargestThatItAdmits() {
-        for (long available = 256; available <= 64 << 10; available += 333) {
+        for (long available = 512; available <= 64 << 10; available += 333) {
             GuestRoom room = new GuestRoom(true, 128 << 30, 128L << 30, available * MIB);
             assertLargest(room, room.largestStandbyBytes(), true);
             assertLargest(room, room.largestRunningBytes(), false);
@@ -62,7 +62,7 @@ class MemoryNeedTest {
 
     private static long need(long guestBytes, boolean asBackup) {
         MemoryNeed need = asBackup
-                ? MemoryNeed.ofStandby(guestBytes, true, StandbyMode.WARM)
+                ? MemoryNeed.ofStandby(guestBytes, 1, StandbyMode.WARM)
                 : MemoryNeed.ofRunning(new ByteSize(guestBytes));
         return need.total().bytes();
     }

@@ -48,6 +48,7 @@ final class QuietHost implements AutoCloseable {
         RuntimeDirectory runtime = RuntimeDirectory.open(directory);
         resources.push(() -> closed(runtime));
         PeerQuery peers = new PeerQuery(time);
+        VmRegistry registry = new VmRegistry();
         services = new HostServices(
                 NAME,
                 new HostAddress("127.0.0.1", 7420),
@@ -58,7 +59,8 @@ final class QuietHost implements AutoCloseable {
                 QEMU,
                 QEMU_LIMITS,
                 new AtomicLong(),
-                new VmRegistry(),
+                registry,
+                new MemoryAdmission(runtime, registry),
                 peers,
                 new ImageOwnership(NAME, state, peers),
                 new Arbitration(new CloseStack(), arbiter, () -> ArbiterView.NONE),

@@ -41,6 +41,15 @@ class SparseFileTest {
     }
 
     @Test
+    void whatLiesBehindItIsCountedWithoutItsHoles() throws Exception {
+        try (SparseFile file = SparseFile.open(path, true)) {
+            assertEquals(3 * PAGE_BYTES, file.allocatedBytes());
+            file.punchHole(11 * PAGE_BYTES, PAGE_BYTES);
+            assertEquals(2 * PAGE_BYTES, file.allocatedBytes());
+        }
+    }
+
+    @Test
     void aPunchedRangeIsAHoleAndTheFileKeepsItsSize() throws Exception {
         try (SparseFile file = SparseFile.open(path, true)) {
             file.punchHole(11 * PAGE_BYTES, PAGE_BYTES);
