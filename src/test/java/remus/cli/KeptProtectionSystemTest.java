@@ -39,7 +39,7 @@ class KeptProtectionSystemTest {
                 place,
                 inside,
                 directory,
-                List.of("-XX:+UseSerialGC", "-Xmx512m"),
+                TwoHosts.DAEMON_OPTIONS,
                 List.of("--arbiter", "none", "--peers", PEERS));
     }
 

@@ -34,6 +34,9 @@ import remus.qemu.MachineType;
  */
 final class TwoHosts implements AutoCloseable {
     static final Duration LIMIT = Duration.ofSeconds(90);
+    /** Of daemons that live for half a minute: what the second compiler would do costs them more than it saves. */
+    static final List<String> DAEMON_OPTIONS = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m");
+
     /** The detection time of tests that want no take-over, however busy the machine. */
     static final String NO_TAKE_OVER = "10s";
 
@@ -72,8 +75,7 @@ final class TwoHosts implements AutoCloseable {
     }
 
     private static List<String> withDefaults(List<String> options) {
-        return Stream.concat(Stream.of("-XX:+UseSerialGC", "-Xmx512m"), options.stream())
-                .toList();
+        return Stream.concat(DAEMON_OPTIONS.stream(), options.stream()).toList();
     }
 
     static TwoHosts open(Path directory) throws Exception {
