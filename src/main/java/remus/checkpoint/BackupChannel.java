@@ -140,6 +140,12 @@ public interface BackupChannel extends DiskForwarding, AutoCloseable {
          */
         void backupLost(String reason);
 
+        /**
+         * The backup wants to be one no more, for {@code reason}. It stays so until it is signed off, which is for the
+         * caller to decide. May come again.
+         */
+        void reliefWanted(String reason);
+
         /** The backup has taken over, or is doing so: this host has lost the VM. */
         void backupActivated(String reason);
 

@@ -60,6 +60,10 @@ final class ApiClient {
         return read(exchange("POST", path, Json.write(request)), type);
     }
 
+    <T> T delete(String path, Class<T> type) throws CommandException {
+        return read(exchange("DELETE", path, null), type);
+    }
+
     /** A verb that needs no document. */
     <T> T post(String path, Class<T> type) throws CommandException {
         return read(exchange("POST", path, "{}"), type);

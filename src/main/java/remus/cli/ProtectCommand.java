@@ -106,10 +106,10 @@ final class ProtectCommand extends Command.OfApi {
                 syncRate,
                 standby);
         VmStatus begun = client().post(VmPath.verb(vm, "protect"), request, VmStatus.class);
-        VmStatus status = noWait || begun.state() == VmState.PROTECTED
-                ? begun
-                : new ProtectionWait(client(), terminal(), vm).untilProtected();
-        print(StatusText.sentence(status));
+        print(
+                noWait || begun.state() == VmState.PROTECTED
+                        ? StatusText.sentence(begun)
+                        : new ProtectionWait(client(), terminal(), vm).untilProtected());
     }
 
     static final class WhenAloneOption implements ITypeConverter<WhenAlone> {

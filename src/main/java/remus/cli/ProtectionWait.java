@@ -1,15 +1,21 @@
 package remus.cli;
 
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import remus.api.DrainStage;
+import remus.api.DrainStep;
+import remus.api.Draining;
+import remus.api.HostStatus;
+import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 
 /**
  * Waits until a VM is protected and shows how far it is. A backup that refuses is no failure while the host goes on to try
- * the next one. Limits: asks every {@link #POLL}; gives up when nothing has
+ * the next one, and neither is a host that is being drained, which hands the VM over as soon as it is protected. Limits: asks every {@link #POLL}; gives up when nothing has
  * changed for {@link #STANDSTILL}, which leaves the host going on with it.
  */
 final class ProtectionWait {
@@ -26,7 +32,8 @@ final class ProtectionWait {
         this.vm = vm;
     }
 
-    VmStatus untilProtected() throws CommandException {
+    /** Returns what has become of it. */
+    String untilProtected() throws CommandException {
         @Nullable String lastShown = null;
         long lastChange = System.nanoTime();
         while (true) {
@@ -34,7 +41,7 @@ final class ProtectionWait {
             switch (status.state()) {
                 case PROTECTED -> {
                     progress.end();
-                    return status;
+                    return StatusText.sentence(status);
                 }
                 case SYNCHRONIZING -> {}
                 case UNPROTECTED, DEGRADED -> {
@@ -42,7 +49,16 @@ final class ProtectionWait {
                         throw failed(status);
                     }
                 }
-                case STANDBY, ACTIVATING, FENCED, STOPPED -> throw failed(status);
+                case FENCED -> {
+                    DrainStep left = stepAway();
+                    if (left == null) {
+                        throw failed(status);
+                    }
+                    progress.end();
+                    return "VM %s was protected, and is given away by this host, which is being drained: %s"
+                            .formatted(vm, left.text());
+                }
+                case STANDBY, ACTIVATING, STOPPED -> throw failed(status);
             }
             String shown = "%s: %s: %s"
                     .formatted(
@@ -59,6 +75,19 @@ final class ProtectionWait {
             }
             pause();
         }
+    }
+
+    /** Its way from a host that is being drained; null: it has not been handed over for that. */
+    private @Nullable DrainStep stepAway() throws CommandException {
+        Draining draining = client.get("/api/v1/status", HostStatus.class).draining();
+        return draining == null
+                ? null
+                : draining.vms().stream()
+                        .filter(step -> step.vm().equals(vm) && step.role() == VmRole.PRIMARY)
+                        .filter(step -> EnumSet.of(DrainStage.MOVING, DrainStage.LEFT, DrainStage.GONE)
+                                .contains(step.stage()))
+                        .findFirst()
+                        .orElse(null);
     }
 
     private CommandException failed(VmStatus status) {

@@ -39,7 +39,8 @@ final class StatusCommand extends Command.OfApi {
             VmStatus status = find(host, vm);
             print(
                     json
-                            ? Json.write(new HostStatus(host.host(), List.of(status), host.arbiter(), host.memory()))
+                            ? Json.write(new HostStatus(
+                                    host.host(), List.of(status), host.arbiter(), host.memory(), host.draining()))
                             : StatusText.details(host, status));
         }
     }

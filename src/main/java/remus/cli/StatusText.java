@@ -39,11 +39,17 @@ final class StatusText {
 
     /** A row for each VM, with peer and reason below it. */
     static String table(HostStatus host) {
+        if (host.vms().isEmpty() && host.draining() != null) {
+            return "Host %s has no VMs and takes none: it is being drained; 'remus drain --undo' ends that."
+                    .formatted(host.host());
+        }
         if (host.vms().isEmpty()) {
             return "Host %s has no VMs; boot one with 'remus start VM.yaml'.".formatted(host.host());
         }
         List<String> lines = new ArrayList<>();
-        lines.add("Host %s".formatted(host.host()) + arbiter(host.arbiter()));
+        lines.add("Host %s".formatted(host.host())
+                + (host.draining() == null ? "" : ", is being drained")
+                + arbiter(host.arbiter()));
         lines.add(ROW.formatted("NAME", "ROLE", "STATE", "TERM", "EPOCH", "PAUSE ms", "DIRTY", "COMMIT", "HELD"));
         host.vms().forEach(vm -> addRows(lines, vm));
         return String.join(System.lineSeparator(), lines);

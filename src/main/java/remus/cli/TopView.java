@@ -165,6 +165,9 @@ final class TopView {
         int vms = host.vms().size();
         line.append("Host ").append(Printable.line(host.host()), AttributedStyle.BOLD);
         line.append(vms == 1 ? "   1 VM" : "   " + vms + " VMs");
+        if (host.draining() != null) {
+            line.append("   DRAINING", ALARM);
+        }
         HostMemory memory = host.memory();
         if (memory != null) {
             line.append("   memory %s free of %s, guests %s"

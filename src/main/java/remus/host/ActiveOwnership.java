@@ -416,6 +416,16 @@ final class ActiveOwnership implements SessionOwner {
         }
     }
 
+    /** It is signed off as by command; who else is to be the backup is for the {@link ProtectionKeeper}. */
+    @Override
+    public void reliefWanted(String reason) {
+        if (protection.session() == null || story.isSwitchingOver() || story.isUnprotecting() || story.isEnding()) {
+            return; // it is about to be let go, or comes again
+        }
+        story.relieving(reason);
+        ownership.on(new UnprotectRequested(reason));
+    }
+
     @Override
     public void backupActivated(String reason) {
         arbiter.fenced();

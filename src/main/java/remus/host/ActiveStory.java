@@ -40,6 +40,7 @@ final class ActiveStory {
     private String cause = "";
     private @Nullable String endingCause;
     private boolean endsByCommand;
+    private boolean isRelieving;
     private boolean isSevered;
     private boolean isLeaving;
     private boolean hasLostBackup;
@@ -65,6 +66,17 @@ final class ActiveStory {
     /** Why protection is ended from here: whatever is lost meanwhile is no other reason. */
     void endedBecause(String why) {
         endingCause = why;
+    }
+
+    /** As {@link #endedBecause}, for the backup wants to be let go: the VM is to have another one. */
+    void relieving(String why) {
+        isRelieving = true;
+        endedBecause(why);
+    }
+
+    /** Whether protection ends for this host's part, and not because its backup is lost or wants to be let go. */
+    private boolean endsFromHere() {
+        return endingCause != null && (!isRelieving || endsByCommand || isEnding());
     }
 
     String cause() {
@@ -273,8 +285,7 @@ final class ActiveStory {
                     "by %s, which has the first full checkpoint; output waits for commits from now on"
                             .formatted(session.backup()));
         } else if (before instanceof Leaving) {
-            endingCause = null;
-            endsByCommand = false;
+            protectionHasEnded();
             failUnprotecting(
                     "VM " + guest.name()
                             + " stays protected: the arbiter, which has to note the end, can't be asked now",
@@ -311,12 +322,12 @@ final class ActiveStory {
         String why = cause();
         if (before instanceof Waiting) {
             failSwitchover("taken back: the other host did not make it run");
-            if (endingCause == null) {
+            if (!endsFromHere()) {
                 degraded(decision, decision + ": the other host could not make it run");
             } else {
                 giveUpWaiting(why);
             }
-        } else if (endingCause != null) {
+        } else if (endsFromHere()) {
             giveUpWaiting(why);
         } else if (before instanceof GoingAlone) {
             degraded(why, "goes on alone: " + why);
@@ -328,8 +339,7 @@ final class ActiveStory {
                     "not protected: " + why);
         }
         isSevered = false;
-        endingCause = null;
-        endsByCommand = false;
+        protectionHasEnded();
         CompletableFuture<Void> waiting = unprotecting;
         if (waiting != null) {
             unprotecting = null;
@@ -365,8 +375,14 @@ final class ActiveStory {
                 "%s; committed here up to epoch %s".formatted(lastReport, protection.committed()));
         failUnprotecting(lastReport);
         isSevered = false;
+        protectionHasEnded();
+    }
+
+    /** Why it was to end concerns nothing that comes. */
+    private void protectionHasEnded() {
         endingCause = null;
         endsByCommand = false;
+        isRelieving = false;
     }
 
     // ---- who waits

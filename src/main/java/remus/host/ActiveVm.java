@@ -245,6 +245,11 @@ final class ActiveVm implements HostedVm {
         return wish.settings();
     }
 
+    /** Whether it is to have a backup. */
+    boolean isToBeProtected() {
+        return wish.isWanted();
+    }
+
     /** The backup of the session of now; null: there is none. */
     @Nullable
     HostAddress backup() {

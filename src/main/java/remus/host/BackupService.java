@@ -151,6 +151,10 @@ final class BackupService implements SessionHandler {
     }
 
     private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {
+        OperationException drained = services.drain().refusal("VM " + hello.vm());
+        if (drained != null) {
+            return new Refusal(Refusal.Code.OTHER, String.valueOf(drained.getMessage()));
+        }
         HostedVm.Yield yield = present == null ? HostedVm.Yield.FREE : present.yieldTo(term);
         if (yield != HostedVm.Yield.FREE) {
             return yield == HostedVm.Yield.BUSY ? busy(hello) : inUse(hello);

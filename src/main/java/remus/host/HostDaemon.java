@@ -88,6 +88,10 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                         protections,
                         task -> Thread.ofVirtual().name("protect-again").start(task));
         services.keeper().start();
+        services.drain()
+                .serve(
+                        new DrainedHost(services, protections, this),
+                        task -> Thread.ofVirtual().name("drain").start(task));
         HttpApi http = resources.push(HttpApi.start(configuration.api(), this, services.events()));
         apiPort = http.port();
     }
@@ -140,7 +144,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     peers,
                     new ImageOwnership(configuration.name(), state, peers),
                     arbitration,
-                    resources.push(new ProtectionKeeper(time)));
+                    resources.push(new ProtectionKeeper(time)),
+                    resources.push(new HostDrain(configuration.name(), time)));
             HostDaemon daemon = new HostDaemon(configuration, services, facts, resources);
             opened = true;
             return daemon;
@@ -189,7 +194,24 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             vms.add(vm.status());
         }
         vms.sort(Comparator.comparing(VmStatus::name));
-        return new HostStatus(configuration.name(), vms, services.arbitration().view(), memory());
+        return new HostStatus(
+                configuration.name(),
+                vms,
+                services.arbitration().view(),
+                memory(),
+                services.drain().status());
+    }
+
+    @Override
+    public HostStatus drain() {
+        services.drain().start();
+        return status();
+    }
+
+    @Override
+    public HostStatus undoDrain() {
+        services.drain().undo();
+        return status();
     }
 
     private @Nullable HostMemory memory() {
@@ -237,6 +259,10 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     @Override
     public VmStatus start(StartRequest request) throws OperationException {
+        OperationException refusal = services.drain().refusal("start");
+        if (refusal != null) {
+            throw refusal;
+        }
         Path base = Path.of(request.baseDirectory());
         if (!base.isAbsolute()) {
             throw new OperationException(
@@ -368,6 +394,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     public void close() {
         starter.close();
         services.keeper().close();
+        services.drain().close();
         long deadline = System.nanoTime() + SHUTDOWN_LIMIT.toNanos();
         // More than once: a standby that is just being activated becomes a VM that runs here.
         List<HostedVm> living = living();

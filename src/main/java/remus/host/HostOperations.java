@@ -13,6 +13,12 @@ import remus.api.VmStatus;
 public interface HostOperations {
     HostStatus status();
 
+    /** Gives all VMs away from now on and takes none; returns at once, {@link #status} says how far it is. */
+    HostStatus drain();
+
+    /** Takes VMs again. */
+    HostStatus undoDrain();
+
     VmStatus status(String vm) throws OperationException;
 
     /** Boots a VM, unprotected; when its definition names a backup, protection begins by itself afterwards. */

@@ -33,7 +33,8 @@ record HostServices(
         PeerQuery peers,
         ImageOwnership images,
         Arbitration arbitration,
-        ProtectionKeeper keeper) {
+        ProtectionKeeper keeper,
+        HostDrain drain) {
     /** Buffers asked for between QEMU's NIC and us, in bytes; the system may give less. */
     static final int NIC_SOCKET_BUFFER_BYTES = 4 << 20;
 

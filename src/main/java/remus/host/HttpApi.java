@@ -134,6 +134,11 @@ public final class HttpApi implements AutoCloseable {
                         "/api/v1/vms/{name}",
                         (request, response) -> answer(response, Status.OK_200, operations.stop(name(request))))
                 .post("/api/v1/vms/{name}/{verb}", this::verb)
+                .post("/api/v1/drain", (request, response) -> {
+                    requireJson(request);
+                    answer(response, Status.OK_200, operations.drain());
+                })
+                .delete("/api/v1/drain", (request, response) -> answer(response, Status.OK_200, operations.undoDrain()))
                 .get("/api/v1/events", this::events)
                 .any((request, response) -> unknownPath(request, response))
                 .error(OperationException.class, (request, response, e) -> refuse(response, e))

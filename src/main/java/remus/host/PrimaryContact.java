@@ -185,6 +185,13 @@ final class PrimaryContact implements AutoCloseable {
         }
     }
 
+    void relief(String why) {
+        BackupConnection current = connection;
+        if (current != null && !silent) {
+            current.relief(why);
+        }
+    }
+
     void standbyLost(String why) {
         BackupConnection current = connection;
         if (current != null) {

@@ -8,7 +8,8 @@ import remus.base.HostAddress;
 /**
  * Whether a VM that runs here is to be protected, and how: so from the start where its definition names backups, after a
  * take-over, and once it was protected by command; no more after {@code unprotect} or {@code stop}. It outlives the daemon
- * in the VM's {@link RunningNote}. What follows from it is told to the {@link ProtectionKeeper}. Confined to the VM's agent thread, but for {@link #settings}.
+ * in the VM's {@link RunningNote}. What follows from it is told to the {@link ProtectionKeeper}. Confined to the VM's agent
+ * thread, but for {@link #settings} and {@link #isWanted}.
  */
 final class ProtectionWish {
     private final String vm;
@@ -16,7 +17,7 @@ final class ProtectionWish {
     private final ActiveStatus status;
     private final RunningNote note;
     private volatile ProtectionSettings settings;
-    private boolean wanted;
+    private volatile boolean wanted;
 
     /** @param note what is wanted at first, and where it is written down whenever that changes */
     ProtectionWish(String vm, ProtectionKeeper keeper, ActiveStatus status, RunningNote note) {

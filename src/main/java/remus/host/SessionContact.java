@@ -77,6 +77,11 @@ final class SessionContact implements BackupChannel.Listener {
     }
 
     @Override
+    public void reliefWanted(String reason) {
+        session.post(() -> session.owner().reliefWanted(reason));
+    }
+
+    @Override
     public void backupActivated(String reason) {
         session.postEnd(end -> end.backupActivated(reason));
     }

@@ -34,6 +34,9 @@ interface SessionOwner extends SessionEnd {
     /** Contact again, by a connection that was made since. */
     void reconnected(EpochId lastWhole);
 
+    /** The backup wants to be let go, and stands by until it is. */
+    void reliefWanted(String reason);
+
     /** A disk here does not answer, so that nothing can be committed any more; the backup's works. */
     void diskHangs(String reason);
 

@@ -362,6 +362,13 @@ final class StandbyOwnership {
         giveUp(why, story::lost);
     }
 
+    /** This host wants to be the backup no more: the primary is asked to let it go. May be asked again. */
+    void relieve(String why) {
+        if (isBackup()) {
+            primary.relief(why);
+        }
+    }
+
     /** This host is not to be the backup any more, and says so. */
     void leave(String why) {
         giveUp(why, story::left);

@@ -11,7 +11,6 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
-import remus.api.StandbyMode;
 import remus.api.VmStatus;
 import remus.availability.PrimaryState;
 import remus.base.CloseStack;
@@ -47,7 +46,7 @@ final class StandbyVm implements HostedVm {
 
     private final HostServices services;
     private final Hello hello;
-    private final StandbyMode standby;
+    private final SharedDefinition.Protection protection;
     private final Term term;
     private final HostAddress primaryAddress;
     private final Agent agent;
@@ -67,7 +66,7 @@ final class StandbyVm implements HostedVm {
     StandbyVm(HostServices services, BackupConnection connection, SharedDefinition definition) {
         this.services = services;
         hello = connection.hello();
-        standby = definition.protection().standby();
+        protection = definition.protection();
         term = connection.term();
         primaryAddress = primaryAddress(connection);
         primary = new PrimaryContact(hello.vm(), connection, services.time(), detectNanos() / 4);
@@ -264,6 +263,16 @@ final class StandbyVm implements HostedVm {
         return result;
     }
 
+    /** Names or addresses of hosts that its primary may have as its backup. */
+    List<String> candidates() {
+        return protection.backups();
+    }
+
+    /** Asks the primary to let this host go, which then happens or not. */
+    void relieve(String why) {
+        agent.post(() -> ownership.relieve(why));
+    }
+
     @Override
     public CompletableFuture<Void> shutdown(String why) {
         CompletableFuture<Void> result = new CompletableFuture<>();
@@ -330,6 +339,8 @@ final class StandbyVm implements HostedVm {
 
     @Override
     public long stagingBytes() {
-        return hasEnded() ? 0 : MemoryNeed.ofStandby(hello, standby).staging().bytes();
+        return hasEnded()
+                ? 0
+                : MemoryNeed.ofStandby(hello, protection.standby()).staging().bytes();
     }
 }

@@ -265,6 +265,11 @@ public final class BackupConnection implements AutoCloseable {
         bidFarewell(FrameType.STANDBY_LOST, payload -> Payloads.encodeReason(payload, reason));
     }
 
+    /** This side wants to be the backup no more; it stays so, with its image, until the primary signs off. */
+    public void relief(String reason) {
+        send(FrameType.RELIEF, lastAcknowledged, payload -> Payloads.encodeReason(payload, reason));
+    }
+
     /** This side has taken over, or is doing so. The caller closes next. */
     public void activated(String reason) {
         bidFarewell(FrameType.ACTIVATED, payload -> Payloads.encodeReason(payload, reason));

@@ -360,6 +360,10 @@ final class PrimaryLink implements AutoCloseable {
                 require(stage == Stage.FLOWING, header);
                 receiveDigests(payload);
             }
+            case RELIEF -> {
+                require(stage != Stage.GREETING, header);
+                listener.reliefWanted(Payloads.decodeReason(payload));
+            }
             case REFUSAL -> refused(Refusal.decode(payload));
             case SIGNED_OFF -> endWith(payload, listener::signedOff);
             case STANDBY_LOST -> endWith(payload, listener::backupLost);

@@ -21,7 +21,7 @@ import remus.wire.WireException;
 public final class SessionFarewell {
     private static final int BUFFER_BYTES = 16 << 10;
     private static final Set<FrameType> ANSWERS =
-            Set.of(FrameType.WELCOME, FrameType.HEARTBEAT, FrameType.SIGNED_OFF, FrameType.REFUSAL);
+            Set.of(FrameType.WELCOME, FrameType.HEARTBEAT, FrameType.SIGNED_OFF, FrameType.REFUSAL, FrameType.RELIEF);
 
     private final HostAddress backup;
     private final Hello hello;

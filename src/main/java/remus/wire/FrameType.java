@@ -53,7 +53,8 @@ public enum FrameType {
     ECHO(31, Sender.ASKER, MAX_ECHO_BYTES),
     ECHOED(32, Sender.ANSWERER, MAX_ECHO_BYTES),
     DISCARD(33, Sender.ASKER, MAX_DISCARD_BYTES),
-    HAND_OVER(34, Sender.PRIMARY, 8 + MAX_REASON_FIELD_BYTES);
+    HAND_OVER(34, Sender.PRIMARY, 8 + MAX_REASON_FIELD_BYTES),
+    RELIEF(35, Sender.BACKUP, MAX_REASON_FIELD_BYTES);
 
     /** Which side of a connection sends frames of a type. */
     public enum Sender {
@@ -70,7 +71,7 @@ public enum FrameType {
     /** Longest payload of any type, in bytes. */
     public static final int MAX_PAYLOAD_BYTES = DISK_WRITES.maxPayloadBytes;
 
-    private static final FrameType[] BY_CODE = new FrameType[35];
+    private static final FrameType[] BY_CODE = new FrameType[36];
 
     static {
         for (FrameType type : values()) {

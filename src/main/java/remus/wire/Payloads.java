@@ -17,7 +17,7 @@ public final class Payloads {
         return vm;
     }
 
-    /** The text of GUEST_DEAD, SIGN_OFF, SIGNED_OFF, STANDBY_LOST and ACTIVATED; cut off where it is too long. */
+    /** The text of GUEST_DEAD, SIGN_OFF, SIGNED_OFF, STANDBY_LOST, ACTIVATED and RELIEF; cut off where it is too long. */
     public static void encodeReason(ByteBuffer target, String reason) {
         WireText.putReason(target, reason);
     }

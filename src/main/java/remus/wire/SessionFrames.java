@@ -133,7 +133,8 @@ public final class SessionFrames {
                     HOST_ANSWER,
                     ECHO,
                     ECHOED,
-                    DISCARD -> throw WireException.corrupt("a frame of type " + header.type() + " within a session");
+                    DISCARD,
+                    RELIEF -> throw WireException.corrupt("a frame of type " + header.type() + " within a session");
         }
     }
 

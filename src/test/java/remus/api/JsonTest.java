@@ -16,7 +16,8 @@ class JsonTest {
             "output":{"heldFrames":11,"heldBytes":12,"releasedFrames":13,"droppedFrames":14},\
             "disk":[{"name":"root","pendingBytes":15,"syncedPercent":16}],"guestClockLagMillis":17,"standby":"cold"}],\
             "arbiter":{"name":"none","reachable":true,"reason":null},\
-            "memory":{"totalBytes":18,"availableBytes":19,"guestBytes":20,"unfilledGuestBytes":22,"stagingBytes":21}}""";
+            "memory":{"totalBytes":18,"availableBytes":19,"guestBytes":20,"unfilledGuestBytes":22,"stagingBytes":21},\
+            "draining":{"done":false,"vms":[{"vm":"shop","role":"primary","stage":"WAITING","text":"its turn"}]}}""";
 
     private static final HostStatus DOCUMENT = new HostStatus(
             "alpha",
@@ -39,7 +40,8 @@ class JsonTest {
                     17,
                     StandbyMode.COLD)),
             ArbiterView.NONE,
-            new HostMemory(18, 19, 20, 22, 21));
+            new HostMemory(18, 19, 20, 22, 21),
+            new Draining(false, List.of(new DrainStep("shop", VmRole.PRIMARY, DrainStage.WAITING, "its turn"))));
 
     @Test
     void statusHasEveryKeyOfTheContractInItsOrder() {

@@ -487,6 +487,11 @@ final class ModelWorld implements AutoCloseable {
         }
 
         @Override
+        public void reliefWanted(String reason) {
+            throw new AssertionError(reason);
+        }
+
+        @Override
         public void backupLost(String reason) {
             agent.add(this::finish);
         }

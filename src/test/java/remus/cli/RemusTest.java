@@ -26,6 +26,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import remus.api.DrainStage;
+import remus.api.DrainStep;
+import remus.api.Draining;
 import remus.api.Event;
 import remus.api.EventType;
 import remus.api.FailoverRequest;
@@ -34,6 +37,7 @@ import remus.api.Json;
 import remus.api.ProtectRequest;
 import remus.api.StandbyMode;
 import remus.api.StartRequest;
+import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.api.WhenAlone;
@@ -57,6 +61,7 @@ class RemusTest {
             "top",
             "failover",
             "switchover",
+            "drain",
             "pause",
             "resume",
             "stop",
@@ -337,6 +342,29 @@ class RemusTest {
     }
 
     @Test
+    void protectIsDoneWhenADrainedHostHasGivenTheVmAwayMeanwhile() throws Exception {
+        CompletableFuture<Result> waiting = CompletableFuture.supplyAsync(() -> ask("protect", "shop"));
+        awaitAsked();
+        host.draining = draining(new DrainStep("shop", VmRole.PRIMARY, DrainStage.LEFT, "runs on beta"));
+        host.vms.put("shop", FakeHost.vm("shop", VmState.FENCED));
+        Result result = waiting.get(20, TimeUnit.SECONDS);
+        assertEquals(0, result.exitCode(), result.err());
+        assertEquals(
+                "VM shop was protected, and is given away by this host, which is being drained: runs on beta\n",
+                result.out());
+    }
+
+    @Test
+    void protectFailsWhenAnotherHostTakesTheVmOver() throws Exception {
+        CompletableFuture<Result> waiting = CompletableFuture.supplyAsync(() -> ask("protect", "shop"));
+        awaitAsked();
+        host.vms.put("shop", FakeHost.vm("shop", VmState.FENCED, "beta has taken over"));
+        Result result = waiting.get(20, TimeUnit.SECONDS);
+        assertEquals(1, result.exitCode());
+        assertTrue(result.err().contains("it is FENCED: beta has taken over"), result.err());
+    }
+
+    @Test
     void theOtherVerbsSayWhatBecameOfTheVm() {
         assertEquals("VM shop runs, unprotected\n", ask("unprotect", "shop").out());
         assertEquals("VM shop is stopped\n", ask("stop", "shop").out());
@@ -346,6 +374,42 @@ class RemusTest {
                 ask("switchover", "shop").out());
         ask("failover", "shop", "--force");
         assertEquals(new FailoverRequest(true), host.asked.getLast());
+    }
+
+    private static Draining draining(DrainStep... steps) {
+        return new Draining(true, List.of(steps));
+    }
+
+    @Test
+    void aHostIsDrainedWhenNothingStays() {
+        host.draining = draining(
+                new DrainStep("mail", VmRole.BACKUP, DrainStage.GONE, "its primary has let it go"),
+                new DrainStep("shop", VmRole.PRIMARY, DrainStage.GONE, "runs on beta"));
+        Result done = ask("drain");
+        assertEquals(0, done.exitCode());
+        assertEquals("Host alpha runs no VM and is nobody's backup: 1 VM handed over, 1 let go\n", done.out());
+        assertEquals("mail: GONE its primary has let it go\nshop: GONE runs on beta\n", done.err());
+        assertTrue(ask("status").out().startsWith("Host alpha, is being drained\n"));
+        assertEquals("Host alpha takes VMs again\n", ask("drain", "--undo").out());
+        assertEquals(List.of("drain", "undo drain"), host.asked);
+    }
+
+    @Test
+    void aDrainThatLeavesAVmFailsAndListsIt() {
+        host.draining = draining(
+                new DrainStep("shop", VmRole.PRIMARY, DrainStage.STAYS, "is UNPROTECTED: remus stop shop ends it"));
+        Result left = ask("drain");
+        assertEquals(1, left.exitCode());
+        assertEquals("VM shop stays: is UNPROTECTED: remus stop shop ends it\n", left.out());
+        assertTrue(left.err().contains("drain: host alpha is not empty, 1 VM stays;"), left.err());
+        assertEquals(host.draining, Json.read(ask("drain", "--json").out(), Draining.class));
+    }
+
+    @Test
+    void whoWaitsForADrainIsToldThatItWasUndone() {
+        Result undone = ask("drain");
+        assertEquals(1, undone.exitCode());
+        assertTrue(undone.err().contains("told meanwhile to take VMs again"), undone.err());
     }
 
     @Test

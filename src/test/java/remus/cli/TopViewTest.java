@@ -112,7 +112,7 @@ class TopViewTest {
     }
 
     private static HostStatus host(VmStatus... vms) {
-        return new HostStatus("alpha", List.of(vms), ARBITER, MEMORY);
+        return new HostStatus("alpha", List.of(vms), ARBITER, MEMORY, null);
     }
 
     private static TopState.Poll at(long millis, HostStatus status) {
@@ -350,7 +350,7 @@ class TopViewTest {
     @Test
     void anArbiterThatCantBeAskedIsSeenWhateverItsName() {
         HostStatus host = new HostStatus(
-                "alpha", List.of(shop(41_000)), new ArbiterView(ARBITER.name(), false, "connection lost"), null);
+                "alpha", List.of(shop(41_000)), new ArbiterView(ARBITER.name(), false, "connection lost"), null, null);
         assertEquals(
                 "Host alpha   1 VM   arbiter CAN'T BE ASKED zookeeper:192.0.2.11:2181,192.0.2.12~",
                 lines(state(host, host), 80, 24, LIVE).getFirst());

@@ -176,6 +176,11 @@ final class TwoHosts implements AutoCloseable {
      * @param wrapper as for {@link DemoHost#start(List)}
      */
     Outcome remus(DemoHost on, List<String> wrapper, String... arguments) throws Exception {
+        return remus(topology, directory, on, wrapper, arguments);
+    }
+
+    static Outcome remus(DemoTopology topology, Path directory, DemoHost on, List<String> wrapper, String... arguments)
+            throws Exception {
         List<String> command = new ArrayList<>(List.of("env", "REMUS_API=" + on.apiAddress()));
         command.addAll(wrapper);
         command.addAll(

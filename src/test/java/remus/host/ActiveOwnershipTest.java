@@ -285,6 +285,54 @@ class ActiveOwnershipTest {
         assertEquals(EventType.PROTECTED, host().happened().getLast());
     }
 
+    @Test
+    void aBackupThatWantsToBeLetGoIsSignedOffAndTheVmIsStillToHaveOne() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        session.owner().reliefWanted("host beta is being drained");
+        assertInstanceOf(Leaving.class, ownership.role());
+        session.owner().reliefWanted("host beta is being drained"); // it asks again and again
+        retry();
+        assertEquals(1, session.sent.stream().filter("signOff"::equals).count(), session.sent.toString());
+        session.channel().signedOff("image dropped");
+        await(Alone.class);
+        assertFalse(guest.held);
+        assertEquals(VmState.DEGRADED, status.state());
+        assertTrue(String.valueOf(status.reason()).startsWith("host beta is being drained"), status.reason());
+        assertTrue(wish.isWanted());
+    }
+
+    @Test
+    void whoUnprotectsAVmWhoseBackupIsBeingLetGoWantsNoOtherOne() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        session.owner().reliefWanted("host beta is being drained");
+        CompletableFuture<Void> unprotected = new CompletableFuture<>();
+        ownership.commands().unprotect(false, unprotected);
+        retry();
+        session.channel().signedOff("image dropped");
+        await(Alone.class);
+        assertTrue(unprotected.isDone());
+        assertEquals(VmState.UNPROTECTED, status.state());
+        assertFalse(wish.isWanted());
+    }
+
+    @Test
+    void aDaemonThatEndsLeavesTheWishToTheNextOne() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        CompletableFuture<Void> left = new CompletableFuture<>();
+        ownership.commands().leave("the daemon ends", left);
+        retry();
+        session.channel().signedOff("image dropped");
+        await(Alone.class);
+        assertTrue(left.isDone());
+        RunningVm noted = RunningNote.read(directory);
+        assertTrue(noted.wanted());
+        assertNull(noted.session());
+        assertEquals(session.settings, noted.protection());
+    }
+
     // ---- a backup that is lost
 
     @Test

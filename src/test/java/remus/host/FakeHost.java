@@ -7,6 +7,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import remus.api.CheckpointStatus;
 import remus.api.DiskStatus;
+import remus.api.Draining;
 import remus.api.FailoverRequest;
 import remus.api.HostMemory;
 import remus.api.HostStatus;
@@ -24,6 +25,7 @@ import remus.host.OperationException.Kind;
 public final class FakeHost implements HostOperations {
     public final Map<String, VmStatus> vms = new LinkedHashMap<>();
     public final List<Object> asked = new ArrayList<>();
+    public @Nullable Draining draining;
 
     public static VmStatus vm(String name, VmState state) {
         return vm(name, state, null);
@@ -61,7 +63,21 @@ public final class FakeHost implements HostOperations {
                 "alpha",
                 List.copyOf(vms.values()),
                 remus.api.ArbiterView.NONE,
-                new HostMemory(16L << 30, 5L << 30, 768L << 20, 256L << 20, 112L << 20));
+                new HostMemory(16L << 30, 5L << 30, 768L << 20, 256L << 20, 112L << 20),
+                draining);
+    }
+
+    @Override
+    public synchronized HostStatus drain() {
+        asked.add("drain");
+        return status();
+    }
+
+    @Override
+    public synchronized HostStatus undoDrain() {
+        asked.add("undo drain");
+        draining = null;
+        return status();
     }
 
     @Override

@@ -146,6 +146,10 @@ class HttpApiTest {
                 VmState.STOPPED,
                 ask("DELETE", "/api/v1/vms/shop").as(VmStatus.class).state());
         assertEquals("stop shop", host.asked.getLast());
+        post("/api/v1/drain", "").as(HostStatus.class);
+        assertEquals("drain", host.asked.getLast());
+        ask("DELETE", "/api/v1/drain").as(HostStatus.class);
+        assertEquals("undo drain", host.asked.getLast());
     }
 
     @Test

@@ -27,6 +27,9 @@ import org.junit.jupiter.api.io.TempDir;
 import remus.api.ArbiterView;
 import remus.api.CheckpointStatus;
 import remus.api.DiskStatus;
+import remus.api.DrainStage;
+import remus.api.DrainStep;
+import remus.api.Draining;
 import remus.api.ErrorDocument;
 import remus.api.Event;
 import remus.api.EventType;
@@ -53,6 +56,8 @@ class OpenApiTest {
                     HostStatus.class,
                     ArbiterView.class,
                     HostMemory.class,
+                    Draining.class,
+                    DrainStep.class,
                     VmStatus.class,
                     CheckpointStatus.class,
                     OutputStatus.class,
@@ -65,7 +70,7 @@ class OpenApiTest {
                     ErrorDocument.class)
             .collect(Collectors.toMap(Class::getSimpleName, type -> type));
     private static final Map<String, Class<?>> ENUMS = Stream.<Class<?>>of(
-                    VmRole.class, VmState.class, EventType.class, WhenAlone.class, StandbyMode.class)
+                    VmRole.class, VmState.class, EventType.class, WhenAlone.class, StandbyMode.class, DrainStage.class)
             .collect(Collectors.toMap(Class::getSimpleName, type -> type));
 
     private static JsonNode read() {

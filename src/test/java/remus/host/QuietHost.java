@@ -64,7 +64,8 @@ final class QuietHost implements AutoCloseable {
                 peers,
                 new ImageOwnership(NAME, state, peers),
                 new Arbitration(new CloseStack(), arbiter, () -> ArbiterView.NONE),
-                new ProtectionKeeper(time));
+                new ProtectionKeeper(time),
+                new HostDrain(NAME, time));
     }
 
     private static void closed(AutoCloseable resource) {

@@ -209,6 +209,10 @@ class PrimaryChannelTest {
         primary.synchronize();
         backup.orders.add(connection -> connection.verified(new EpochId(1), false));
         primary.await("verified 1 false");
+        backup.orders.add(connection -> connection.relief("its host is being drained"));
+        primary.await("relief its host is being drained");
+        primary.channel.send(primary.checkpoint(2, 10));
+        primary.await("acknowledged 2");
         backup.orders.add(connection -> {
             connection.standbyLost("QEMU died");
             connection.close();

@@ -235,6 +235,11 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
     }
 
     @Override
+    public void reliefWanted(String reason) {
+        heard.add("relief " + reason);
+    }
+
+    @Override
     public void backupActivated(String reason) {
         heard.add("activated " + reason);
     }

@@ -277,6 +277,11 @@ final class Protection implements CheckpointEngine.Observer, BackupChannel.Liste
     }
 
     @Override
+    public void reliefWanted(String reason) {
+        throw new AssertionError(reason);
+    }
+
+    @Override
     public void backupLost(String reason) {
         lost(reason);
     }

@@ -140,6 +140,7 @@ final class Samples {
                         .encode(target);
             case FENCED -> new OwnerAnswer("shop", "beta", OwnerState.FENCED, new Term(4), "").encode(target);
             case STANDBY_LOST -> Payloads.encodeReason(target, "QEMU died");
+            case RELIEF -> Payloads.encodeReason(target, "being drained");
             case VERIFIED -> Payloads.encodeVerified(target, true);
             case ACTIVATED -> Payloads.encodeReason(target, "primary silent");
             case DISK_WRITES -> {
@@ -206,7 +207,7 @@ final class Samples {
                 Payloads.decodeCount(payload, "first sequence");
                 yield frames(payload, memory);
             }
-            case GUEST_DEAD, SIGN_OFF, SIGNED_OFF, STANDBY_LOST, ACTIVATED -> Payloads.decodeReason(payload);
+            case GUEST_DEAD, SIGN_OFF, SIGNED_OFF, STANDBY_LOST, ACTIVATED, RELIEF -> Payloads.decodeReason(payload);
             case HAND_OVER -> Payloads.decodeCount(payload, "pause") + Payloads.decodeReason(payload);
             case OWNER_QUERY, FENCE -> Payloads.decodeVm(payload);
             case OWNER_ANSWER, FENCED -> OwnerAnswer.decode(payload, header.term());
