@@ -39,10 +39,11 @@ record HostCount(
     static final long SPARE_DESCRIPTORS = 4;
 
     /**
-     * Off-heap memory that a daemon without VMs may have more than before: buffers that threads of the JVM keep for the next
-     * transfer. With VMs it is not judged, for a session keeps what its largest checkpoint took, which is never the same.
+     * Off-heap memory that a daemon without VMs may have more than before: 1 MiB of zeros that it keeps from its first disk on,
+     * and buffers that threads of the JVM keep for the next transfer. With VMs it is not judged, for a session keeps what its
+     * largest checkpoint took, which is never the same.
      */
-    static final long SPARE_OFF_HEAP_BYTES = 1L << 20;
+    static final long SPARE_OFF_HEAP_BYTES = 2L << 20;
 
     HostCount {
         descriptorKinds = Collections.unmodifiableSortedMap(new TreeMap<>(descriptorKinds));
