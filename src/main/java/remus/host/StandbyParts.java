@@ -205,7 +205,8 @@ final class StandbyParts implements AutoCloseable {
             RuntimeDirectory.noteProcess(
                     over.handle().directory(), qemu.process().identity().pid());
             qemu.prepare();
-            GuestNetwork network = network(definition, paths);
+            GuestNetwork network = onFailure.push(network(definition, paths));
+            qemu.awaitNics(network.nics().size());
             onFailure.release();
             return new Machine(own, server, qemu, network, new AtomicBoolean());
         } catch (IOException | DiskException | QemuException | ActivationException | LinuxException e) {

@@ -209,6 +209,13 @@ public final class QmpClient implements AutoCloseable {
                 .path("data");
     }
 
+    /** Waits until this event has come so many times, at most {@code limit} for each; those handed over already don't count. */
+    public void awaitEvents(String name, int count, Duration limit) throws QmpException {
+        for (int come = 0; come < count; come++) {
+            awaitEvent(name, limit);
+        }
+    }
+
     /** The first message that is {@code wanted}; the others are left for {@link #poll}. */
     private JsonNode awaitFirst(String what, Predicate<JsonNode> wanted, Duration limit) throws QmpException {
         for (Iterator<JsonNode> earlier = queued.iterator(); earlier.hasNext(); ) {

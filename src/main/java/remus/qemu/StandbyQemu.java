@@ -29,6 +29,7 @@ import remus.linux.UnixStreamSocket;
  * <p>No frame leaves the standby before activation. Used by one thread at a time, but for {@link #onExit}'s callback.
  */
 public final class StandbyQemu implements AutoCloseable {
+    private static final String NIC_CONNECTED = "NETDEV_STREAM_CONNECTED";
     private static final long LOADED_POLL_NANOS = 500_000;
 
     private enum Phase {
@@ -101,6 +102,24 @@ public final class StandbyQemu implements AutoCloseable {
             phase = Phase.PREPARED;
         } catch (QmpException | LinuxException | StalledException | IOException e) {
             throw failed("the standby could not be prepared", e);
+        }
+    }
+
+    /**
+     * Waits until QEMU has taken the connections that were made to the sockets of its NICs, one to each. It listens there in a
+     * thread of its own, and its main loop hears of that only when nothing else is to be done: a connection may stand long before,
+     * and a guest that runs and sends a frame by then makes QEMU follow a null pointer (net/stream.c of QEMU 7.2:
+     * {@code net_stream_receive} before {@code net_stream_server_listening}).
+     *
+     * @param count of NICs
+     * @throws ActivationException when QEMU does not take them; the standby is then to be closed
+     */
+    public void awaitNics(int count) throws ActivationException {
+        Invariant.check(phase == Phase.PREPARED, "standby phase=%s expected=PREPARED", phase);
+        try {
+            process.qmp().awaitEvents(NIC_CONNECTED, count, limits.reply());
+        } catch (QmpException e) {
+            throw failed("the standby's NICs could not be connected", e);
         }
     }
 

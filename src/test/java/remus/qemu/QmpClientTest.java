@@ -100,6 +100,19 @@ class QmpClientTest {
     }
 
     @Test
+    void anEventIsWaitedForAsManyTimesAsAskedAndWhatElseComesIsKept() throws Exception {
+        QmpClient client = connected();
+        String nic = "{\"event\": \"NETDEV_STREAM_CONNECTED\"}\r\n";
+        say(nic + "{\"event\": \"STOP\"}\r\n" + nic);
+        client.awaitEvents("NETDEV_STREAM_CONNECTED", 2, LIMIT);
+        QmpException third = assertThrows(
+                QmpException.class, () -> client.awaitEvents("NETDEV_STREAM_CONNECTED", 1, Duration.ofMillis(20)));
+        assertEquals("QEMU did not send the event NETDEV_STREAM_CONNECTED within 20ms", third.getMessage());
+        pollUntil(client, 1);
+        assertEquals(List.of("event STOP "), received.all);
+    }
+
+    @Test
     void aRefusedCommandLeavesTheConnectionUsable() throws Exception {
         QmpClient client = connected();
         say("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"what?\"}, \"id\": 17}\r\n");
