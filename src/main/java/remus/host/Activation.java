@@ -17,6 +17,7 @@ import remus.checkpoint.CheckpointReceiver;
 import remus.checkpoint.InboundMirror;
 import remus.linux.LinuxException;
 import remus.network.GuestNetwork;
+import remus.qemu.ActivationException;
 
 /**
  * The backup takes a VM over: loads the last whole checkpoint into the standby and lets it run; once this host owns the VM,
@@ -81,10 +82,19 @@ final class Activation implements AutoCloseable {
         // A cold standby's QEMU is admitted in place of them.
         receiver.releasePages();
         settle();
-        VmParts running = parts.activate(receiver.deviceState(), receiver.isStill());
+        VmParts running = activate();
         running.guest().isBehind(Math.max(0, services.time().nanos() - receiver.guestClockNanos()));
         loaded = running;
         hasRun = true;
+    }
+
+    private VmParts activate() throws StandbyException, CheckpointException {
+        try {
+            return parts.activate(receiver.deviceState(), receiver.isStill());
+        } catch (StandbyException e) {
+            hasRun = e.getCause() instanceof ActivationException failed && failed.hasRun();
+            throw e;
+        }
     }
 
     /** Whether a guest has run in the image: then that is the checkpoint's no more, and can't be loaded again. */

@@ -73,38 +73,39 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         this.facts = facts;
         this.resources = resources;
         starter = new VmStarter(services);
-        // Before anybody can ask about a VM that is not on the register yet.
-        adopt();
+        boolean opened = false;
+        try {
+            // Before anybody can ask about a VM that is not on the register yet.
+            new VmAdoption(services, configuration.listen().port()).adoptAll();
+            replicationPort = openReplication();
+            protections = new ProtectionStarter(configuration, services, replicationPort);
+            services.keeper()
+                    .begin(
+                            protections,
+                            task -> Thread.ofVirtual().name("protect-again").start(task));
+            services.keeper().start();
+            services.drain()
+                    .serve(
+                            new DrainedHost(services, protections, this),
+                            task -> Thread.ofVirtual().name("drain").start(task));
+            HttpApi http = resources.push(HttpApi.start(configuration.api(), this, services.events()));
+            apiPort = http.port();
+            opened = true;
+        } finally {
+            if (!opened) {
+                // What was adopted goes on without this daemon, as it did before.
+                endAll(living(), SHUTDOWN_LIMIT.toNanos(), true);
+            }
+        }
+    }
+
+    private int openReplication() throws OperationException {
         try {
             ReplicationServer server = resources.push(ReplicationServer.open(
                     configuration.listen(), new BackupService(services, facts), services.time()));
-            replicationPort = server.address().port();
+            return server.address().port();
         } catch (ReplicationException e) {
             throw new OperationException(Kind.FAILED, String.valueOf(e.getMessage()), "", e);
-        }
-        protections = new ProtectionStarter(configuration, services, replicationPort);
-        services.keeper()
-                .begin(
-                        protections,
-                        task -> Thread.ofVirtual().name("protect-again").start(task));
-        services.keeper().start();
-        services.drain()
-                .serve(
-                        new DrainedHost(services, protections, this),
-                        task -> Thread.ofVirtual().name("drain").start(task));
-        HttpApi http = resources.push(HttpApi.start(configuration.api(), this, services.events()));
-        apiPort = http.port();
-    }
-
-    private void adopt() throws OperationException {
-        boolean adopted = false;
-        try {
-            new VmAdoption(services, configuration.listen().port()).adoptAll();
-            adopted = true;
-        } finally {
-            if (!adopted) {
-                endAll(living(), SHUTDOWN_LIMIT.toNanos(), true);
-            }
         }
     }
 
@@ -405,11 +406,21 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         resources.close();
     }
 
+    private void leaveRunning(HostedVm vm) {
+        if (vm instanceof ActiveVm active) {
+            services.runtime().leave(active.handle().directory());
+        }
+    }
+
     private List<HostedVm> living() {
         return services.registry().all().stream().filter(vm -> !vm.hasEnded()).toList();
     }
 
     private void endAll(List<HostedVm> vms, long limitNanos, boolean keep) {
+        if (keep) {
+            // One that does not answer in time is left all the same.
+            vms.forEach(this::leaveRunning);
+        }
         String why = "the daemon of host " + configuration.name() + " ends";
         CompletableFuture<?>[] ending = vms.stream()
                 .map(vm -> keep && vm instanceof ActiveVm active ? active.leave(why) : vm.shutdown(why))

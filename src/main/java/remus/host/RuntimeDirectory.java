@@ -61,7 +61,7 @@ final class RuntimeDirectory implements AutoCloseable {
             List<Path> rest = new ArrayList<>();
             for (Path leftover : directory.directories()) {
                 Optional<Found> running = running(leftover);
-                running.ifPresentOrElse(directory.found::add, () -> rest.add(leftover));
+                running.ifPresentOrElse(directory::findsRunning, () -> rest.add(leftover));
             }
             for (Path leftover : rest) {
                 LOG.info("clearing away what a former daemon has left in {}", leftover);
@@ -71,10 +71,16 @@ final class RuntimeDirectory implements AutoCloseable {
         } catch (IOException e) {
             throw new OperationException(
                     Kind.FAILED,
-                    "%s can't be used for guest memory: %s".formatted(directory.root, e),
-                    "mount a tmpfs at " + GuestRoom.TMPFS,
+                    "%s, where guests' memory lies, can't be used: %s".formatted(directory.root, e),
+                    "see that a tmpfs is mounted at %s, and what is in that directory".formatted(GuestRoom.TMPFS),
                     e);
         }
+    }
+
+    /** Until somebody owns it, it outlives this daemon, whatever becomes of that. */
+    private void findsRunning(Found vm) {
+        found.add(vm);
+        leave(vm.directory());
     }
 
     /** A QEMU whose process is not on record had not come up, so nothing has left it yet. */
@@ -106,7 +112,7 @@ final class RuntimeDirectory implements AutoCloseable {
         }
     }
 
-    /** VMs that a former daemon has left running; whoever adopts none of them is to {@link #leave} it. */
+    /** VMs that a former daemon has left running; whoever adopts one is to {@link #own} it. */
     List<Found> found() {
         return List.copyOf(found);
     }
@@ -258,7 +264,7 @@ final class RuntimeDirectory implements AutoCloseable {
                 clear(leftover);
             }
         }
-        if (left.isEmpty()) {
+        if (directories().isEmpty()) {
             Files.deleteIfExists(root);
         }
     }

@@ -53,7 +53,6 @@ final class VmAdoption {
     /** @throws OperationException when one can't be adopted; all of them run on then */
     void adoptAll() throws OperationException {
         List<RuntimeDirectory.Found> all = services.runtime().found();
-        all.forEach(found -> services.runtime().leave(found.directory()));
         for (RuntimeDirectory.Found found : all) {
             VmDefinition definition = found.vm().definition();
             try {

@@ -11,7 +11,20 @@ import remus.base.RemusException;
 public final class ActivationException extends RemusException {
     private static final long serialVersionUID = 1L;
 
+    private final boolean hasRun;
+
     public ActivationException(ErrorCategory category, String message, @Nullable Throwable cause) {
+        this(category, message, cause, false);
+    }
+
+    /** @param hasRun the guest ran before it failed: its memory is not the checkpoint's any more */
+    public ActivationException(ErrorCategory category, String message, @Nullable Throwable cause, boolean hasRun) {
         super(category, message, cause);
+        this.hasRun = hasRun;
+    }
+
+    /** Whether the guest has run, so that the memory is not the checkpoint's any more. */
+    public boolean hasRun() {
+        return hasRun;
     }
 }

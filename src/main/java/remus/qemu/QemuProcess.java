@@ -105,17 +105,21 @@ public final class QemuProcess implements AutoCloseable {
      *
      * @param limit until it answers on QMP; while it waits for its disks to come back it answers nothing
      * @throws QemuException when it has ended or does not answer; it is left as it is
+     * @throws IOException when this host can't reach it, or read its log, for a reason of its own
      */
     public static QemuProcess adopt(ProcessIdentity identity, QemuPaths paths, Duration limit)
-            throws QemuException, InterruptedException {
+            throws QemuException, IOException, InterruptedException {
         QemuLife life = new QemuLife.Found(identity);
         Path log = paths.logFile();
         try {
             long logStart = Files.exists(log) ? Files.size(log) : 0;
             return new QemuProcess(
                     life, identity, log, logStart, connect(life, paths.qmpSocket(), limit, log, logStart));
-        } catch (IOException e) {
-            throw new QemuException(ErrorCategory.FATAL, "QEMU's log can't be read: " + e.getMessage(), e);
+        } catch (QemuException e) {
+            if (e.getCause() instanceof LinuxException) {
+                throw new IOException(e.getMessage(), e);
+            }
+            throw e;
         }
     }
 

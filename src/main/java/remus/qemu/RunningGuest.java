@@ -135,9 +135,10 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
      * has them back: {@link #RECONNECT_LIMIT}.
      *
      * @throws QemuException when QEMU has ended, does not answer or never had a guest; it is left as it is
+     * @throws IOException when this host can't do it for a reason of its own
      */
     public static RunningGuest adopt(ProcessIdentity identity, QemuPaths paths, QemuLimits limits, Time time)
-            throws QemuException, InterruptedException {
+            throws QemuException, IOException, InterruptedException {
         Duration patience = limits.start().plus(RECONNECT_LIMIT);
         QemuProcess process = QemuProcess.adopt(identity, paths, patience);
         boolean adopted = false;
@@ -161,8 +162,6 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             return guest;
         } catch (QmpException e) {
             throw new QemuException(ErrorCategory.RETRY, "QEMU does not answer: " + e.getMessage(), e);
-        } catch (IOException e) {
-            throw new QemuException(ErrorCategory.FATAL, "the state file can't be made: " + e.getMessage(), e);
         } finally {
             if (!adopted) {
                 process.leave();

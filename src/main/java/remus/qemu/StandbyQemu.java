@@ -154,6 +154,7 @@ public final class StandbyQemu implements AutoCloseable {
         phase = Phase.SPENT;
         RunningGuest activated = Objects.requireNonNull(guest);
         boolean running = false;
+        boolean mayHaveRun = false;
         try (UnixStreamSocket way = Objects.requireNonNull(incoming)) {
             long deadline = System.nanoTime() + limits.load().toNanos();
             // Asked for while it still waits, QEMU lets the guest run by itself as soon as all is loaded; asked later
@@ -161,6 +162,7 @@ public final class StandbyQemu implements AutoCloseable {
             // does so at once. Either way it need not be asked first whether it has loaded.
             long cont = still ? 0 : process.qmp().send("cont", Map.of());
             write(way, deviceState, DeviceState.HEADER_BYTES, length, deadline);
+            mayHaveRun = !still;
             way.shutdownOutput();
             if (still) {
                 awaitLoaded(deadline);
@@ -172,7 +174,8 @@ public final class StandbyQemu implements AutoCloseable {
             running = true;
             return activated;
         } catch (QmpException | LinuxException | StalledException e) {
-            throw failed("the standby could not be activated", e);
+            String why = "the standby could not be activated: " + why(e);
+            throw new ActivationException(ErrorCategory.RETRY, why, e, mayHaveRun && hasRunByItsEnd());
         } finally {
             if (!running) {
                 activated.close();
@@ -215,7 +218,30 @@ public final class StandbyQemu implements AutoCloseable {
         }
     }
 
+    /**
+     * Ends QEMU and tells whether the guest had run. QEMU says so before it lets a processor run (softmmu/cpus.c: vm_start), so
+     * it has not where nothing is to be read of it when QEMU is gone.
+     */
+    private boolean hasRunByItsEnd() {
+        try {
+            process.kill(QemuProcess.KILL_LIMIT);
+            process.qmp().awaitEvent("RESUME", limits.reply());
+            return true;
+        } catch (QmpException e) {
+            return false;
+        } catch (QemuException e) {
+            return true; // it lives, so nobody knows
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return true;
+        }
+    }
+
     private ActivationException failed(String what, Exception cause) {
+        return new ActivationException(ErrorCategory.RETRY, what + ": " + why(cause), cause);
+    }
+
+    private String why(Exception cause) {
         String why = cause.getMessage();
         try {
             var exit = process.awaitExit(Duration.ofMillis(50));
@@ -223,7 +249,7 @@ public final class StandbyQemu implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        return new ActivationException(ErrorCategory.RETRY, what + ": " + why, cause);
+        return String.valueOf(why);
     }
 
     /** A limit was passed without an error from anybody. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -60,6 +61,40 @@ class DaemonRestartSystemTest {
                 hosts.protect(hosts.alpha, hosts.beta, "2s", WhenAlone.HOLD);
                 expectNothingLost(hosts, load);
                 assertTrue(qemu.isAlive());
+            }
+        }
+    }
+
+    /** Of a host, on which nobody can listen. */
+    private static final String NO_ADDRESS = "192.0.2.1:7421";
+
+    @Test
+    void aDaemonThatCanNotStartLeavesTheVmsThatItHasFound() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                ProcessIdentity qemu = qemu(hosts, hosts.alpha);
+                hosts.alpha.kill(null);
+                String own = hosts.alpha.replicationAddress().toString();
+                for (List<String> addresses :
+                        List.of(List.of("--listen", NO_ADDRESS), List.of("--listen", own, "--api", NO_ADDRESS))) {
+                    List<String> arguments = new ArrayList<>(List.of(
+                            "host",
+                            "--name",
+                            hosts.alpha.name(),
+                            "--state",
+                            hosts.alpha.state().toString()));
+                    arguments.addAll(addresses);
+                    TwoHosts.Outcome failed = hosts.remus(hosts.alpha, arguments.toArray(String[]::new));
+                    assertEquals(1, failed.exitCode(), failed.err());
+                    assertTrue(failed.err().contains(NO_ADDRESS), failed.err());
+                    assertTrue(qemu.isAlive(), failed.err());
+                }
+                startAgain(hosts);
+                hosts.await(hosts.alpha, VmState.UNPROTECTED);
+                assertEquals(qemu.pid(), hosts.qemuPid(hosts.alpha));
+                expectNothingLost(hosts, load);
             }
         }
     }

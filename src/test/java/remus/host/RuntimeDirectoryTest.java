@@ -73,10 +73,13 @@ class RuntimeDirectoryTest {
         assertEquals(qemu.pid(), found.process().pid());
         assertEquals("shop", found.vm().definition().name());
         assertEquals(3, RuntimeDirectory.generation(found.directory()));
-        next.leave(shop);
         next.close();
-        assertTrue(qemu.isAlive(), "it was left");
+        assertTrue(qemu.isAlive(), "nobody has owned it");
         assertTrue(Files.exists(shop));
+        RuntimeDirectory owner = RuntimeDirectory.open(state);
+        owner.own(shop);
+        owner.close();
+        expectEnded(qemu);
     }
 
     @Test
