@@ -54,8 +54,12 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     /** How long all VMs together may take to end in good order. */
     private static final Duration SHUTDOWN_LIMIT = Duration.ofSeconds(15);
 
+    /**
+     * A QEMU that does not reply within its limit is ended, so that is long: a backup misses the checkpoints of a hanging one
+     * within the detection time whatever this host thinks of it, and on a busy machine a reply can take seconds.
+     */
     private static final QemuLimits QEMU_LIMITS =
-            new QemuLimits(Duration.ofSeconds(10), Duration.ofSeconds(2), Duration.ofSeconds(10));
+            new QemuLimits(Duration.ofSeconds(10), Duration.ofSeconds(5), Duration.ofSeconds(10));
 
     private final HostConfiguration configuration;
     private final HostServices services;

@@ -35,6 +35,9 @@ public final class QemuProcess implements AutoCloseable {
     /** How often the start looks for QEMU's socket. */
     private static final Duration CONNECT_INTERVAL = Duration.ofMillis(2);
 
+    /** How long a QEMU that has broken its connection gets to be gone: on a busy machine an exit takes its time. */
+    private static final Duration ENDING_LIMIT = Duration.ofSeconds(2);
+
     private static final int TAIL_BYTES = 4096;
     private static final int TAIL_LINES = 8;
     /** What QEMU puts before its messages: the time, its name. */
@@ -140,7 +143,7 @@ public final class QemuProcess implements AutoCloseable {
                 }
             } catch (QmpException e) {
                 // Either QEMU is ending, which says more than its broken connection, or it hangs.
-                if (!life.awaitEnd(CONNECT_INTERVAL)) {
+                if (!life.awaitEnd(ENDING_LIMIT)) {
                     throw new QemuException(ErrorCategory.RETRY, "QEMU does not come up: " + e.getMessage(), e);
                 }
             }
