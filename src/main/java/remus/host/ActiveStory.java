@@ -66,12 +66,13 @@ final class ActiveStory {
     /** Why protection is ended from here: whatever is lost meanwhile is no other reason. */
     void endedBecause(String why) {
         endingCause = why;
+        isRelieving = false;
     }
 
     /** As {@link #endedBecause}, for the backup wants to be let go: the VM is to have another one. */
     void relieving(String why) {
+        endingCause = why;
         isRelieving = true;
-        endedBecause(why);
     }
 
     /** Whether protection ends for this host's part, and not because its backup is lost or wants to be let go. */
@@ -291,6 +292,9 @@ final class ActiveStory {
                             + " stays protected: the arbiter, which has to note the end, can't be asked now",
                     "try again when remus status shows that it can");
         } else {
+            if (isRelieving && !endsByCommand && !isEnding()) {
+                protectionHasEnded(); // the backup stays after all: what comes has causes of its own
+            }
             reconnected(after, protection.committed());
         }
     }

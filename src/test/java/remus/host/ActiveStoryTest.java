@@ -204,6 +204,24 @@ class ActiveStoryTest {
     }
 
     @Test
+    void aBackupThatStaysThoughItWantedToBeLetGoIsNoReasonForWhatComes() throws Exception {
+        run(true, WhenAlone.HOLD);
+        OwnershipRecord record = protectShared();
+        session.owner().reliefWanted("host beta is being drained");
+        arbiter.reading().accept(new ReadOutcome.Found(record));
+        expect(VmState.PROTECTED);
+        session.owner().givenUp("no contact");
+        expect(VmState.PROTECTED, "OWNERSHIP output is held, asking to go on alone: no contact");
+        session.owner().reconnected(FIRST);
+        arbiter.setting().answer().accept(new SetOutcome.Refused(record));
+        expect(VmState.PROTECTED, "RECONNECTED the backup stands by at epoch .*");
+        session.owner().backupGone("reset");
+        expect(VmState.DEGRADED, "BACKUP_LOST output is held, asking to go on alone: reset");
+        arbiter.setting().answer().accept(new SetOutcome.Done());
+        expect(VmState.DEGRADED, "DEGRADED goes on alone: reset");
+    }
+
+    @Test
     void anEndThatTheArbiterCantNoteIsToldAsStandingProtection() throws Exception {
         run(true, WhenAlone.HOLD);
         protectShared();
