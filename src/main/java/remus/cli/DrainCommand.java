@@ -20,15 +20,14 @@ import remus.api.VmRole;
         description = {
             "",
             "VMs that run on the host are handed over to their backups as by 'remus switchover', two at a time. "
-                    + "Primaries of VMs that it backs up are asked to let them go, and protect them by another host of "
-                    + "their candidates; one that has no other goes on alone until this host is back. New VMs and new "
-                    + "backups are refused until the daemon is started again or --undo is given.",
+                    + "Primaries of VMs that it backs up are asked to let them go, and protect them by another host "
+                    + "of their candidates; one that has no other goes on alone until this host is back. New VMs and "
+                    + "new backups are refused until the daemon is started again or --undo is given.",
             "",
             "Shows each step, and whether VMs that have gone are protected there: where they name a third host that is "
                     + "waited for, up to 15 s each. Ends with 0 only when no VM runs there and none is backed up there. "
-                    + "VMs that stay, "
-                    + "such as unprotected ones, are listed with what to do; then give the command again. Interrupting it "
-                    + "leaves the host going on.",
+                    + "VMs that stay, such as unprotected ones, are listed with what to do; then give the command again. "
+                    + "Interrupting it leaves the host going on.",
             ""
         },
         footer = {"", "Example:", "  remus drain", "  remus drain --undo"})

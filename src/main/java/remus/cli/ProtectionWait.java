@@ -14,9 +14,10 @@ import remus.api.VmState;
 import remus.api.VmStatus;
 
 /**
- * Waits until a VM is protected and shows how far it is. A backup that refuses is no failure while the host goes on to try
- * the next one, and neither is a host that is being drained, which hands the VM over as soon as it is protected. Limits: asks every {@link #POLL}; gives up when nothing has
- * changed for {@link #STANDSTILL}, which leaves the host going on with it.
+ * Waits until a VM is protected and shows how far it is. A backup that refuses is no failure while the host goes on to
+ * try the next one, and neither is a host that is being drained, which hands the VM over as soon as it is protected.
+ * Limits: asks every {@link #POLL}; gives up when nothing has changed for {@link #STANDSTILL}, which leaves the host
+ * going on with it.
  */
 final class ProtectionWait {
     private static final Duration POLL = Duration.ofMillis(150);
