@@ -5,6 +5,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import remus.api.VmRole;
 import remus.base.Term;
 import remus.memory.GuestMemory;
 import remus.qemu.Accelerator;
@@ -66,11 +67,16 @@ final class BackupService implements SessionHandler {
         if (!isAwaited(connection)) {
             return; // and must not end the session of whoever came after it
         }
-        Refusal refusal =
-                refusalToBegin(hello, connection.term(), services.registry().find(hello.vm()));
-        // The former session may have taken its time to end.
-        if (refusal == null && isAwaited(connection)) {
-            refusal = begin(hello, connection);
+        Refusal refusal;
+        try (var _ = services.drain().admit(hello.vm(), VmRole.BACKUP)) {
+            refusal =
+                    refusalToBegin(hello, connection.term(), services.registry().find(hello.vm()));
+            // The former session may have taken its time to end.
+            if (refusal == null && isAwaited(connection)) {
+                refusal = begin(hello, connection);
+            }
+        } catch (OperationException e) {
+            refusal = new Refusal(Refusal.Code.OTHER, String.valueOf(e.getMessage()));
         }
         if (refusal != null) {
             refuse(connection, refusal);
@@ -151,10 +157,6 @@ final class BackupService implements SessionHandler {
     }
 
     private @Nullable Refusal refusalToBegin(Hello hello, Term term, @Nullable HostedVm present) {
-        OperationException drained = services.drain().refusal("VM " + hello.vm());
-        if (drained != null) {
-            return new Refusal(Refusal.Code.OTHER, String.valueOf(drained.getMessage()));
-        }
         HostedVm.Yield yield = present == null ? HostedVm.Yield.FREE : present.yieldTo(term);
         if (yield != HostedVm.Yield.FREE) {
             return yield == HostedVm.Yield.BUSY ? busy(hello) : inUse(hello);

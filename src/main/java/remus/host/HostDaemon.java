@@ -264,10 +264,6 @@ final class HostDaemon implements HostOperations, AutoCloseable {
 
     @Override
     public VmStatus start(StartRequest request) throws OperationException {
-        OperationException refusal = services.drain().refusal("start");
-        if (refusal != null) {
-            throw refusal;
-        }
         Path base = Path.of(request.baseDirectory());
         if (!base.isAbsolute()) {
             throw new OperationException(

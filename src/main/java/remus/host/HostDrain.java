@@ -21,25 +21,31 @@ import remus.base.Time;
 import remus.host.OperationException.Kind;
 
 /**
- * Empties a host for its maintenance: hands each VM that runs here over to its backup, and asks the primaries of those that
- * are backed up here to let them go. Meanwhile the host takes no new VM and no new backup ({@link #refusal}); what comes
- * all the same, by a take-over, is given away again. Of those that have gone it finds out whether other hosts protect them.
+ * Empties a host for its maintenance: hands each VM that runs here over to its backup, and asks the primaries of those
+ * that are backed up here to let them go. Meanwhile the host takes no new VM and no new backup ({@link #admit}); what was
+ * admitted before is waited for and given away again, as is what comes by a take-over. Of those that have gone it finds
+ * out whether other hosts protect them.
  *
  * <pre>
  * WAITING  it runs here PROTECTED, and fewer than {@link #AT_ONCE} are on their way      → MOVING
  *          it runs here, and nobody wants it to have a backup                            → STAYS
- *          it has no backup, or its primary does not let it go, for {@link #PATIENCE}    → STAYS
+ *          for {@link #PATIENCE} it has no backup, is being taken over here or is fenced,
+ *          or its primary does not let it go; what it takes to be synchronized
+ *          does not count, and is waited for as long as it lasts                         → STAYS
  * MOVING   it runs on the other host                                                     → LEFT
- *          it does not                                → WAITING for {@link #RETRY_PAUSE}, after {@link #MAX_ATTEMPTS} STAYS
+ *          it does not, or that can't be found out                → WAITING for {@link #RETRY_PAUSE},
+ *                                                                    after {@link #MAX_ATTEMPTS} STAYS
  * STAYS    what it stayed for is over                                                    → WAITING
- * LEFT     it is protected elsewhere, or can't be for now, or {@link #SHELTER_PATIENCE} is over → GONE
+ * LEFT     it is protected elsewhere, or can't be for now,
+ *          or {@link #SHELTER_PATIENCE} is over                                          → GONE
  *          it is here again                                                              → WAITING
  * any      its primary has let this host go                                              → LEFT
  *          it ended here                                                                 → GONE
  * </pre>
  *
- * <p>Who owns a VM is not decided here: each hand-over is a switchover, which the VM's agent may refuse, and a primary that
- * is asked to let go signs its backup off as by command. Thread-safe.
+ * <p>Who owns a VM is not decided here: each hand-over is a switchover, which the VM's agent may refuse, and a primary
+ * that is asked to let go signs its backup off as by command. What fails unexpectedly is logged and tried again. After
+ * {@link #close} nothing more is given away, and what was refused stays refused. Thread-safe.
  */
 final class HostDrain implements AutoCloseable {
     /** VMs that are handed over at the same time: each has its clients wait a little. */
@@ -155,13 +161,41 @@ final class HostDrain implements AutoCloseable {
         }
     }
 
+    /** A VM on its way in. Until this is closed, by when it is {@link Host#present} or is not to come, draining waits. */
+    final class Arrival implements AutoCloseable {
+        private final String vm;
+        private final VmRole role;
+
+        private Arrival(String vm, VmRole role) {
+            this.vm = vm;
+            this.role = role;
+        }
+
+        @Override
+        public void close() {
+            arrived(this);
+        }
+
+        private DrainStep step() {
+            return new DrainStep(
+                    vm,
+                    role,
+                    DrainStage.WAITING,
+                    role == VmRole.PRIMARY ? "is just being started here" : "its session just begins here");
+        }
+    }
+
     private final String hostName;
     private final Time time;
     private final Map<String, Leaver> all = new TreeMap<>();
+    private final Set<Arrival> arriving = new HashSet<>();
     private @Nullable Host host;
     private @Nullable Executor work;
     private @Nullable Thread thread;
     private boolean draining;
+    private boolean closed;
+
+    /** Whether all that is here has been seen since draining began, and since the last one came in. */
     private boolean looked;
 
     HostDrain(String hostName, Time time) {
@@ -186,6 +220,9 @@ final class HostDrain implements AutoCloseable {
     /** As {@link #begin}, and has a thread of its own look after it until {@link #undo} or {@link #close}. */
     synchronized void start() {
         begin();
+        if (closed) {
+            return;
+        }
         if (thread == null) {
             thread = Thread.ofPlatform().name("host-drain").daemon().start(this::run);
         } else {
@@ -199,16 +236,18 @@ final class HostDrain implements AutoCloseable {
         all.clear();
     }
 
+    /** Nothing more is given away. A host that was being drained goes on to take nothing, for its end is no undoing. */
     @Override
-    public void close() {
-        undo();
+    public synchronized void close() {
+        closed = true;
+        LockSupport.unpark(thread);
     }
 
     private void run() {
         while (isGoingOn()) {
             try {
                 look(time.nanos());
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("draining failed, trying again", e);
             }
             LockSupport.parkNanos(this, LOOK_PAUSE.toNanos());
@@ -216,25 +255,35 @@ final class HostDrain implements AutoCloseable {
     }
 
     private synchronized boolean isGoingOn() {
-        if (!draining) {
+        boolean goesOn = draining && !closed;
+        if (!goesOn) {
             thread = null;
         }
-        return draining;
+        return goesOn;
     }
 
-    synchronized boolean isDraining() {
-        return draining;
+    /**
+     * Lets a VM in, to which this host is to be {@code role}. Draining that begins from now on is not done before whoever
+     * brings the VM has closed what this returns, so that no VM comes to a host that was said to be empty.
+     *
+     * @throws OperationException when the host is being drained
+     */
+    synchronized Arrival admit(String vm, VmRole role) throws OperationException {
+        if (draining) {
+            throw new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s: host %s is being drained and takes nothing new".formatted(vm, hostName),
+                    "use another host, or end that: remus drain --undo");
+        }
+        Arrival arrival = new Arrival(vm, role);
+        arriving.add(arrival);
+        return arrival;
     }
 
-    /** Why something new is not taken here; null: it is. */
-    @Nullable
-    OperationException refusal(String what) {
-        return isDraining()
-                ? new OperationException(
-                        Kind.CONFLICT,
-                        "%s: host %s is being drained and takes nothing new".formatted(what, hostName),
-                        "use another host, or end that: remus drain --undo")
-                : null;
+    private synchronized void arrived(Arrival arrival) {
+        if (arriving.remove(arrival)) {
+            looked = false;
+        }
     }
 
     /** How far it is; null: the host is not being drained. */
@@ -242,13 +291,13 @@ final class HostDrain implements AutoCloseable {
         if (!draining) {
             return null;
         }
-        List<DrainStep> steps = all.entrySet().stream()
-                .map(entry -> new DrainStep(
-                        entry.getKey(), entry.getValue().role, entry.getValue().stage, entry.getValue().text))
-                .toList();
+        Map<String, DrainStep> steps = new TreeMap<>();
+        all.forEach((name, vm) -> steps.put(name, new DrainStep(name, vm.role, vm.stage, vm.text)));
+        arriving.forEach(vm -> steps.putIfAbsent(vm.vm, vm.step()));
         boolean done = looked
-                && steps.stream().allMatch(step -> step.stage() == DrainStage.GONE || step.stage() == DrainStage.STAYS);
-        return new Draining(done, steps);
+                && arriving.isEmpty()
+                && all.values().stream().allMatch(vm -> vm.stage == DrainStage.GONE || vm.stage == DrainStage.STAYS);
+        return new Draining(done, List.copyOf(steps.values()));
     }
 
     // ---- what is to be done
@@ -256,7 +305,7 @@ final class HostDrain implements AutoCloseable {
     /** Does what is due. */
     synchronized void look(long nowNanos) {
         Host of = host;
-        if (!draining || of == null) {
+        if (!draining || closed || of == null) {
             return;
         }
         Set<String> here = new HashSet<>();
@@ -298,14 +347,16 @@ final class HostDrain implements AutoCloseable {
             case PROTECTED -> lookAtProtected(leaver, status, nowNanos, of);
             case UNPROTECTED, DEGRADED -> lookAtUnprotected(leaver, vm, nowNanos);
             case SYNCHRONIZING -> leaver.is(DrainStage.WAITING, "is " + state(status));
-            case ACTIVATING, STANDBY, FENCED, STOPPED -> {
-                String is = "is " + state(status);
-                if (leaver.isStuck(nowNanos)) {
-                    leaver.is(DrainStage.STAYS, "%s: see remus status %s".formatted(is, status.name()));
-                } else {
-                    leaver.is(DrainStage.WAITING, is);
-                }
-            }
+            case ACTIVATING, STANDBY, FENCED, STOPPED -> lookAtOddOne(leaver, status, "is " + state(status), nowNanos);
+        }
+    }
+
+    /** It is to become another one by itself, or somebody has to see why it does not. */
+    private static void lookAtOddOne(Leaver leaver, VmStatus vm, String is, long nowNanos) {
+        if (leaver.isStuck(nowNanos)) {
+            leaver.is(DrainStage.STAYS, "%s: see remus status %s".formatted(is, vm.name()));
+        } else {
+            leaver.is(DrainStage.WAITING, is);
         }
     }
 
@@ -342,7 +393,7 @@ final class HostDrain implements AutoCloseable {
 
     private void lookAtBackup(Leaver leaver, VmStatus vm, long nowNanos, Host of) {
         if (vm.state() == VmState.ACTIVATING) {
-            leaver.is(DrainStage.WAITING, "is being taken over here" + reason(vm));
+            lookAtOddOne(leaver, vm, "is being taken over here" + reason(vm), nowNanos);
             return;
         }
         if (nowNanos - leaver.askedNanos >= ASK_AGAIN.toNanos()) {
@@ -399,7 +450,7 @@ final class HostDrain implements AutoCloseable {
             Whereabouts found = new Whereabouts(false, owner + " could not be asked whether it is protected there");
             try {
                 found = of.whereabouts(vm, owner, backups);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("VM {}: {} could not be asked about it", vm, owner, e);
             }
             toldWhereabouts(leaver, found);
@@ -435,9 +486,12 @@ final class HostDrain implements AutoCloseable {
         executor.execute(() -> {
             try {
                 moved(leaver, of.switchOver(vm.name()));
-            } catch (OperationException | RuntimeException e) {
+            } catch (OperationException e) {
                 LOG.warn("VM {} is not handed over: {}", vm.name(), e.toString());
                 notMoved(leaver, String.valueOf(e.getMessage()));
+            } catch (RuntimeException | Error e) {
+                LOG.error("VM {} is not handed over", vm.name(), e);
+                notMoved(leaver, e.toString());
             }
         });
     }

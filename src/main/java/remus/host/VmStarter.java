@@ -13,6 +13,7 @@ import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.EventType;
+import remus.api.VmRole;
 import remus.availability.PrimaryState;
 import remus.base.CloseStack;
 import remus.base.EpochId;
@@ -60,12 +61,15 @@ final class VmStarter implements AutoCloseable {
      */
     ActiveVm start(VmDefinition definition, ProtectionSettings protection, boolean forceStale)
             throws OperationException {
-        HostedVm present = services.registry().find(definition.name());
-        if (present != null && !(present.hasEnded() && present.awaitClosed())) {
-            throw inUse(present);
-        }
-        try (var _ = services.memory().admit("VM " + definition.name(), MemoryNeed.ofRunning(definition.memory()))) {
-            return startAdmitted(definition, protection, forceStale);
+        try (var _ = services.drain().admit(definition.name(), VmRole.PRIMARY)) {
+            HostedVm present = services.registry().find(definition.name());
+            if (present != null && !(present.hasEnded() && present.awaitClosed())) {
+                throw inUse(present);
+            }
+            try (var _ =
+                    services.memory().admit("VM " + definition.name(), MemoryNeed.ofRunning(definition.memory()))) {
+                return startAdmitted(definition, protection, forceStale);
+            }
         }
     }
 

@@ -25,12 +25,14 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import remus.api.Draining;
 import remus.api.StandbyMode;
 import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.BackupChannel;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
 import remus.replication.BackupConnection;
 import remus.replication.PrimaryChannel;
 import remus.replication.PrimaryChannelSettings;
@@ -126,7 +128,7 @@ class BackupServiceTest {
         public void close() {}
     }
 
-    private static final class NoFacts implements HostFacts {
+    private static class NoFacts implements HostFacts {
         @Override
         public Accelerator automaticAccelerator() {
             return Accelerator.TCG;
@@ -144,6 +146,10 @@ class BackupServiceTest {
     }
 
     private static Hello hello() {
+        return hello(QuietHost.definition("shop"));
+    }
+
+    private static Hello hello(VmDefinition definition) {
         return new Hello(
                 Hello.Mode.NEW,
                 "shop",
@@ -156,14 +162,17 @@ class BackupServiceTest {
                 Duration.ofMillis(25),
                 Duration.ofMillis(400),
                 0,
-                SharedDefinition.of(QuietHost.definition("shop"), ProtectionSettings.DEFAULTS)
-                        .encode(),
+                SharedDefinition.of(definition, ProtectionSettings.DEFAULTS).encode(),
                 // It never comes, so that no session comes to need a QEMU.
                 List.of(new HelloFile(SharedDefinition.KERNEL, 1 << 20, Digest.of(new byte[32]))),
                 List.of());
     }
 
     private PrimaryChannel primary() {
+        return primary(hello());
+    }
+
+    private PrimaryChannel primary(Hello hello) {
         BackupChannel.Listener listener = (BackupChannel.Listener) Proxy.newProxyInstance(
                 BackupChannel.Listener.class.getClassLoader(),
                 new Class<?>[] {BackupChannel.Listener.class},
@@ -175,7 +184,7 @@ class BackupServiceTest {
                 new PrimaryChannelSettings(
                         server.address(),
                         QuietHost.NAME,
-                        hello(),
+                        hello,
                         SESSION,
                         name -> new EndlessFile(),
                         PrimaryChannelSettings.Limits.forDetection(Duration.ofMillis(400))),
@@ -225,6 +234,37 @@ class BackupServiceTest {
             assertFalse(later.hasEnded());
             end(later);
         }
+    }
+
+    /** Which bridges there are is asked while a session is being admitted. */
+    @Test
+    void aHostIsNotSaidToBeEmptyWhileASessionIsBeingAdmitted() throws Exception {
+        HostDrain drain = host.services.drain();
+        drain.serve(new NoVms(), Runnable::run);
+        BlockingQueue<Boolean> done = new LinkedBlockingQueue<>();
+        BackupService drained = new BackupService(host.services, new NoFacts() {
+            @Override
+            public boolean hasBridge(String name) {
+                drain.begin();
+                drain.look(host.time.nanos());
+                done.add(Objects.requireNonNull(drain.status()).done());
+                return false;
+            }
+        });
+        VmDefinition bridged = QuietHost.definition("shop", new VmDefinition.Nic("52:54:00:12:34:56", "br0"));
+        try (PrimaryChannel _ = primary(hello(bridged))) {
+            BackupConnection connection = nextArrived();
+            drained.session(connection.hello(), connection);
+            assertEquals(false, done.poll(), "it was asked, and not done");
+            drain.look(host.time.nanos());
+            assertEquals(new Draining(true, List.of()), drain.status());
+        }
+        try (PrimaryChannel _ = primary()) {
+            BackupConnection late = nextArrived();
+            drained.session(late.hello(), late);
+            await(() -> told.stream().anyMatch(word -> word.contains("is being drained")), "it is refused");
+        }
+        assertNull(present());
     }
 
     /** As its agent would. */

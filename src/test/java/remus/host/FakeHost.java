@@ -32,7 +32,7 @@ public final class FakeHost implements HostOperations {
     }
 
     public static VmStatus vm(String name, VmState state, @Nullable String reason) {
-        boolean backup = state == VmState.STANDBY;
+        boolean backup = state == VmState.STANDBY || state == VmState.ACTIVATING;
         return new VmStatus(
                 name,
                 backup ? VmRole.BACKUP : VmRole.PRIMARY,

@@ -2,8 +2,8 @@ package remus.host;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
@@ -14,11 +14,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import remus.api.DrainStage;
 import remus.api.DrainStep;
 import remus.api.Draining;
+import remus.api.VmRole;
 import remus.api.VmState;
 import remus.host.OperationException.Kind;
 
@@ -38,6 +42,7 @@ class HostDrainTest {
         private final List<String> asked = new ArrayList<>();
         private boolean wanted = true;
         private @Nullable OperationException failure;
+        private @Nullable Error broken;
         private HostDrain.Whereabouts whereabouts = new HostDrain.Whereabouts(true, "it is protected there");
 
         @Override
@@ -51,6 +56,7 @@ class HostDrainTest {
         @Override
         public String switchOver(String vm) throws OperationException {
             asked.add("switch over " + vm);
+            breakIfBroken();
             OperationException why = failure;
             if (why != null) {
                 throw why;
@@ -68,7 +74,15 @@ class HostDrainTest {
         public HostDrain.Whereabouts whereabouts(String vm, String owner, List<String> backups) {
             assertEquals(List.of("beta", "gamma"), backups);
             asked.add("whereabouts of " + vm + " at " + owner);
+            breakIfBroken();
             return whereabouts;
+        }
+
+        private void breakIfBroken() {
+            Error why = broken;
+            if (why != null) {
+                throw why;
+            }
         }
     }
 
@@ -328,19 +342,122 @@ class HostDrainTest {
         expect("shop", DrainStage.WAITING, "asked to let it go");
     }
 
+    private OperationException refused() {
+        return assertThrows(OperationException.class, () -> drain.admit("shop", VmRole.PRIMARY));
+    }
+
     @Test
-    void nothingNewIsTakenUntilThatIsUndone() {
-        assertNull(drain.refusal("start"));
+    void nothingNewIsTakenUntilThatIsUndone() throws Exception {
+        drain.admit("shop", VmRole.PRIMARY).close();
         drain.begin();
-        OperationException refused = drain.refusal("start");
-        assertNotNull(refused);
         assertEquals(
-                "start: host alpha is being drained and takes nothing new; use another host, or end that: remus drain"
+                "VM shop: host alpha is being drained and takes nothing new; use another host, or end that: remus drain"
                         + " --undo",
-                refused.getMessage());
+                refused().getMessage());
         drain.undo();
-        assertNull(drain.refusal("start"));
+        drain.admit("shop", VmRole.PRIMARY).close();
         assertNull(drain.status());
+    }
+
+    @Test
+    void whatWasLetInBeforeIsWaitedForAndSeen() throws Exception {
+        try (HostDrain.Arrival _ = drain.admit("shop", VmRole.PRIMARY)) {
+            drain.begin();
+            pass(Duration.ZERO);
+            expect("shop", DrainStage.WAITING, "is just being started here");
+            assertFalse(status().done(), "nobody knows what becomes of it");
+            vms.all.put("shop", VmState.PROTECTED);
+        }
+        assertFalse(status().done(), "nobody has looked since");
+        pass(Duration.ZERO);
+        finish();
+        expect("shop", DrainStage.GONE, "runs on beta");
+        assertTrue(status().done());
+    }
+
+    @Test
+    void aSessionThatWasRefusedInTheEndIsNotWaitedForAnyLonger() throws Exception {
+        try (HostDrain.Arrival _ = drain.admit("shop", VmRole.BACKUP)) {
+            drain.begin();
+            pass(Duration.ZERO);
+            expect("shop", DrainStage.WAITING, "its session just begins here");
+        }
+        pass(Duration.ZERO);
+        assertEquals(new Draining(true, List.of()), status());
+    }
+
+    @Test
+    void aHostThatEndsGivesNothingAwayAndStillTakesNothing() {
+        vms.all.put("shop", VmState.PROTECTED);
+        drain.begin();
+        drain.close();
+        pass(Duration.ZERO);
+        assertTrue(work.isEmpty());
+        assertTrue(String.valueOf(refused().getMessage()).contains("takes nothing new"));
+    }
+
+    @Test
+    void aTakeOverThatDoesNotComeAboutIsNotWaitedForForEver() {
+        vms.all.put("shop", VmState.ACTIVATING);
+        drain.begin();
+        pass(Duration.ZERO);
+        expect("shop", DrainStage.WAITING, "is being taken over here");
+        assertFalse(status().done());
+        pass(HostDrain.PATIENCE);
+        expect("shop", DrainStage.STAYS, "is being taken over here: see remus status shop");
+        assertTrue(status().done());
+        vms.all.put("shop", VmState.PROTECTED);
+        pass(Duration.ZERO);
+        finish();
+        expect("shop", DrainStage.GONE, "runs on beta");
+    }
+
+    @Test
+    void aHandOverThatBreaksIsTriedAgainLikeOneThatIsRefused() {
+        vms.all.put("shop", VmState.PROTECTED);
+        vms.broken = new AssertionError("a contradiction");
+        drain.begin();
+        pass(Duration.ZERO);
+        finish();
+        expect("shop", DrainStage.WAITING, "a contradiction");
+        vms.broken = null;
+        pass(HostDrain.RETRY_PAUSE);
+        finish();
+        expect("shop", DrainStage.GONE, "runs on beta");
+    }
+
+    @Test
+    void aQuestionThatBreaksIsAskedAgain() {
+        vms.all.put("shop", VmState.PROTECTED);
+        drain.begin();
+        pass(Duration.ZERO);
+        work.remove().run();
+        vms.broken = new AssertionError("a contradiction");
+        pass(Duration.ZERO);
+        work.remove().run();
+        expect("shop", DrainStage.LEFT, "could not be asked");
+        vms.broken = null;
+        pass(HostDrain.SHELTER_PAUSE);
+        finish();
+        expect("shop", DrainStage.GONE, "it is protected there");
+    }
+
+    @Test
+    @Timeout(60)
+    void aLookThatBreaksIsNotTheLastOne() throws Exception {
+        CountDownLatch looks = new CountDownLatch(2);
+        HostDrain.Host breaking = new NoVms() {
+            @Override
+            public List<HostDrain.Present> present() {
+                looks.countDown();
+                throw new AssertionError("a contradiction");
+            }
+        };
+        try (HostDrain broken = new HostDrain("alpha", time)) {
+            broken.serve(breaking, work::add);
+            broken.start();
+            assertTrue(looks.await(20, TimeUnit.SECONDS), "it looks again");
+        }
     }
 
     @Test

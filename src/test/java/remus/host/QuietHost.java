@@ -76,8 +76,8 @@ final class QuietHost implements AutoCloseable {
         }
     }
 
-    /** A VM without disks and interfaces. */
-    static VmDefinition definition(String vm) {
+    /** A VM without disks. */
+    static VmDefinition definition(String vm, VmDefinition.Nic... nics) {
         return new VmDefinition(
                 vm,
                 MachineType.Q35,
@@ -87,7 +87,7 @@ final class QuietHost implements AutoCloseable {
                 "max",
                 null,
                 List.of(),
-                List.of(),
+                List.of(nics),
                 null);
     }
 

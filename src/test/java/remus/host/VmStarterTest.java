@@ -1,6 +1,7 @@
 package remus.host;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import remus.api.Draining;
 import remus.availability.Arbiter;
 import remus.availability.OwnershipRecord;
 import remus.base.Term;
@@ -99,6 +101,28 @@ class VmStarterTest {
                 assertTrue(told.matches(".*the daemon is ending.*--force-stale.*"), told);
                 assertEquals(1, host.services.state().ownership("shop").term(), "what was granted is noted");
             }
+        }
+    }
+
+    @Test
+    void aHostIsNotSaidToBeEmptyWhileAVmIsStartingThatWasLetIn() throws Exception {
+        try (QuietHost host = new QuietHost(directory, arbiter)) {
+            HostDrain drain = host.services.drain();
+            drain.serve(new NoVms(), Runnable::run);
+            VmStarter starter = new VmStarter(host.services);
+            CompletableFuture<ActiveVm> start = start(starter);
+            Consumer<? super Arbiter.ReadOutcome> late = arbiter.reading();
+            drain.begin();
+            drain.look(host.time.nanos());
+            Draining waiting = drain.status();
+            assertNotNull(waiting);
+            assertFalse(waiting.done(), waiting.toString());
+            starter.close();
+            failure(start);
+            late.accept(new Arbiter.ReadOutcome.Absent());
+            drain.look(host.time.nanos());
+            assertEquals(new Draining(true, List.of()), drain.status());
+            assertTrue(String.valueOf(failure(start(starter)).getMessage()).contains("is being drained"));
         }
     }
 
