@@ -67,7 +67,9 @@ class DrainSystemTest {
                 expectNoVm(hosts.alpha);
                 ThreeHosts.awaitReason(hosts.gamma, "host alpha is being drained and takes nothing new");
                 ThreeHosts.awaitAnswers(load);
-                Path other = Files.writeString(directory.resolve("other.yaml"), "name: other\nmemory: 128MiB\n");
+                Path other = Files.writeString(
+                        directory.resolve("other.yaml"),
+                        "name: other\nmemory: 128MiB\nboot: {kernel: other.yaml, initrd: other.yaml}\n");
                 TwoHosts.Outcome refused = hosts.remus(hosts.alpha, "status");
                 assertTrue(refused.out().contains("Host alpha, is being drained"), refused.toString());
                 refused = hosts.remus(hosts.alpha, "start", other.toString());

@@ -71,7 +71,8 @@ final class SoakHosts implements AutoCloseable {
         NamespaceThread inside = owned.push(new NamespaceThread(topology.namespaceFile(Place.CLIENT)));
         ArbiterServers servers = owned.push(new ArbiterServers(topology, directory));
         List<String> jvmOptions = Stream.concat(
-                        Stream.of("-XX:+UseSerialGC", "-Xmx256m"), HostCensus.DAEMON_OPTIONS.stream())
+                        Stream.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m"),
+                        HostCensus.DAEMON_OPTIONS.stream())
                 .toList();
         for (Place place : PLACES) {
             DemoHost host = owned.push(new DemoHost(
