@@ -301,7 +301,8 @@ final class ActiveVm implements HostedVm {
      * The daemon ends and its next start is to find the guest running: protection is ended in good order, then QEMU is left
      * by itself. Where nobody signs off in time QEMU is left all the same, as by a daemon that was killed.
      */
-    CompletableFuture<Void> leave(String why) {
+    @Override
+    public CompletableFuture<Void> leave(String why) {
         CompletableFuture<Void> result = new CompletableFuture<>();
         var _ = whenClosed.thenRun(() -> result.complete(null));
         if (!agent.post(() -> beginLeaving(why))) {

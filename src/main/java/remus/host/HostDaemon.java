@@ -422,15 +422,18 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             vms.forEach(this::leaveRunning);
         }
         String why = "the daemon of host " + configuration.name() + " ends";
-        CompletableFuture<?>[] ending = vms.stream()
-                .map(vm -> keep && vm instanceof ActiveVm active ? active.leave(why) : vm.shutdown(why))
-                .toArray(CompletableFuture[]::new);
+        CompletableFuture<?>[] ending =
+                vms.stream().map(vm -> keep ? vm.leave(why) : vm.shutdown(why)).toArray(CompletableFuture[]::new);
         try {
             CompletableFuture.allOf(ending).get(limitNanos, TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | TimeoutException e) {
             LOG.warn("not all VMs ended in good order: {}", e.toString());
+        }
+        if (keep) {
+            // A standby may have become one in the last moment.
+            living().forEach(this::leaveRunning);
         }
     }
 }

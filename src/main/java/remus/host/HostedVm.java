@@ -56,4 +56,11 @@ sealed interface HostedVm permits ActiveVm, StandbyVm {
 
     /** Ends it in good order, telling the other side; completes when nothing of it is left. */
     CompletableFuture<Void> shutdown(String reason);
+
+    /**
+     * This daemon ends, but not what runs here: ends the other side's part as {@link #shutdown} does, and leaves a
+     * guest running that is this host's, or is about to be. Completes when nothing is left to be done, or when what was
+     * a standby has become an {@link ActiveVm}, which is to be left then.
+     */
+    CompletableFuture<Void> leave(String reason);
 }

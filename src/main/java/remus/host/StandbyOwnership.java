@@ -374,6 +374,15 @@ final class StandbyOwnership {
         giveUp(why, story::left);
     }
 
+    /** As {@link #leave}, as long as the primary can go on without this host; a take-over that has begun goes on. */
+    void leaveUnlessTakingOver(String why) {
+        if (isBackup()) {
+            leave(why);
+        } else if (!ended) {
+            LOG.info("VM {}: {}, and waits for it to be taken over", hello.vm(), why);
+        }
+    }
+
     private void giveUp(String why, Consumer<String> tell) {
         if (ended) {
             return;

@@ -275,8 +275,19 @@ final class StandbyVm implements HostedVm {
 
     @Override
     public CompletableFuture<Void> shutdown(String why) {
-        CompletableFuture<Void> result = new CompletableFuture<>();
         agent.post(() -> ownership.leave(why));
+        return whenEnded();
+    }
+
+    /** From its request to activate on, the copy here may be all there is of the VM. */
+    @Override
+    public CompletableFuture<Void> leave(String why) {
+        agent.post(() -> ownership.leaveUnlessTakingOver(why));
+        return whenEnded();
+    }
+
+    private CompletableFuture<Void> whenEnded() {
+        CompletableFuture<Void> result = new CompletableFuture<>();
         Thread.ofVirtual().name("standby-shutdown").start(() -> {
             try {
                 ended.await();

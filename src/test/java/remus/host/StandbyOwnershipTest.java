@@ -224,6 +224,39 @@ class StandbyOwnershipTest {
     }
 
     @Test
+    void aDaemonThatKeepsItsVmsGivesUpNoTakeOverThatHasBegun() throws Exception {
+        activate();
+        ownership.leaveUnlessTakingOver("the daemon ends");
+        assertTrue(ownership.duties().isToLoad(), "this may be the only copy");
+        ownership.runs();
+        ownership.leaveUnlessTakingOver("the daemon ends");
+        arbiter.setting().answer().accept(new SetOutcome.Done());
+        await(() -> ownership.duties().taken() != null);
+        ownership.leaveUnlessTakingOver("the daemon ends");
+        assertFalse(ownership.hasEnded(), "it becomes a VM that runs here, and that is left");
+    }
+
+    @Test
+    void aDaemonThatKeepsItsVmsAwaitsARequestThatMayStillBeGranted() throws Exception {
+        run(true);
+        standBy();
+        askAfterSilence().accept(new ReadOutcome.Found(NAMED));
+        agent.runPosted();
+        ownership.leaveUnlessTakingOver("the daemon ends");
+        arbiter.setting().answer().accept(new SetOutcome.Done());
+        await(() -> status.state() == VmState.ACTIVATING);
+        assertTrue(ownership.duties().isToLoad());
+    }
+
+    @Test
+    void aDaemonThatKeepsItsVmsGivesItsStandbysUp() throws Exception {
+        run(true);
+        standBy();
+        ownership.leaveUnlessTakingOver("the daemon ends");
+        assertTrue(ownership.hasEnded());
+    }
+
+    @Test
     void attemptsToLoadThatGoOnFailingComeWithAPause() throws Exception {
         activate();
         int prompt = 0;
