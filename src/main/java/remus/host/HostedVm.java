@@ -49,7 +49,10 @@ sealed interface HostedVm permits ActiveVm, StandbyVm {
     /** Guest RAM that it needs on this host, in bytes; 0 when it has ended. */
     long memoryBytes();
 
-    /** Memory that this daemon may need for checkpoints that are on their way here, in bytes; 0 when it has ended. */
+    /**
+     * Memory that may come to be needed here besides the guest's RAM, in bytes: by this daemon for checkpoints that are
+     * on their way, and by a QEMU that is yet to be started. 0 when it has ended.
+     */
     default long stagingBytes() {
         return 0;
     }

@@ -58,6 +58,9 @@ final class StandbyVm implements HostedVm {
     private final PrimaryFrames frames;
     private final CountDownLatch ended = new CountDownLatch(1);
 
+    /** From then on its QEMU is among what the kernel counts; until then it is only spoken for. */
+    private volatile boolean hasQemu;
+
     /**
      * Takes over {@code connection}, whose hello has been found acceptable; {@link #run} welcomes it.
      *
@@ -166,6 +169,7 @@ final class StandbyVm implements HostedVm {
     private void startStandby() throws StandbyException, IOException {
         services.state().note(name(), term, false);
         copy.start(events);
+        hasQemu = true;
         status.because("receiving memory");
         primary.ready();
     }
@@ -350,8 +354,10 @@ final class StandbyVm implements HostedVm {
 
     @Override
     public long stagingBytes() {
-        return hasEnded()
-                ? 0
-                : MemoryNeed.ofStandby(hello, protection.standby()).staging().bytes();
+        if (hasEnded()) {
+            return 0;
+        }
+        MemoryNeed need = MemoryNeed.ofStandby(hello, protection.standby());
+        return need.staging().bytes() + (hasQemu ? 0 : need.qemu().bytes());
     }
 }

@@ -40,7 +40,7 @@ final class VmRegistry {
         return vms.values().stream().mapToLong(HostedVm::memoryBytes).sum();
     }
 
-    /** What the daemon may come to need for checkpoints that are on their way here, in bytes. */
+    /** What may come to be needed for checkpoints that are on their way here, and by QEMUs yet to start, in bytes. */
     long stagingBytes() {
         return vms.values().stream().mapToLong(HostedVm::stagingBytes).sum();
     }

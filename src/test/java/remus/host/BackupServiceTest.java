@@ -267,6 +267,22 @@ class BackupServiceTest {
         assertNull(present());
     }
 
+    @Test
+    void aStandbysQemuIsSpokenForUntilItIsThere() throws Exception {
+        try (PrimaryChannel _ = primary()) {
+            SharedDefinition shop = SharedDefinitionTest.shop(StandbyMode.WARM);
+            StandbyVm standby = new StandbyVm(host.services, nextArrived(), shop);
+            host.services.registry().addUnlessInUse(standby);
+            MemoryNeed need = MemoryNeed.ofStandby(hello(), StandbyMode.WARM);
+            assertEquals(
+                    need.total().bytes(),
+                    host.services.registry().memoryBytes()
+                            + host.services.registry().stagingBytes());
+            end(standby);
+            assertEquals(0, host.services.registry().stagingBytes());
+        }
+    }
+
     /** As its agent would. */
     private static void end(StandbyVm standby) throws InterruptedException {
         var _ = standby.shutdown("the test is over");
