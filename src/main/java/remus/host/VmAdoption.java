@@ -14,6 +14,7 @@ import remus.availability.Step;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.base.HostAddress;
+import remus.base.Invariant;
 import remus.base.Term;
 import remus.disk.DiskException;
 import remus.disk.NbdServer;
@@ -56,10 +57,7 @@ final class VmAdoption {
         for (RuntimeDirectory.Found found : all) {
             VmDefinition definition = found.vm().definition();
             try {
-                ActiveVm vm = adopt(found);
-                services.registry().addUnlessInUse(vm);
-                services.runtime().own(found.directory());
-                Thread.ofPlatform().name("vm-" + vm.name()).start(vm::run);
+                begin(adopt(found), found);
             } catch (QemuException e) {
                 endHanging(found, e);
             } catch (IOException | DiskException | LinuxException | IllegalStateException e) {
@@ -73,6 +71,23 @@ final class VmAdoption {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new OperationException(Kind.FAILED, "the daemon is ending", "", e);
+            }
+        }
+    }
+
+    /** What has no agent is nobody's: it is left as it was found. */
+    private void begin(ActiveVm vm, RuntimeDirectory.Found found) {
+        HostedVm other = services.registry().addUnlessInUse(vm);
+        Invariant.check(other == null, "vm=%s was found twice, now in %s", vm.name(), found.directory());
+        services.runtime().own(found.directory());
+        boolean begun = false;
+        try {
+            Thread.ofPlatform().name("vm-" + vm.name()).start(vm::run);
+            begun = true;
+        } finally {
+            if (!begun) {
+                services.runtime().leave(found.directory());
+                services.registry().remove(vm);
             }
         }
     }

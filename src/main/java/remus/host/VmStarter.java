@@ -8,6 +8,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Phaser;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
@@ -44,13 +45,20 @@ final class VmStarter implements AutoCloseable {
 
     private final HostServices services;
     private final Set<OwnershipClaim> claims = ConcurrentHashMap.newKeySet();
+    private final ThreadFactory agents;
     private volatile boolean ending;
 
     /** Has a party for each VM that is booting, and one for this object, whose arrival ends it. */
     private final Phaser booting = new Phaser(1);
 
     VmStarter(HostServices services) {
+        this(services, Thread.ofPlatform().factory());
+    }
+
+    /** @param agents makes the threads that boot VMs and become their agents */
+    VmStarter(HostServices services, ThreadFactory agents) {
         this.services = services;
+        this.agents = agents;
     }
 
     /**
@@ -79,7 +87,7 @@ final class VmStarter implements AutoCloseable {
         CompletableFuture<ActiveVm> started = new CompletableFuture<>();
         booting.register();
         var _ = started.whenComplete((vm, failure) -> booting.arriveAndDeregister());
-        Thread.ofPlatform().name("vm-" + definition.name()).start(() -> {
+        beginAgent("vm-" + definition.name(), started, () -> {
             ActiveVm vm;
             try {
                 vm = bootAndRegister(definition, protection, imagesTerm, forceStale);
@@ -103,6 +111,21 @@ final class VmStarter implements AutoCloseable {
                 throw refused;
             }
             throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    /** Where the system has no thread for it nothing has begun, and no close is to wait for it. */
+    private void beginAgent(String name, CompletableFuture<ActiveVm> started, Runnable life) {
+        boolean begun = false;
+        try {
+            Thread agent = agents.newThread(life);
+            agent.setName(name);
+            agent.start();
+            begun = true;
+        } finally {
+            if (!begun) {
+                started.cancel(false);
+            }
         }
     }
 

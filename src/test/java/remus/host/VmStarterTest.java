@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -142,6 +143,22 @@ class VmStarterTest {
             VmStarter starter = new VmStarter(host.services);
             starter.close();
             assertEquals("the daemon is ending", failure(start(starter)).getMessage());
+            arbiter.assertIdle();
+        }
+    }
+
+    @Test
+    void aStartThatGetsNoThreadIsNotWaitedFor() throws Exception {
+        OutOfMemoryError none = new OutOfMemoryError("unable to create native thread");
+        try (QuietHost host = new QuietHost(directory, arbiter)) {
+            VmStarter starter = new VmStarter(host.services, task -> new Thread(task) {
+                @Override
+                public void start() {
+                    throw none;
+                }
+            });
+            assertSame(none, failure(start(starter)));
+            assertTimeoutPreemptively(starter.closeLimit().dividedBy(2), starter::close);
             arbiter.assertIdle();
         }
     }
