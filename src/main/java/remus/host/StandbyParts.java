@@ -177,8 +177,12 @@ final class StandbyParts implements AutoCloseable {
     private VmHandle createDirectory() throws IOException {
         Path directory = services.runtime().of(definition.name(), services.nextGeneration());
         QemuPaths paths = new QemuPaths(directory, services.state().vm(definition.name()));
-        paths.create();
-        return new VmHandle(definition, paths, directory);
+        try (CloseStack onFailure = new CloseStack()) {
+            VmHandle handle = onFailure.push(new VmHandle(definition, paths, directory));
+            paths.create();
+            onFailure.release();
+            return handle;
+        }
     }
 
     /** Starts the QEMU that is to take the VM over. */
@@ -254,9 +258,10 @@ final class StandbyParts implements AutoCloseable {
 
     /** A QEMU that has ended leaves its sockets behind, and the next one must not find them. */
     private Image inFreshDirectory(Image old) throws StandbyException {
-        try {
-            VmHandle handle = createDirectory();
+        try (CloseStack onFailure = new CloseStack()) {
+            VmHandle handle = onFailure.push(createDirectory());
             Files.move(old.handle().paths().ramFile(), handle.paths().ramFile(), StandardCopyOption.ATOMIC_MOVE);
+            onFailure.release();
             old.handle().close();
             return new Image(handle, old.memory());
         } catch (IOException e) {
