@@ -44,8 +44,9 @@ import remus.wire.OwnerState;
  * asked of it for {@link StandbyCommands}.
  *
  * <p>A primary counts as lost when it is silent for the detection time, its port refuses, or it says so. A connection that
- * ends is waited for until then. A VM that was handed over and can't be made to run is given back, where there is an arbiter by
- * its record, else as soon as several attempts have failed and the former host says that it keeps the VM. Confined to the backup's agent thread, but for {@link #hasEnded}.
+ * ends is waited for until then. A VM that was handed over and can't be made to run is given back, where there is an
+ * arbiter by its record, else as soon as several attempts have failed and the former host says that it keeps the VM.
+ * Confined to the backup's agent thread, but for {@link #hasEnded}.
  */
 final class StandbyOwnership {
     private static final Logger LOG = LoggerFactory.getLogger(StandbyOwnership.class);

@@ -39,7 +39,8 @@ import tools.jackson.databind.JsonNode;
  * nothing more is to be asked for.
  *
  * <p>Used by one thread at a time, which calls {@link #poll} when the descriptor is readable and {@link #checkDeadline}
- * now and then. The listener may call anything here but those two, {@link #close} included. Nothing here blocks but {@link #start}, {@link #quit} and {@link #close}.
+ * now and then. The listener may call anything here but those two, {@link #close} included. Nothing here blocks but
+ * {@link #start}, {@link #quit} and {@link #close}.
  */
 public final class RunningGuest implements GuestControl, AutoCloseable {
     private static final long STOP_ID = 1;
