@@ -161,7 +161,8 @@ final class DiskBench implements AutoCloseable {
         }
         settle(running.directory());
         progress.accept(what + "%d s".formatted(duration.toSeconds()));
-        double rate = new FioTurn(() -> running.control(Guest.of(setting)), stop).measure(workload, duration);
+        double rate = new FioTurn(() -> running.control(Guest.of(setting)), stop, FioTurn.SILENCE_LIMIT)
+                .measure(workload, duration);
         CheckpointStatus checkpoints = setting == Setting.PROTECTED ? unprotect(running) : null;
         if (round > 0) {
             tally.add(setting, workload, new DiskTally.Turn(rate, checkpoints));

@@ -250,7 +250,7 @@ class BadHostSystemTest {
             mount -t tmpfs none /usr/share/seabios | the firmware .*bios-256k.bin is not installed; install it with: apt-get install seabios
             PATH=@/old:$PATH | QEMU 5.2.0 .* is too old: at least 7.2 is needed.*
             PATH=@/broken:$PATH | .*qemu-system-x86_64 --version failed with exit code 127: .*no such library.*
-            mount -t tmpfs -o ro none /dev/shm | /dev/shm/remus-.* can't be used for guest memory: .*Read-only file system; .*
+            mount -t tmpfs -o ro none /dev/shm | /dev/shm/remus-.*, where guests' memory lies, can't be used: .*Read-only file system; see that a tmpfs is mounted at /dev/shm, .*
             """)
     void aDaemonWithoutWhatItNeedsDoesNotStart(String commands, String line) throws Exception {
         fakeQemu("only", "");

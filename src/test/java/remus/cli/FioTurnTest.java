@@ -88,6 +88,10 @@ class FioTurnTest {
     }
 
     private double measure(Duration duration) throws RemusException {
+        return measure(duration, FioTurn.SILENCE_LIMIT);
+    }
+
+    private double measure(Duration duration, Duration silenceLimit) throws RemusException {
         return new FioTurn(
                         () -> {
                             try {
@@ -96,7 +100,8 @@ class FioTurnTest {
                                 throw new CommandException("no guest", e);
                             }
                         },
-                        stop)
+                        stop,
+                        silenceLimit)
                 .measure(DiskWorkload.RANDOM_4K, duration);
     }
 
@@ -123,6 +128,21 @@ class FioTurnTest {
     }
 
     @Test
+    void aDiskThatTakesNothingInTheTimeIsMeasuredUntilItsNextWrite() throws Exception {
+        serve(out -> {
+            long began = System.nanoTime();
+            say(out, "sectors 77");
+            say(out, "sectors 78");
+            while (!killed.await(20, TimeUnit.MILLISECONDS)) {
+                long elapsedSeconds = (System.nanoTime() - began) / 1_000_000_000;
+                say(out, "sectors " + (elapsedSeconds < 4 ? 78 : 2078));
+            }
+        });
+        double rate = measure(Duration.ofMillis(100));
+        assertTrue(rate > 0 && rate < 2000 * 512 / 1.5, "rate=" + rate);
+    }
+
+    @Test
     void fioThatEndsEarlyIsNamedWithItsWords() throws Exception {
         serve(out -> {
             say(out, "sectors 77");
@@ -141,7 +161,8 @@ class FioTurnTest {
                 say(out, "sectors 78");
             }
         });
-        RemusException failure = assertThrows(RemusException.class, () -> measure(Duration.ofMillis(300)));
+        RemusException failure =
+                assertThrows(RemusException.class, () -> measure(Duration.ofMillis(300), Duration.ofMillis(300)));
         assertTrue(String.valueOf(failure.getMessage()).contains("has written nothing"), failure.toString());
     }
 }
