@@ -6,6 +6,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
@@ -26,6 +27,25 @@ final class Agent {
     /** @param wakeup makes the agent's thread look into its mailbox; may be called from any thread at any time */
     Agent(Runnable wakeup) {
         this.wakeup = wakeup;
+    }
+
+    /**
+     * Starts the thread that an agent's life is. Where the system has none for it, nothing has begun.
+     *
+     * @param unlessBegun then undoes what was done for it, before the error is thrown
+     */
+    static void begin(ThreadFactory threads, String name, Runnable life, Runnable unlessBegun) {
+        boolean begun = false;
+        try {
+            Thread thread = threads.newThread(life);
+            thread.setName(name);
+            thread.start();
+            begun = true;
+        } finally {
+            if (!begun) {
+                unlessBegun.run();
+            }
+        }
     }
 
     /** Returns false when the agent has ended, so that {@code task} never runs. */

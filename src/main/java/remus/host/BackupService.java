@@ -111,15 +111,11 @@ final class BackupService implements SessionHandler {
         if (services.registry().addUnlessInUse(standby) != null) {
             return inUse(hello); // started here meanwhile
         }
-        boolean begun = false;
-        try {
-            Thread.ofPlatform().name("standby-" + hello.vm()).start(standby::run);
-            begun = true;
-        } finally {
-            if (!begun) {
-                services.registry().remove(standby); // the system has no thread for it
-            }
-        }
+        Agent.begin(
+                Thread.ofPlatform().factory(),
+                "standby-" + hello.vm(),
+                standby::run,
+                () -> services.registry().remove(standby));
         return null;
     }
 

@@ -80,16 +80,10 @@ final class VmAdoption {
         HostedVm other = services.registry().addUnlessInUse(vm);
         Invariant.check(other == null, "vm=%s was found twice, now in %s", vm.name(), found.directory());
         services.runtime().own(found.directory());
-        boolean begun = false;
-        try {
-            Thread.ofPlatform().name("vm-" + vm.name()).start(vm::run);
-            begun = true;
-        } finally {
-            if (!begun) {
-                services.runtime().leave(found.directory());
-                services.registry().remove(vm);
-            }
-        }
+        Agent.begin(Thread.ofPlatform().factory(), "vm-" + vm.name(), vm::run, () -> {
+            services.runtime().leave(found.directory());
+            services.registry().remove(vm);
+        });
     }
 
     private void endHanging(RuntimeDirectory.Found found, QemuException cause) throws OperationException {

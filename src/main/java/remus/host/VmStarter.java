@@ -87,7 +87,7 @@ final class VmStarter implements AutoCloseable {
         CompletableFuture<ActiveVm> started = new CompletableFuture<>();
         booting.register();
         var _ = started.whenComplete((vm, failure) -> booting.arriveAndDeregister());
-        beginAgent("vm-" + definition.name(), started, () -> {
+        Runnable life = () -> {
             ActiveVm vm;
             try {
                 vm = bootAndRegister(definition, protection, imagesTerm, forceStale);
@@ -100,7 +100,9 @@ final class VmStarter implements AutoCloseable {
             }
             started.complete(vm);
             vm.run();
-        });
+        };
+        // Where it is not begun, no close is to wait for it.
+        Agent.begin(agents, "vm-" + definition.name(), life, () -> started.cancel(false));
         try {
             return started.get();
         } catch (InterruptedException e) {
@@ -111,21 +113,6 @@ final class VmStarter implements AutoCloseable {
                 throw refused;
             }
             throw new IllegalStateException(e.getCause());
-        }
-    }
-
-    /** Where the system has no thread for it nothing has begun, and no close is to wait for it. */
-    private void beginAgent(String name, CompletableFuture<ActiveVm> started, Runnable life) {
-        boolean begun = false;
-        try {
-            Thread agent = agents.newThread(life);
-            agent.setName(name);
-            agent.start();
-            begun = true;
-        } finally {
-            if (!begun) {
-                started.cancel(false);
-            }
         }
     }
 
