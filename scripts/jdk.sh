@@ -1,5 +1,6 @@
-# Finds a JDK for ./build and ./remus, which source this file; not a program of its own.
-# shellcheck shell=bash
+# Finds a JDK for ./build and ./remus, which source this file; not a program of its own. Expects root, the
+# repository's directory, for what is kept in there.
+# shellcheck shell=bash disable=SC2154
 
 readonly JDK_LEAST=25
 
@@ -52,3 +53,24 @@ find_jdk() {
     fi
     export JAVA_HOME=$best
 }
+
+# Where what is made for this JDK is kept: a file in target/, by the JDK's place and build. Packages replace a JDK by a newer
+# one at the same place.
+#   jdk_file NAME SUFFIX
+jdk_file() {
+    local line build=unknown
+    while IFS= read -r line; do
+        if [[ $line =~ ^JAVA_RUNTIME_VERSION=\"([^\"/]+)\" ]]; then
+            build=${BASH_REMATCH[1]}
+        fi
+    done < "$JAVA_HOME/release"
+    echo "$root/target/$1${JAVA_HOME//\//-}-$build.$2"
+}
+
+# The class cache of daemons, which scripts/class-cache makes, and the class archive of short commands, which ./remus makes.
+class_cache() { jdk_file host aot; }
+class_archive() { jdk_file remus jsa; }
+
+# True when FILE was made for the JAR that is there.
+#   is_fresh FILE JAR
+is_fresh() { [[ -f $1 && $1 -nt $2 ]]; }

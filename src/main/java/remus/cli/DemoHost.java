@@ -33,7 +33,7 @@ final class DemoHost implements AutoCloseable {
     private final DemoTopology.Place place;
     private final NamespaceThread client;
     private final Path directory;
-    private final List<String> jvmOptions;
+    private final Installation installation;
     private final List<String> hostOptions;
     private final ApiClient api;
     private @Nullable Process daemon;
@@ -43,14 +43,15 @@ final class DemoHost implements AutoCloseable {
     /**
      * @param client a thread in a namespace that reaches the host's API
      * @param directory receives the host's state and log
+     * @param installation what its daemon is started by
      */
     DemoHost(
             DemoTopology topology,
             DemoTopology.Place place,
             NamespaceThread client,
             Path directory,
-            List<String> jvmOptions) {
-        this(topology, place, client, directory, jvmOptions, List.of());
+            Installation installation) {
+        this(topology, place, client, directory, installation, List.of());
     }
 
     /** @param hostOptions further options of {@code remus host}, such as {@code --arbiter} with its value */
@@ -59,13 +60,13 @@ final class DemoHost implements AutoCloseable {
             DemoTopology.Place place,
             NamespaceThread client,
             Path directory,
-            List<String> jvmOptions,
+            Installation installation,
             List<String> hostOptions) {
         this.topology = topology;
         this.place = place;
         this.client = client;
         this.directory = directory;
-        this.jvmOptions = List.copyOf(jvmOptions);
+        this.installation = installation;
         this.hostOptions = List.copyOf(hostOptions);
         this.api = new ApiClient(apiAddress());
     }
@@ -135,7 +136,7 @@ final class DemoHost implements AutoCloseable {
                 state().toString()));
         arguments.addAll(hostOptions);
         List<String> command = new ArrayList<>(wrapper);
-        command.addAll(Installation.command(jvmOptions, arguments));
+        command.addAll(installation.command(arguments));
         started = true;
         try {
             Files.createDirectories(directory);

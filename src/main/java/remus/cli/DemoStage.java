@@ -45,7 +45,8 @@ final class DemoStage implements AutoCloseable {
      */
     DemoHost startHost(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside, List<String> options)
             throws CommandException {
-        DemoHost host = own(new DemoHost(topology, place, inside, directory, DAEMON_OPTIONS, options));
+        DemoHost host =
+                own(new DemoHost(topology, place, inside, directory, Installation.own(DAEMON_OPTIONS), options));
         host.start();
         return host;
     }
@@ -56,7 +57,7 @@ final class DemoStage implements AutoCloseable {
             throws CommandException {
         List<String> jvmOptions = Stream.concat(DAEMON_OPTIONS.stream(), HostCensus.DAEMON_OPTIONS.stream())
                 .toList();
-        DemoHost host = own(new DemoHost(topology, place, inside, directory, jvmOptions, options));
+        DemoHost host = own(new DemoHost(topology, place, inside, directory, Installation.own(jvmOptions), options));
         host.start();
         return host;
     }

@@ -269,7 +269,7 @@ final class DiskBench implements AutoCloseable {
 
     private DemoHost host(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside, Path directory)
             throws CommandException {
-        DemoHost host = owned.push(new DemoHost(topology, place, inside, directory, List.of()));
+        DemoHost host = owned.push(new DemoHost(topology, place, inside, directory, Installation.own(List.of())));
         host.start();
         return host;
     }

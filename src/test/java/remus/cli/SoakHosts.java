@@ -80,7 +80,7 @@ final class SoakHosts implements AutoCloseable {
                     place,
                     inside,
                     directory,
-                    jvmOptions,
+                    TestInstallation.with(jvmOptions),
                     List.of("--arbiter", servers.option(), "--peers", PEERS)));
             hosts.add(host);
             host.start();

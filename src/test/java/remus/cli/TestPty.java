@@ -35,11 +35,9 @@ final class TestPty implements AutoCloseable {
      */
     TestPty(int columns, int rows, String type, List<String> wrapper, String... arguments) throws IOException {
         screen = new ScreenTerminal(columns, rows);
-        String command =
-                Installation.command(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"), List.of(arguments))
-                        .stream()
-                        .map(word -> "'" + word + "'")
-                        .collect(Collectors.joining(" "));
+        String command = Installation.own(TwoHosts.COMMAND_OPTIONS).command(List.of(arguments)).stream()
+                .map(word -> "'" + word + "'")
+                .collect(Collectors.joining(" "));
         String shell =
                 "stty rows %d cols %d; before=$(stty -g); %s; code=$?; echo; echo code=$code same=$([ $before = $(stty -g) ] && echo yes || echo no)"
                         .formatted(rows, columns, command);

@@ -49,7 +49,7 @@ final class ThreeHosts implements AutoCloseable {
                 place,
                 inside,
                 directory,
-                TwoHosts.DAEMON_OPTIONS,
+                TestInstallation.with(TwoHosts.DAEMON_OPTIONS),
                 List.of("--arbiter", "none", "--peers", PEERS));
         all.push(() -> closed(host));
         return host;

@@ -37,6 +37,9 @@ final class TwoHosts implements AutoCloseable {
     /** Of daemons that live for half a minute: what the second compiler would do costs them more than it saves. */
     static final List<String> DAEMON_OPTIONS = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m");
 
+    /** Of a command, which lives for a second. */
+    static final List<String> COMMAND_OPTIONS = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+
     /** The detection time of tests that want no take-over, however busy the machine. */
     static final String NO_TAKE_OVER = "10s";
 
@@ -71,7 +74,8 @@ final class TwoHosts implements AutoCloseable {
 
     private DemoHost host(DemoTopology.Place place, List<String> jvmOptions) {
         List<String> arbiter = List.of("--arbiter", servers == null ? "none" : servers.option());
-        return new DemoHost(topology, place, inside, directory, withDefaults(jvmOptions), arbiter);
+        return new DemoHost(
+                topology, place, inside, directory, TestInstallation.with(withDefaults(jvmOptions)), arbiter);
     }
 
     private static List<String> withDefaults(List<String> options) {
@@ -183,8 +187,7 @@ final class TwoHosts implements AutoCloseable {
             throws Exception {
         List<String> command = new ArrayList<>(List.of("env", "REMUS_API=" + on.apiAddress()));
         command.addAll(wrapper);
-        command.addAll(
-                Installation.command(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"), List.of(arguments)));
+        command.addAll(Installation.own(COMMAND_OPTIONS).command(List.of(arguments)));
         Path out = Files.createTempFile(directory, "command", ".out");
         Path err = Files.createTempFile(directory, "command", ".err");
         Process process = new ProcessBuilder(topology.inside(on.place(), command))
