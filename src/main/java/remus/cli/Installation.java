@@ -13,7 +13,7 @@ import java.util.stream.Stream;
  */
 record Installation(List<String> java) {
     /** A class cache that does not fit is not used, and is no news for who reads a daemon's log. */
-    private static final List<String> QUIET = List.of("-Xlog:disable", "-Xlog:all=error:stderr", "-Xlog:aot*=off");
+    private static final List<String> QUIET = List.of("-Xlog:disable", "-Xlog:all=error,aot*=off:stderr");
 
     private static final String CACHE_OPTION = "-XX:AOTCache=";
 

@@ -6,7 +6,10 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -23,17 +26,19 @@ import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.base.HostAddress;
 import remus.base.RemusException;
+import remus.host.HostLauncher;
 
 /**
- * What {@code scripts/class-cache} has the JVM watch, to make the cache that daemons start with: two hosts in this
- * process and the life of a VM on them, with a switchover and a failover. What has run here is there at once in each
- * daemon; an activation, which a daemon does once in a long while and for which a client waits, is not the first to load
- * its classes. The guest has no system and only its firmware runs, so nothing is needed but QEMU.
+ * What {@code scripts/class-cache} has the JVM watch, to make the cache that daemons start with: a host in this process,
+ * another one as its partner, and the life of a VM on them, with switchovers in both directions and a failover to this
+ * one. What has run here is there at once in each daemon; an activation, which a daemon does once in a long while and for
+ * which a client waits, is not the first to load its classes. The guest has no system and only its firmware runs, so
+ * nothing is needed but QEMU.
  *
  * <p>Before that, all classes of this program are loaded. So where VMs can't run, for want of QEMU or of a right, less is
  * warm, and nothing is missing. Whatever fails here is told on stderr, and is no failure.
  *
- * <p>Limits: the play ends after {@link #LIMIT} wherever it is; the hosts end their VMs as this process ends. Leaves nothing
+ * <p>Limits: the play ends after {@link #LIMIT} wherever it is; this host ends its VMs as this process ends. Leaves nothing
  * but what is in the directory that it is given.
  */
 final class Rehearsal {
@@ -42,10 +47,27 @@ final class Rehearsal {
     private static final String VM = "rehearsal";
     private static final long DISK_BYTES = 1 << 20;
 
+    /** So often a frame comes in, that some have to be replayed when the partner dies. */
+    private static final Duration KNOCK_EVERY = Duration.ofMillis(2);
+
+    /** Where nobody listens. */
+    private static final int KNOCK_PORT = 9;
+
+    /** The partner lives for seconds, and nobody watches it. */
+    private static final List<String> PARTNER_OPTIONS = List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+
     private final Path directory;
-    private final @Nullable String bridge;
-    private final Host alpha;
-    private final Host beta;
+    private final @Nullable Link link;
+    private final Host partner;
+    private final Host here;
+    private @Nullable Process partnersDaemon;
+
+    /**
+     * What connects the VM with the world, which is this process.
+     *
+     * @param broadcast its address for all who are there
+     */
+    private record Link(String bridge, String broadcast) {}
 
     private record Host(String name, HostAddress replication, HostAddress api) {
         static Host named(String name) throws IOException {
@@ -59,22 +81,37 @@ final class Rehearsal {
                 return new HostAddress(loopback.getHostAddress(), socket.getLocalPort());
             }
         }
+
+        List<String> command(Path state) {
+            return List.of(
+                    "host",
+                    "--name",
+                    name,
+                    "--listen",
+                    replication.toString(),
+                    "--api",
+                    api.toString(),
+                    "--state",
+                    state.toString());
+        }
     }
 
-    private Rehearsal(Path directory, @Nullable String bridge) throws IOException {
+    private Rehearsal(Path directory, @Nullable Link link) throws IOException {
         this.directory = directory;
-        this.bridge = bridge;
-        alpha = Host.named("alpha");
-        beta = Host.named("beta");
+        this.link = link;
+        partner = Host.named("partner");
+        here = Host.named("here");
     }
 
-    /** Arguments: an empty directory; optionally a bridge for the VM's network interface. */
+    /** Arguments: an empty directory; where the VM may have a network interface, a bridge and its broadcast address. */
     public static void main(String[] arguments) throws Exception {
         System.err.println("rehearsal: " + loadAll() + " classes");
-        Rehearsal rehearsal = new Rehearsal(Path.of(arguments[0]), arguments.length > 1 ? arguments[1] : null);
+        Rehearsal rehearsal = new Rehearsal(
+                Path.of(arguments[0]), arguments.length > 2 ? new Link(arguments[1], arguments[2]) : null);
         Thread play = Thread.ofPlatform().daemon().start(rehearsal::play);
         play.join(LIMIT);
-        // Has the hosts end their VMs and themselves.
+        rehearsal.endPartner();
+        // Has this host end its VMs and itself.
         System.exit(0);
     }
 
@@ -103,29 +140,22 @@ final class Rehearsal {
 
     private void play() {
         try {
-            run(alpha);
-            run(beta);
-            awaitUp(alpha);
-            awaitUp(beta);
-            command(alpha, "start", definition().toString());
-            command(
-                    alpha,
-                    "protect",
-                    VM,
-                    "--backup",
-                    beta.replication().toString(),
-                    "--interval",
-                    "25ms",
-                    "--detect",
-                    "5s");
-            command(alpha, "switchover", VM);
-            // Its former primary is its backup now, without being asked.
-            VmStatus there = await(beta, VmState.PROTECTED);
-            await(alpha, VmState.STANDBY);
-            kill(there);
-            await(alpha, status -> status.role() == VmRole.PRIMARY && status.state() == VmState.PROTECTED);
-            command(alpha, "status", VM);
-            command(alpha, "stop", VM);
+            startHosts();
+            if (link != null) {
+                knock(link.broadcast());
+            }
+            command(partner, "start", definition().toString());
+            String backup = here.replication().toString();
+            command(partner, "protect", VM, "--backup", backup, "--interval", "25ms", "--detect", "5s");
+            switchOver(partner, here);
+            switchOver(here, partner);
+            kill(await(partner, VmState.PROTECTED));
+            // An unannounced end: nothing listens at its port any more.
+            endPartner();
+            await(here, status -> status.role() == VmRole.PRIMARY && status.state() != VmState.ACTIVATING);
+            command(here, "status", VM);
+            command(here, "events");
+            command(here, "stop", VM);
             System.err.println("rehearsal: done");
         } catch (RemusException | IOException e) {
             System.err.println("rehearsal: ended early: " + e.getMessage());
@@ -134,19 +164,58 @@ final class Rehearsal {
         }
     }
 
-    private void run(Host host) {
-        String[] arguments = {
-            "host",
-            "--name",
-            host.name(),
-            "--listen",
-            host.replication().toString(),
-            "--api",
-            host.api().toString(),
-            "--state",
-            directory.resolve(host.name()).toString()
-        };
-        Thread.ofPlatform().daemon().name(host.name()).start(() -> Remus.run(terminal(), arguments));
+    private void startHosts() throws IOException, InterruptedException {
+        Path log = directory.resolve("partner.log");
+        startPartner(new ProcessBuilder(Installation.own(PARTNER_OPTIONS).command(partner.command(state(partner))))
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile()));
+        String[] arguments = here.command(state(here)).toArray(String[]::new);
+        Thread.ofPlatform().daemon().name("host").start(() -> Remus.run(terminal(), arguments));
+        awaitUp(partner);
+        awaitUp(here);
+    }
+
+    private static void knock(String broadcast) throws IOException {
+        InetSocketAddress all = new InetSocketAddress(broadcast, KNOCK_PORT);
+        DatagramSocket socket = new DatagramSocket();
+        Thread.ofPlatform().daemon().name("knock").start(() -> {
+            try (socket) {
+                while (true) {
+                    socket.send(new DatagramPacket(new byte[1], 1, all));
+                    TimeUnit.NANOSECONDS.sleep(KNOCK_EVERY.toNanos());
+                }
+            } catch (IOException e) {
+                System.err.println("rehearsal: no more inbound frames: " + e.getMessage());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+    }
+
+    private synchronized void startPartner(ProcessBuilder daemon) throws IOException {
+        partnersDaemon = daemon.start();
+    }
+
+    private Path state(Host host) {
+        return directory.resolve(host.name());
+    }
+
+    /** Kills it, and clears away what it has left. */
+    private synchronized void endPartner() throws InterruptedException, RemusException {
+        Process daemon = partnersDaemon;
+        if (daemon != null) {
+            partnersDaemon = null;
+            daemon.destroyForcibly().waitFor();
+            HostLauncher.clearLeftovers(state(partner));
+        }
+    }
+
+    /** Returns when the former primary is the backup, without being asked. */
+    private static void switchOver(Host from, Host to) throws RemusException, InterruptedException {
+        command(from, "switchover", VM);
+        await(to, VmState.PROTECTED);
+        await(from, VmState.STANDBY);
     }
 
     private Path definition() throws IOException {
@@ -154,7 +223,7 @@ final class Rehearsal {
                 new RandomAccessFile(directory.resolve("disk.raw").toFile(), "rw")) {
             image.setLength(DISK_BYTES);
         }
-        String nics = bridge == null ? "" : "nics: [{mac: \"52:54:00:12:34:57\", bridge: %s}]%n".formatted(bridge);
+        String nics = link == null ? "" : "nics: [{mac: \"52:54:00:12:34:57\", bridge: %s}]".formatted(link.bridge());
         return Files.writeString(directory.resolve("vm.yaml"), """
                 name: %s
                 memory: 32MiB

@@ -94,6 +94,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                             task -> Thread.ofVirtual().name("drain").start(task));
             HttpApi http = resources.push(HttpApi.start(configuration.api(), this, services.events()));
             apiPort = http.port();
+            Thread.ofVirtual().name("take-over-drill").start(() -> TakeOverDrill.run(services.time()));
             opened = true;
         } finally {
             if (!opened) {

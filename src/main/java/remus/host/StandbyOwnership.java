@@ -202,24 +202,29 @@ final class StandbyOwnership {
             return;
         }
         arbiter.peerAnswered(answer);
-        switch (answer) {
-            case PeerAnswer.Refused refused -> {
-                // A port that refused while the primary lived says nothing now.
-                if (!primarysPortIsBlocked) {
-                    primaryLost("the primary's port refuses: " + refused.cause(), false);
-                }
-            }
-            case PeerAnswer.Unreachable unreachable -> LOG.debug("the primary does not answer: {}", unreachable);
-            case PeerAnswer.Answered(OwnerAnswer owner) -> {
-                switch (owner.state()) {
-                    case RUNNING_ALONE, STOPPED ->
-                        primaryLost("the primary says: " + owner.state() + " " + owner.text(), false);
-                    case UNKNOWN -> primaryLost("the primary's daemon was started anew and has lost the VM", false);
-                    case STANDBY, ACTIVATING, RUNNING_PROTECTED, RUNNING_UNCERTAIN, FENCED ->
-                        LOG.debug("the primary lives: {}", owner);
-                }
-            }
+        if (answer instanceof PeerAnswer.Refused && primarysPortIsBlocked) {
+            return; // A port that refused while the primary lived says nothing now.
         }
+        String loss = lossBy(answer);
+        if (loss != null) {
+            primaryLost(loss, false);
+        } else {
+            LOG.debug("the primary lives, or does not answer: {}", answer);
+        }
+    }
+
+    /** Why the primary is lost when that is what its host answers; null: it may live. */
+    static @Nullable String lossBy(PeerAnswer answer) {
+        return switch (answer) {
+            case PeerAnswer.Refused refused -> "the primary's port refuses: " + refused.cause();
+            case PeerAnswer.Unreachable _ -> null;
+            case PeerAnswer.Answered(OwnerAnswer owner) ->
+                switch (owner.state()) {
+                    case RUNNING_ALONE, STOPPED -> "the primary says: " + owner.state() + " " + owner.text();
+                    case UNKNOWN -> "the primary's daemon was started anew and has lost the VM";
+                    case STANDBY, ACTIVATING, RUNNING_PROTECTED, RUNNING_UNCERTAIN, FENCED -> null;
+                };
+        };
     }
 
     /**

@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HexFormat;
@@ -23,9 +24,9 @@ import java.util.zip.CRC32C;
 
 /**
  * The classes under test as a jar with a class cache, for the daemons of system tests, of which there are hundreds: with it
- * one takes half the processor time to start. Made by whichever test needs it first, from the compiled
- * classes as they are then, and named by them, so that none is ever stale; kept for the next run with the same classes.
- * Safe for several test JVMs at once. Where no cache can be made they start without.
+ * one takes half the processor time to start. Made by whichever test needs it first, from the compiled classes as they are
+ * then, and named by them, so that none is ever stale; kept for the next run with the same classes. Safe for several test
+ * JVMs at once. Where no cache can be made they start without.
  */
 final class TestInstallation {
     private static final Path DIRECTORY = Path.of("target", "test-installation").toAbsolutePath();
@@ -36,6 +37,11 @@ final class TestInstallation {
     /** @param jvmOptions further options of the JVM */
     static Installation with(List<String> jvmOptions) {
         return Installation.ofJar(Made.JAR, Made.CACHE, jvmOptions);
+    }
+
+    /** Whether there is a cache, on which nothing but speed depends. */
+    static boolean hasCache() {
+        return Files.exists(Made.CACHE);
     }
 
     private static final class Made {
@@ -51,12 +57,12 @@ final class TestInstallation {
                 try (FileChannel channel = FileChannel.open(
                                 DIRECTORY.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                         FileLock lock = channel.lock()) {
-                    if (lock.isValid() && !Files.exists(JAR)) {
+                    Path complete = DIRECTORY.resolve("remus-" + key + ".complete");
+                    if (lock.isValid() && !Files.exists(complete)) {
                         clear();
-                        Path packed = DIRECTORY.resolve("new.jar");
-                        pack(packed);
-                        Files.move(packed, JAR);
+                        pack(JAR);
                         makeCache();
+                        Files.createFile(complete);
                     }
                 }
             } catch (IOException e) {
@@ -86,7 +92,7 @@ final class TestInstallation {
         CRC32C sum = new CRC32C();
         sum.update(System.getProperty("java.home").getBytes(UTF_8));
         sum.update(System.getProperty("java.vm.version").getBytes(UTF_8));
-        sum.update(libraries().getBytes(UTF_8));
+        sum.update(libraries().toString().getBytes(UTF_8));
         for (Path file : classFiles()) {
             sum.update(file.toString().getBytes(UTF_8));
             sum.update(Files.readAllBytes(file));
@@ -100,11 +106,21 @@ final class TestInstallation {
         }
     }
 
-    /** As a manifest names them. */
-    private static String libraries() {
+    private static List<Path> libraries() {
         return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator, -1))
                 .filter(entry -> entry.endsWith(".jar"))
-                .map(entry -> Path.of(entry).toUri().toString())
+                .map(Path::of)
+                .toList();
+    }
+
+    /** A cache takes classes only from jars that the manifest names relative to its own: they are linked to from beside it. */
+    private static String linked() throws IOException {
+        Path directory = Files.createDirectories(DIRECTORY.resolve("lib"));
+        for (Path library : libraries()) {
+            Files.createSymbolicLink(directory.resolve(library.getFileName()), library.toAbsolutePath());
+        }
+        return libraries().stream()
+                .map(library -> "lib/" + library.getFileName())
                 .collect(Collectors.joining(" "));
     }
 
@@ -113,7 +129,7 @@ final class TestInstallation {
         Attributes attributes = manifest.getMainAttributes();
         attributes.put(Attributes.Name.MANIFEST_VERSION, "1.0");
         attributes.put(Attributes.Name.MAIN_CLASS, Remus.class.getName());
-        attributes.put(Attributes.Name.CLASS_PATH, libraries());
+        attributes.put(Attributes.Name.CLASS_PATH, linked());
         attributes.put(new Attributes.Name("Enable-Native-Access"), "ALL-UNNAMED");
         try (OutputStream out = Files.newOutputStream(jar);
                 JarOutputStream packed = new JarOutputStream(out, manifest)) {
@@ -127,8 +143,10 @@ final class TestInstallation {
 
     /** What was made of other classes. */
     private static void clear() throws IOException {
-        try (Stream<Path> files = Files.list(DIRECTORY)) {
-            for (Path file : files.filter(file -> !file.endsWith("lock")).toList()) {
+        try (Stream<Path> files = Files.walk(DIRECTORY)) {
+            for (Path file : files.filter(
+                            file -> !Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS) && !file.endsWith("lock"))
+                    .toList()) {
                 Files.delete(file);
             }
         }
