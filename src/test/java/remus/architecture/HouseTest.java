@@ -28,6 +28,7 @@ class HouseTest {
             Map.entry("wire", List.of("base")),
             Map.entry("checkpoint", List.of("base", "wire")),
             Map.entry("availability", List.of("base")),
+            Map.entry("migration", List.of("base", "wire", "checkpoint", "availability")),
             Map.entry("memory", List.of("base", "linux", "checkpoint")),
             Map.entry("disk", List.of("base", "linux", "checkpoint")),
             Map.entry("network", List.of("base", "linux", "checkpoint")),
@@ -63,7 +64,7 @@ class HouseTest {
                             "replication",
                             "qemu")));
 
-    private static final List<String> PURE = List.of("base", "wire", "checkpoint", "availability");
+    private static final List<String> PURE = List.of("base", "wire", "checkpoint", "availability", "migration");
 
     @TestFactory
     Stream<DynamicTest> eachRoomUsesOnlyWhatItMay() {
