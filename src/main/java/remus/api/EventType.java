@@ -45,6 +45,10 @@ public enum EventType {
     SWITCHING_OVER,
     /** The VM was handed over to this host, which was its backup; the reason says for how long the guest stood still. */
     SWITCHED_OVER,
+    /** The VM begins to move to another host; the reason says where and how. */
+    MIGRATING,
+    /** The VM was moved to this host; the reason says for how long the guest stood still. */
+    MIGRATED,
     /** Another host owns the VM, or is taking it over: it does not run here and its output is discarded. */
     FENCED,
     /** Protection ended, as asked or because it could not go on; on a backup: this host is none any more. */

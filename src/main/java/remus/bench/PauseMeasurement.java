@@ -10,7 +10,9 @@ import remus.base.Time;
 import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.PreCopyRound;
 import remus.checkpoint.PreCopySource;
+import remus.checkpoint.SmallRemainder;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.linux.Poller;
@@ -106,7 +108,7 @@ final class PauseMeasurement
                             GuestMemory.PAGE_BYTES,
                             mapped.bytes()),
                     guest,
-                    this,
+                    new CheckpointEngine.Memory(this, new SmallRemainder()),
                     List.of(this),
                     channel,
                     this));
@@ -318,7 +320,7 @@ final class PauseMeasurement
     // ---- what the engine says
 
     @Override
-    public void preCopyProgress(int round, long pagesCopied, long pagesInRound) {}
+    public void preCopyProgress(PreCopyRound soFar) {}
 
     @Override
     public void firstCheckpointBegins(EpochId epoch) {}

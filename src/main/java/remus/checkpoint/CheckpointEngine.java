@@ -1,7 +1,6 @@
 package remus.checkpoint;
 
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -16,7 +15,7 @@ import remus.base.Invariant;
  * <pre>
  * IDLE        begin()                                          → CONNECTING
  * CONNECTING  backupReady(): devices set up, round 1           → PRE_COPY
- * PRE_COPY    tick(): a round is small enough, or the last one → SUSPENDING   (the first, completing checkpoint)
+ * PRE_COPY    tick(): little enough is left, the policy says → SUSPENDING   (the first, completing checkpoint)
  * RUNNING     tick(): interval over, or output is filling up,
  *             connected, and fewer than two in flight; what was
  *             written is copied ahead, then                    → SUSPENDING
@@ -42,18 +41,6 @@ public final class CheckpointEngine implements AutoCloseable {
     /** Checkpoints taken but not committed, at most. */
     public static final int MAX_IN_FLIGHT = 2;
 
-    /** Pre-copy chunks that may wait for the channel, at most; together with their size, the memory this takes. */
-    static final int MAX_CHUNKS = 4;
-
-    /** Pages in one pre-copy chunk: 4 MiB. */
-    static final int CHUNK_PAGES = 1024;
-
-    /** After so many rounds the guest is suspended whatever is left: it dirties memory faster than it can be sent. */
-    static final int MAX_PRE_COPY_ROUNDS = 8;
-
-    /** A round of at most so many pages is small enough to be copied in the first pause instead. */
-    static final int LAST_ROUND_PAGES = 2048;
-
     /** The engine's phases; transitions are listed in the class header. */
     public enum Phase {
         IDLE,
@@ -78,10 +65,17 @@ public final class CheckpointEngine implements AutoCloseable {
      */
     public record Settings(long intervalNanos, long outputLimitBytes, int pageBytes, long memoryBytes) {}
 
+    /**
+     * The guest's memory.
+     *
+     * @param policy how it is copied before the first checkpoint
+     */
+    public record Memory(PreCopySource source, PreCopyPolicy policy) {}
+
     /** What the engine tells its owner, on the agent's thread. Nothing may call back into the engine from here. */
     public interface Observer {
-        /** A pre-copy round goes on: {@code pagesCopied} of its {@code pagesInRound}. */
-        void preCopyProgress(int round, long pagesCopied, long pagesInRound);
+        /** A pre-copy round goes on; of it, what has been copied until now. */
+        void preCopyProgress(PreCopyRound soFar);
 
         /** The guest is about to be stopped for the first, completing checkpoint: from here on output has to be held. */
         void firstCheckpointBegins(EpochId epoch);
@@ -99,14 +93,13 @@ public final class CheckpointEngine implements AutoCloseable {
     private final Settings settings;
     private final GuestControl guest;
     private final PreCopySource memory;
+    private final PreCopy preCopy;
     private final List<CheckpointDevice> devices;
     private final BackupChannel channel;
     private final Observer observer;
 
     private final Deque<StagedCheckpoint> free = new ArrayDeque<>();
     private final Deque<StagedCheckpoint> inFlight = new ArrayDeque<>();
-    private final Deque<StagedPages> freeChunks = new ArrayDeque<>();
-    private final List<StagedPages> allChunks = new ArrayList<>();
     private final long[] sealedAtNanos = new long[MAX_IN_FLIGHT + 1];
 
     private Phase phase = Phase.IDLE;
@@ -123,21 +116,17 @@ public final class CheckpointEngine implements AutoCloseable {
     private long resumedAtNanos;
     private long copyAheadSinceNanos;
     private long copyAheadNanos;
-    private int round;
-    private long pagesInRound;
-    private long pagesCopied;
-    private boolean roundCopied;
 
     public CheckpointEngine(
             Settings settings,
             GuestControl guest,
-            PreCopySource memory,
+            Memory memory,
             List<CheckpointDevice> devices,
             BackupChannel channel,
             Observer observer) {
         this.settings = settings;
         this.guest = guest;
-        this.memory = memory;
+        this.memory = memory.source();
         this.devices = List.copyOf(devices);
         this.channel = channel;
         this.observer = observer;
@@ -146,11 +135,7 @@ public final class CheckpointEngine implements AutoCloseable {
             StagedPages pages = new StagedPages(settings.pageBytes(), 2 * settings.memoryBytes());
             free.add(new StagedCheckpoint(pages, settings.outputLimitBytes()));
         }
-        for (int i = 0; i < MAX_CHUNKS; i++) {
-            StagedPages chunk = new StagedPages(settings.pageBytes(), (long) CHUNK_PAGES * settings.pageBytes());
-            freeChunks.add(chunk);
-            allChunks.add(chunk);
-        }
+        preCopy = new PreCopy(memory.source(), memory.policy(), settings.pageBytes(), channel, guest, observer);
     }
 
     /** Starts the session: the channel connects and brings the backup what it lacks. */
@@ -158,6 +143,13 @@ public final class CheckpointEngine implements AutoCloseable {
         expect(Phase.IDLE);
         phase = Phase.CONNECTING;
         channel.open();
+    }
+
+    /** The backup waits for disks and memory: where the guest is not to run meanwhile it stands still from now on. */
+    public void holdWhereAlways(long nowNanos) {
+        if (phase == Phase.CONNECTING && !failed) {
+            preCopy.holdWhereAlways(nowNanos);
+        }
     }
 
     /** The backup waits for memory. */
@@ -172,7 +164,6 @@ public final class CheckpointEngine implements AutoCloseable {
                 device.setup();
             }
             phase = Phase.PRE_COPY;
-            beginRound();
         } catch (CheckpointException e) {
             fail(e);
         }
@@ -183,13 +174,6 @@ public final class CheckpointEngine implements AutoCloseable {
             failed = true;
             observer.deviceFailed(cause);
         }
-    }
-
-    private void beginRound() throws CheckpointException {
-        round++;
-        pagesInRound = memory.beginRound();
-        pagesCopied = 0;
-        roundCopied = pagesInRound == 0;
     }
 
     /**
@@ -210,24 +194,12 @@ public final class CheckpointEngine implements AutoCloseable {
 
     private long tickPreCopy(long nowNanos) {
         try {
-            StagedPages chunk = roundCopied ? null : freeChunks.poll();
-            if (chunk != null) {
-                chunk.clear();
-                roundCopied = !memory.copyChunk(chunk, CHUNK_PAGES);
-                pagesCopied += chunk.pageCount();
-                channel.sendPages(chunk);
-                observer.preCopyProgress(round, Math.min(pagesCopied, pagesInRound), pagesInRound);
-                return 0;
-            }
-            if (!connected || !roundCopied || freeChunks.size() < MAX_CHUNKS) {
-                return Long.MAX_VALUE; // chunkSent() comes
-            }
-            if (pagesInRound <= LAST_ROUND_PAGES || round >= MAX_PRE_COPY_ROUNDS) {
+            long nanos = preCopy.tick(nowNanos, connected);
+            if (preCopy.isOver()) {
                 suspend(nowNanos, true);
                 return Long.MAX_VALUE;
             }
-            beginRound();
-            return 0;
+            return nanos;
         } catch (CheckpointException e) {
             fail(e);
             return Long.MAX_VALUE;
@@ -280,7 +252,7 @@ public final class CheckpointEngine implements AutoCloseable {
             openCheckpoint(first);
         }
         earlyEndWanted = false;
-        suspendedAtNanos = nowNanos;
+        suspendedAtNanos = preCopy.heldSinceNanos(nowNanos);
         phase = Phase.SUSPENDING;
         if (first) {
             observer.firstCheckpointBegins(epoch);
@@ -289,6 +261,7 @@ public final class CheckpointEngine implements AutoCloseable {
             device.suspending(epoch);
         }
         guest.suspendAndSave();
+        preCopy.letGo(); // it is stopped now, and goes on when this pause ends
     }
 
     /** QEMU has stopped the guest and is saving its devices. */
@@ -447,7 +420,7 @@ public final class CheckpointEngine implements AutoCloseable {
 
     /** A pre-copy chunk has left; its buffer is free. */
     public void chunkSent(StagedPages chunk) {
-        freeChunks.add(chunk);
+        preCopy.chunkSent(chunk);
     }
 
     /** No connection: the open epoch goes on until {@link #reconnected}. */
@@ -463,7 +436,7 @@ public final class CheckpointEngine implements AutoCloseable {
         if (phase == Phase.ENDED) {
             return;
         }
-        boolean pagesMayBeLost = lastWhole.equals(EpochId.NONE) && round > 0;
+        boolean pagesMayBeLost = lastWhole.equals(EpochId.NONE) && phase != Phase.CONNECTING;
         if (pagesMayBeLost || lastAcknowledged.isAfter(lastWhole)) {
             fail(new CheckpointException(
                     ErrorCategory.DEGRADE,
@@ -516,6 +489,7 @@ public final class CheckpointEngine implements AutoCloseable {
     public void end() {
         if (phase != Phase.ENDED) {
             phase = Phase.ENDED;
+            preCopy.letGo();
             for (CheckpointDevice device : devices) {
                 device.abort();
             }
@@ -584,6 +558,6 @@ public final class CheckpointEngine implements AutoCloseable {
         }
         inFlight.forEach(StagedCheckpoint::close);
         free.forEach(StagedCheckpoint::close);
-        allChunks.forEach(StagedPages::close);
+        preCopy.close();
     }
 }

@@ -12,6 +12,12 @@ public interface GuestControl {
     /** Asks QEMU to let the guest run on; one that is kept still counts as running on all the same. */
     void resume();
 
+    /**
+     * Has the guest stand still while its memory is copied, or lets it go; nothing is told when it has stopped. One that
+     * stands still for another reason goes on doing so. A hold that ends within a pause leaves the guest to that.
+     */
+    default void hold(boolean held) {}
+
     /** Whether the guest is kept paused by command, so that {@link #resume} leaves it as it is. */
     default boolean staysStill() {
         return false;

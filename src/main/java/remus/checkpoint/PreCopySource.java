@@ -7,7 +7,8 @@ package remus.checkpoint;
 public interface PreCopySource {
     /**
      * Begins the next round and returns how many pages it has. A page written after this call belongs to the next
-     * round, whether or not this round has copied it.
+     * round, whether or not this round has copied it. What a round has not copied is in the next one, or in the first
+     * checkpoint where no other follows.
      */
     long beginRound() throws CheckpointException;
 
@@ -17,6 +18,11 @@ public interface PreCopySource {
      * @return whether the round has more pages
      */
     boolean copyChunk(StagedPages chunk, int maxPages) throws CheckpointException;
+
+    /** Pages of the round that were not copied, for the guest had written them again before their turn: the next round's. */
+    default long skippedPages() {
+        return 0;
+    }
 
     /**
      * Copies into {@code pages} what was written since the last checkpoint, shortly before the guest is suspended for the

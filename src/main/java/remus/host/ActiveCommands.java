@@ -30,6 +30,7 @@ final class ActiveCommands {
     private final ProtectionWish wish;
     private final RunningNote note;
     private final ActiveOwnership ownership;
+    private @Nullable Runnable afterProtection;
 
     ActiveCommands(
             ActiveOwnership.Vm vm,
@@ -82,6 +83,9 @@ final class ActiveCommands {
 
     @Nullable
     OperationException refusalToProtectAgain() {
+        if (story.migration() != null) {
+            return new OperationException(Kind.CONFLICT, "VM " + guest.name() + " is being migrated", "wait for it");
+        }
         if (!wish.isWanted()) {
             return new OperationException(
                     Kind.CONFLICT, "VM " + guest.name() + " is not to be protected any more", "use remus protect");
@@ -105,6 +109,111 @@ final class ActiveCommands {
                 "to %s, every %d ms: %s"
                         .formatted(factory.backup(), settings.interval().toMillis(), factory.why()));
         ownership.on(new ProtectRequested(factory.backupId()));
+    }
+
+    /**
+     * Moves the VM to another host. One that is protected gives up its backup before, and is to have one again where it runs
+     * then.
+     *
+     * @param begun completes when the session has begun, or can't
+     */
+    void migrate(
+            ProtectionSettings settings,
+            ActiveVm.SessionFactory factory,
+            Migration migration,
+            CompletableFuture<Void> begun) {
+        OperationException refused = refusalToMigrate();
+        if (refused != null) {
+            begun.completeExceptionally(refused);
+            return;
+        }
+        story.migrating(migration);
+        if (ownership.role() instanceof Alone) {
+            beginMoving(settings, factory, begun);
+        } else {
+            String why = "it is to move to " + factory.backup();
+            afterProtection = () -> beginMoving(settings, factory, new CompletableFuture<>());
+            story.relieving(why);
+            status.because(why);
+            ownership.on(new UnprotectRequested(why));
+            begun.complete(null);
+        }
+    }
+
+    /** As {@link #switchOver}, by who wants to know how it goes. */
+    void migrateToBackup(Migration migration, CompletableFuture<Void> begun) {
+        OperationException refused = refusalToSwitchOver();
+        ProtectionSession running = protection.session();
+        if (refused != null || running == null) {
+            begun.completeExceptionally(refused == null ? notNow() : refused);
+            return;
+        }
+        migration.stopsAndCopies();
+        story.switchingOver(migration.handedOver(), running.backup());
+        running.takeLast();
+        begun.complete(null);
+    }
+
+    private @Nullable OperationException refusalToMigrate() {
+        if (story.isSwitchingOver() || story.isUnprotecting()) {
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s is being %s already".formatted(guest.name(), story.isSwitchingOver() ? moved() : "let go"),
+                    "see remus status " + guest.name());
+        }
+        if (ownership.role() instanceof Protected && status.state() == VmState.PROTECTED) {
+            return null;
+        }
+        OperationException refused = refusalToProtect();
+        return refused == null && !(ownership.role() instanceof Alone) ? notNow() : refused;
+    }
+
+    /** What is being done to a VM that is handed over. */
+    private String moved() {
+        return story.migration() == null ? "switched over" : "migrated";
+    }
+
+    private void beginMoving(
+            ProtectionSettings settings, ActiveVm.SessionFactory factory, CompletableFuture<Void> begun) {
+        OperationException refused = refusalToProtect();
+        if (refused != null || !(ownership.role() instanceof Alone alone)) {
+            OperationException why = refused != null ? refused : notNow();
+            story.failSwitchover(String.valueOf(why.getMessage()));
+            begun.completeExceptionally(why);
+            return;
+        }
+        arbiter.protecting(alone.record(), factory.backup(), settings);
+        duties.wanted(settings, factory, begun);
+        status.become(
+                VmState.SYNCHRONIZING,
+                "moving to %s, connecting".formatted(factory.backup()),
+                EventType.MIGRATING,
+                "to %s: %s".formatted(factory.backup(), factory.why()));
+        ownership.on(new ProtectRequested(factory.backupId()));
+    }
+
+    /** Does what had to wait until the protection before a migration had ended. */
+    void tick() {
+        Runnable due = afterProtection;
+        if (due != null && ownership.isSettled()) {
+            afterProtection = null;
+            due.run();
+        }
+    }
+
+    /** A migration ends where who owns the VM takes another course. */
+    void changed(PrimaryState.Role before, PrimaryState.Role after) {
+        if (story.migration() == null) {
+            return;
+        }
+        boolean isOnItsWay = after instanceof PrimaryState.Leaving
+                || after instanceof PrimaryState.GoingAlone
+                || after instanceof Alone;
+        if (afterProtection != null && !isOnItsWay) {
+            cancelSwitchover("its protection could not be ended before: " + story.cause());
+        } else if (afterProtection == null && after instanceof Alone && !(before instanceof Alone)) {
+            story.failSwitchover(story.cause());
+        }
     }
 
     private @Nullable OperationException refusalToProtect() {
@@ -179,7 +288,7 @@ final class ActiveCommands {
             ownership.nobodyTakesOver();
         } else if (story.isSwitchingOver()) {
             result.completeExceptionally(new OperationException(
-                    Kind.CONFLICT, "VM " + guest.name() + " is being switched over", "wait for it"));
+                    Kind.CONFLICT, "VM %s is being %s".formatted(guest.name(), moved()), "wait for it"));
         } else if (story.isUnprotecting()) {
             result.completeExceptionally(new OperationException(
                     Kind.CONFLICT, "VM " + guest.name() + "'s protection is being ended already", "wait for it"));
@@ -195,24 +304,34 @@ final class ActiveCommands {
      * @param result completes when the backup runs it
      */
     void switchOver(CompletableFuture<Void> result) {
+        OperationException refused = refusalToSwitchOver();
         ProtectionSession running = protection.session();
-        if (running == null || !(ownership.role() instanceof Protected) || status.state() != VmState.PROTECTED) {
-            String why = status.reason();
-            result.completeExceptionally(new OperationException(
-                    Kind.CONFLICT,
-                    "VM %s can't be switched over: it is %s%s, and only the backup of a PROTECTED one has all of it"
-                            .formatted(guest.name(), status.state(), why == null ? "" : " (" + why + ")"),
-                    "wait until remus status shows PROTECTED, or see remus protect"));
-        } else if (story.isSwitchingOver() || story.isEnding() || story.isUnprotecting()) {
-            result.completeExceptionally(new OperationException(
-                    Kind.CONFLICT,
-                    "VM %s is being %s already"
-                            .formatted(guest.name(), story.isSwitchingOver() ? "switched over" : "let go"),
-                    "see remus status " + guest.name()));
+        if (refused != null || running == null) {
+            result.completeExceptionally(refused == null ? notNow() : refused);
         } else {
             story.switchingOver(result, running.backup());
             running.takeLast();
         }
+    }
+
+    private @Nullable OperationException refusalToSwitchOver() {
+        if (protection.session() == null
+                || !(ownership.role() instanceof Protected)
+                || status.state() != VmState.PROTECTED) {
+            String why = status.reason();
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s can't be switched over: it is %s%s, and only the backup of a PROTECTED one has all of it"
+                            .formatted(guest.name(), status.state(), why == null ? "" : " (" + why + ")"),
+                    "wait until remus status shows PROTECTED, or see remus protect");
+        }
+        if (story.isSwitchingOver() || story.isEnding() || story.isUnprotecting()) {
+            return new OperationException(
+                    Kind.CONFLICT,
+                    "VM %s is being %s already".formatted(guest.name(), story.isSwitchingOver() ? moved() : "let go"),
+                    "see remus status " + guest.name());
+        }
+        return null;
     }
 
     /**
@@ -229,7 +348,7 @@ final class ActiveCommands {
                             .formatted(
                                     guest.name(),
                                     still ? "paused" : "resumed",
-                                    story.isSwitchingOver() ? "being switched over" : status.state()),
+                                    story.isSwitchingOver() ? "being " + moved() : status.state()),
                     "see remus status " + guest.name()));
             return;
         }
@@ -268,10 +387,34 @@ final class ActiveCommands {
         if (!story.isSwitchingOver() || ownership.role() instanceof Waiting) {
             return; // or it is on its way
         }
+        afterProtection = null;
         story.failSwitchover(why);
         ProtectionSession running = protection.session();
         if (running != null) {
             running.engine().goOn();
+            if (running.migration() != null) {
+                story.endedBecause("it does not move: " + why); // and this session was for nothing else
+                ownership.on(new UnprotectRequested(why));
+            }
+        }
+    }
+
+    /**
+     * The VM is not to move after all.
+     *
+     * @param result completes when that is so; too late once it is handed over
+     */
+    void cancelMigration(CompletableFuture<Void> result) {
+        if (story.migration() == null || ownership.role() instanceof Waiting) {
+            result.completeExceptionally(new OperationException(
+                    Kind.CONFLICT,
+                    story.migration() == null
+                            ? "VM %s is not being migrated".formatted(guest.name())
+                            : "VM %s is handed over already".formatted(guest.name()),
+                    "see remus status " + guest.name()));
+        } else {
+            cancelSwitchover("cancelled by command");
+            result.complete(null);
         }
     }
 

@@ -111,6 +111,7 @@ final class ActiveOwnership implements SessionOwner {
 
     /** Does what is due; returns nanoseconds until it wants to be called again. */
     long tick(long nowNanos) {
+        commands.tick();
         return ownership.tick(nowNanos);
     }
 
@@ -153,6 +154,7 @@ final class ActiveOwnership implements SessionOwner {
         if (before.role() instanceof Protected && endsSwitchover(after.role())) {
             commands.cancelSwitchover("protection ends: " + story.cause());
         }
+        commands.changed(before.role(), after.role());
         if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
             backToProtected();
         }
@@ -190,7 +192,7 @@ final class ActiveOwnership implements SessionOwner {
     /** The session protects the VM for the first time: from now on the VM is to be protected so. */
     private void entered() {
         ProtectionSession running = protection.session();
-        if (running != null) {
+        if (running != null && running.migration() == null) {
             wish.isProtected(running.settings());
         }
     }
@@ -308,7 +310,11 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void progress(String text) {
-        status.because(text);
+        Migration migration = story.migration();
+        status.because(
+                migration == null
+                        ? text
+                        : "moving to %s, %s".formatted(migration.order().to(), text));
     }
 
     @Override
@@ -337,7 +343,15 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void lastCommitted() {
+        Migration migration = story.migration();
+        if (migration != null && migration.awaitsVerification()) {
+            return;
+        }
         if (story.isSwitchingOver() && role() instanceof Protected) {
+            if (migration != null) {
+                migration.handingOver();
+            }
+            FaultPoint.HANDING_OVER.reached(protection.committed().value());
             duties.handsOver();
             tell(session -> new YieldRequested(session, "handed over by command to " + backup()));
         } else {
@@ -356,7 +370,9 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void severed(String reason) {
-        commands.cancelSwitchover("no contact with the backup: " + reason);
+        if (!(role() instanceof PrimaryState.Synchronizing)) { // where contact may still have to be made
+            commands.cancelSwitchover("no contact with the backup: " + reason);
+        }
         if (!arbiter.isShared() && mayGoOnAlone() && role() instanceof Protected) {
             story.because(reason);
             tell(session -> new BackupLost(session, reason));
@@ -445,8 +461,16 @@ final class ActiveOwnership implements SessionOwner {
 
     @Override
     public void verified(EpochId epoch, boolean equal) {
+        Migration migration = story.migration();
+        if (migration != null) {
+            migration.verified(equal);
+        }
         if (equal) {
             status.event(EventType.VERIFIED, "memory of both sides is equal at epoch " + epoch);
+            ProtectionSession running = protection.session();
+            if (migration != null && running != null && running.engine().hasCommittedLast()) {
+                lastCommitted();
+            }
             return;
         }
         status.event(

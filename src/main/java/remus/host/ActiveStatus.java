@@ -59,9 +59,9 @@ final class ActiveStatus {
     }
 
     /** The VM was handed over to this host: a former primary that asks is told how that went. */
-    void switchedOver(String figures) {
+    void switchedOver(String figures, EventType as) {
         switchover = figures;
-        event(EventType.SWITCHED_OVER, figures);
+        event(as, figures);
     }
 
     /** The last state: the agent ends. */

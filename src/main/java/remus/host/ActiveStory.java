@@ -37,6 +37,7 @@ final class ActiveStory {
     private @Nullable CompletableFuture<Void> unprotecting;
     private @Nullable CompletableFuture<Void> shuttingDown;
     private @Nullable CompletableFuture<Void> switchingOver;
+    private @Nullable Migration migration;
     private String cause = "";
     private @Nullable String endingCause;
     private boolean endsByCommand;
@@ -134,6 +135,18 @@ final class ActiveStory {
         status.event(EventType.SWITCHING_OVER, "to " + backup + ": the guest's last checkpoint here");
     }
 
+    /** The VM is to move to another host as asked. */
+    void migrating(Migration begun) {
+        migration = begun;
+        switchingOver = begun.handedOver();
+    }
+
+    /** The move under way, with which the VM is handed over. */
+    @Nullable
+    Migration migration() {
+        return migration;
+    }
+
     boolean isSwitchingOver() {
         return switchingOver != null;
     }
@@ -142,14 +155,16 @@ final class ActiveStory {
     void failSwitchover(String why) {
         CompletableFuture<Void> waiting = switchingOver;
         if (waiting != null) {
+            String what = migration == null ? "not switched over" : "not migrated";
             switchingOver = null;
+            migration = null;
             if (status.state() == VmState.PROTECTED) {
                 status.because(null);
             }
-            status.event(EventType.FAILED, "not switched over: " + why);
+            status.event(EventType.FAILED, what + ": " + why);
             waiting.completeExceptionally(new OperationException(
                     Kind.FAILED,
-                    "VM " + guest.name() + " is not switched over: " + why,
+                    "VM %s is %s: %s".formatted(guest.name(), what, why),
                     "see remus status " + guest.name()));
         }
     }
@@ -264,6 +279,7 @@ final class ActiveStory {
         CompletableFuture<Void> waiting = switchingOver;
         if (waiting != null) {
             switchingOver = null;
+            migration = null;
             waiting.complete(null);
         }
     }
@@ -279,6 +295,10 @@ final class ActiveStory {
             isSevered = false;
             hasLostBackup = false;
             status.decision();
+            if (migration != null) {
+                status.because("all of it is at " + session.backup() + ", which is about to get it");
+                return;
+            }
             status.become(
                     VmState.PROTECTED,
                     null,
@@ -324,7 +344,11 @@ final class ActiveStory {
         forgetCopies();
         String decision = status.decision();
         String why = cause();
-        if (before instanceof Waiting) {
+        boolean wantsNoBackup = migration != null && !migration.order().isProtected();
+        if (wantsNoBackup) {
+            failSwitchover(why);
+            giveUpWaiting(why);
+        } else if (before instanceof Waiting) {
             failSwitchover("taken back: the other host did not make it run");
             if (!endsFromHere()) {
                 degraded(decision, decision + ": the other host could not make it run");

@@ -283,9 +283,24 @@ final class ActiveVm implements HostedVm {
         return command(result -> ownership.commands().switchOver(result));
     }
 
+    /** Moves the VM to another host; completes when that has begun. */
+    CompletableFuture<Void> migrate(ProtectionSettings settings, SessionFactory factory, Migration migration) {
+        return command(result -> ownership.commands().migrate(settings, factory, migration, result));
+    }
+
+    /** Moves the VM to the host that backs it up, which has all of it already; completes when that has begun. */
+    CompletableFuture<Void> migrateToBackup(Migration migration) {
+        return command(result -> ownership.commands().migrateToBackup(migration, result));
+    }
+
+    /** The VM is not to move after all. */
+    CompletableFuture<Void> cancelMigration() {
+        return command(result -> ownership.commands().cancelMigration(result));
+    }
+
     /** It was handed over to this host by its former primary; for whoever asks. Before {@link #run}. */
-    void tellOfSwitchover(String figures) {
-        status.switchedOver(figures);
+    void tellOfSwitchover(String figures, EventType as) {
+        status.switchedOver(figures, as);
     }
 
     @Override

@@ -21,6 +21,8 @@ enum FaultPoint {
     TRANSFERRING,
     /** On the primary: the acknowledgement is here, the output has not left. */
     ACKNOWLEDGED,
+    /** On the primary: the last checkpoint is committed, and the backup is about to be told to take over. */
+    HANDING_OVER,
     /** On the backup: the checkpoint is whole and about to be applied. */
     APPLYING,
     /** On the backup: disk writes are safe in the redo log, and none of them is in an image. */

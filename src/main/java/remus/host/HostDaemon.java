@@ -19,6 +19,8 @@ import remus.api.EventType;
 import remus.api.FailoverRequest;
 import remus.api.HostMemory;
 import remus.api.HostStatus;
+import remus.api.MigrateRequest;
+import remus.api.MigrationStatus;
 import remus.api.ProtectRequest;
 import remus.api.StartRequest;
 import remus.api.VmStatus;
@@ -66,6 +68,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
     private final HostFacts facts;
     private final VmStarter starter;
     private final ProtectionStarter protections;
+    private final MigrationStarter migrations;
     private final CloseStack resources;
     private final int replicationPort;
     private final int apiPort;
@@ -83,6 +86,7 @@ final class HostDaemon implements HostOperations, AutoCloseable {
             new VmAdoption(services, configuration.listen().port()).adoptAll();
             replicationPort = openReplication();
             protections = new ProtectionStarter(configuration, services, replicationPort);
+            migrations = new MigrationStarter(services, protections, replicationPort);
             services.keeper()
                     .begin(
                             protections,
@@ -337,6 +341,21 @@ final class HostDaemon implements HostOperations, AutoCloseable {
         return new SwitchoverFigures(
                         configuration.name(), limit -> services.peers().ask(there, vm, limit), services.time())
                 .await();
+    }
+
+    @Override
+    public MigrationStatus migrate(String name, MigrateRequest request) throws OperationException {
+        return migrations.migrate(findActive(name, "migrate"), request);
+    }
+
+    @Override
+    public MigrationStatus migration(String name) throws OperationException {
+        return migrations.status(name);
+    }
+
+    @Override
+    public MigrationStatus cancelMigration(String name) throws OperationException {
+        return migrations.cancel(name, services.registry().find(name) instanceof ActiveVm active ? active : null);
     }
 
     @Override

@@ -2,6 +2,8 @@ package remus.host;
 
 import remus.api.FailoverRequest;
 import remus.api.HostStatus;
+import remus.api.MigrateRequest;
+import remus.api.MigrationStatus;
 import remus.api.ProtectRequest;
 import remus.api.StartRequest;
 import remus.api.VmStatus;
@@ -41,6 +43,15 @@ public interface HostOperations {
 
     /** Hands a VM over to its backup, and returns when it runs there; the reason says for how long it stood still. */
     VmStatus switchover(String vm) throws OperationException;
+
+    /** Begins to move a VM to another host, and returns before anything is copied. */
+    MigrationStatus migrate(String vm, MigrateRequest request) throws OperationException;
+
+    /** How far the migration of a VM from this host is, or how the last one went. */
+    MigrationStatus migration(String vm) throws OperationException;
+
+    /** Gives up a migration that is not over: the VM goes on here. */
+    MigrationStatus cancelMigration(String vm) throws OperationException;
 
     /** Ends a VM, after its protection. */
     VmStatus stop(String vm) throws OperationException;

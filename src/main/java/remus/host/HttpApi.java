@@ -26,6 +26,7 @@ import remus.api.ErrorDocument;
 import remus.api.Event;
 import remus.api.FailoverRequest;
 import remus.api.Json;
+import remus.api.MigrateRequest;
 import remus.api.ProtectRequest;
 import remus.api.StartRequest;
 import remus.base.HostAddress;
@@ -133,6 +134,13 @@ public final class HttpApi implements AutoCloseable {
                 .delete(
                         "/api/v1/vms/{name}",
                         (request, response) -> answer(response, Status.OK_200, operations.stop(name(request))))
+                .get(
+                        "/api/v1/vms/{name}/migration",
+                        (request, response) -> answer(response, Status.OK_200, operations.migration(name(request))))
+                .delete(
+                        "/api/v1/vms/{name}/migration",
+                        (request, response) ->
+                                answer(response, Status.OK_200, operations.cancelMigration(name(request))))
                 .post("/api/v1/vms/{name}/{verb}", this::verb)
                 .post("/api/v1/drain", (request, response) -> {
                     requireJson(request);
@@ -157,6 +165,7 @@ public final class HttpApi implements AutoCloseable {
         String verb = request.path().pathParameters().get("verb");
         Object result = switch (verb) {
             case "protect" -> operations.protect(vm, body(request, ProtectRequest.class));
+            case "migrate" -> operations.migrate(vm, body(request, MigrateRequest.class));
             case "failover" -> operations.failover(vm, body(request, FailoverRequest.class));
             case "unprotect" -> {
                 requireJson(request);
@@ -183,7 +192,7 @@ public final class HttpApi implements AutoCloseable {
                 throw new OperationException(
                         Kind.NOT_FOUND,
                         "'%s' is not something a VM can be asked".formatted(verb),
-                        "the verbs are protect, unprotect, pause, resume, switchover, stop and failover");
+                        "the verbs are protect, unprotect, pause, resume, switchover, migrate, stop and failover");
         };
         answer(response, Status.OK_200, result);
     }

@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
@@ -19,7 +20,9 @@ import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
 import remus.checkpoint.GuestControl;
+import remus.checkpoint.PreCopyRound;
 import remus.checkpoint.PreCopySource;
+import remus.checkpoint.SmallRemainder;
 import remus.checkpoint.StagedCheckpoint;
 
 /**
@@ -68,6 +71,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private final SessionWatch watch;
     private final SessionSynchronization synchronization;
     private final CheckpointStatistics statistics = new CheckpointStatistics();
+    private final SessionProgress watched;
     private final long detectNanos;
     private boolean parting;
     private boolean ended;
@@ -94,7 +98,14 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         channel = parts.channel().create(new SessionContact(this));
         List<CheckpointDevice> devices = new ArrayList<>(parts.devices());
         devices.add(gate);
-        engine = new CheckpointEngine(engineSettings, parts.guest(), parts.memory(), devices, channel, this);
+        Migration migration = plan.migration();
+        watched = migration == null ? SessionProgress.UNWATCHED : migration;
+        CheckpointEngine.Memory memory =
+                new CheckpointEngine.Memory(parts.memory(), migration == null ? new SmallRemainder() : migration);
+        engine = new CheckpointEngine(engineSettings, parts.guest(), memory, devices, channel, this);
+        if (migration != null) {
+            engine.takeLast();
+        }
         watch = new SessionWatch(settings, time.nanos());
         synchronization =
                 new SessionSynchronization(disks, channel, settings.syncRate().bytes(), this, this::post);
@@ -229,6 +240,12 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         return plan.settings();
     }
 
+    /** The VM is to be the backup's with the first checkpoint; null: it is to be protected. */
+    @Nullable
+    Migration migration() {
+        return plan.migration();
+    }
+
     CheckpointStatus statistics() {
         return statistics.status();
     }
@@ -320,13 +337,15 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     // ---- what the engine says
 
     @Override
-    public void preCopyProgress(int round, long pagesCopied, long pagesInRound) {
-        long percent = pagesInRound == 0 ? 100 : 100 * pagesCopied / pagesInRound;
-        owner.progress("round " + round + ": " + percent + "% of " + pagesInRound + " pages");
+    public void preCopyProgress(PreCopyRound soFar) {
+        watched.progress(soFar);
+        long percent = soFar.pages() == 0 ? 100 : 100 * soFar.pagesCopied() / soFar.pages();
+        owner.progress("round %d: %d%% of %d pages".formatted(soFar.round(), percent, soFar.pages()));
     }
 
     @Override
     public void firstCheckpointBegins(EpochId epoch) {
+        watched.stopsAndCopies();
         owner.firstCheckpointPaused(epoch);
     }
 
@@ -337,6 +356,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
                 checkpoint.pages().pageCount(),
                 checkpoint.pages().dataBytes() + checkpoint.deviceState().size(),
                 time.nanos());
+        watched.taken(checkpoint);
     }
 
     @Override
@@ -365,6 +385,8 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         if (engine.phase() != CheckpointEngine.Phase.CONNECTING) {
             return; // it has ended in between, and is being signed off
         }
+        watched.ready(!disks.isEmpty());
+        engine.holdWhereAlways(time.nanos());
         if (disks.isEmpty()) {
             engine.backupReady();
         } else {
@@ -408,7 +430,8 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     }
 
     @Override
-    public void disksSynchronized(String how) {
+    public void disksSynchronized(String how, long bytesSent) {
+        watched.disksCopied(bytesSent);
         owner.disksSynchronized(how);
         engine.backupReady();
     }

@@ -136,9 +136,15 @@ public record ProtectionSettings(
         return withCandidates(candidates);
     }
 
-    private ProtectionSettings withCandidates(List<String> candidates) {
+    ProtectionSettings withCandidates(List<String> candidates) {
         return new ProtectionSettings(
                 candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate, standby);
+    }
+
+    /** These settings, as a session has them that moves the VM: nothing leaves early, and a QEMU waits for it. */
+    ProtectionSettings forMigration(boolean verify) {
+        return new ProtectionSettings(
+                backups, interval, detect, whenAlone, true, verify ? 1 : 0, syncRate, StandbyMode.WARM);
     }
 
     private ByteSize syncRate(@Nullable String text, List<String> problems) {

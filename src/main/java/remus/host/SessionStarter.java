@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import remus.availability.HostId;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
@@ -39,6 +40,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
 
     private final HostServices services;
     private final ProtectionSettings settings;
+    private final @Nullable Migration migration;
     private final Backup backup;
     private final ActiveVm vm;
     private final VmDefinition definition;
@@ -54,23 +56,61 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     record Backup(HostAddress address, HostId id, String why) {}
 
     /**
-     * Prepares a session: reads the files that the backup may need for their digests, which takes a while.
+     * Prepares a session that protects the VM: reads the files that the backup may need for their digests, which takes a
+     * while.
      *
      * @param replicationPort where this host listens
      */
     SessionStarter(HostServices services, ProtectionSettings settings, Backup backup, int replicationPort, ActiveVm vm)
             throws OperationException {
+        this(services, settings, backup, replicationPort, vm, null);
+    }
+
+    /**
+     * As for protection, but the VM is to go on there for good.
+     *
+     * @param settings of its protection, where it is to have one from then on
+     */
+    static SessionStarter moving(
+            HostServices services,
+            ProtectionSettings settings,
+            Backup destination,
+            int replicationPort,
+            ActiveVm vm,
+            Migration migration)
+            throws OperationException {
+        return new SessionStarter(services, settings, destination, replicationPort, vm, migration);
+    }
+
+    private SessionStarter(
+            HostServices services,
+            ProtectionSettings settings,
+            Backup backup,
+            int replicationPort,
+            ActiveVm vm,
+            @Nullable Migration migration)
+            throws OperationException {
         this.services = services;
-        this.settings = settings;
+        this.settings = migration == null
+                ? settings
+                : settings.forMigration(migration.order().plan().verify());
+        this.migration = migration;
         this.backup = backup;
         this.vm = vm;
         definition = vm.handle().definition();
         files = SharedDefinition.files(definition);
         try {
-            hello = hello(replicationPort, vm.parts().disks());
+            hello = hello(
+                    replicationPort, vm.parts().disks(), SharedDefinition.of(definition, settings, moving(settings)));
         } catch (IOException e) {
             throw failed(e);
         }
+    }
+
+    private SharedDefinition.@Nullable Moving moving(ProtectionSettings wished) {
+        return migration == null
+                ? null
+                : new SharedDefinition.Moving(migration.order().isProtected(), (int) wished.verifyEvery());
     }
 
     private OperationException failed(Exception cause) {
@@ -113,7 +153,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                             : ResetStrategy.ONE_RESETTING_SCAN));
             GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, (int) settings.verifyEvery());
             ProtectionSession session = new ProtectionSession(
-                    new SessionPlan(term, backup.address(), settings),
+                    new SessionPlan(term, backup.address(), settings, migration),
                     new CheckpointEngine.Settings(
                             settings.interval().toNanos(),
                             GuestNetwork.OUTPUT_LIMIT_BYTES,
@@ -165,7 +205,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 System.getProperty(TRACKING_PROPERTY, "auto").toUpperCase(Locale.ROOT));
     }
 
-    private Hello hello(int replicationPort, VmDisks vmDisks) throws IOException {
+    private Hello hello(int replicationPort, VmDisks vmDisks, SharedDefinition shared) throws IOException {
         List<HelloDisk> disks = vmDisks.guest().disks().stream()
                 .map(disk -> new HelloDisk(disk.name(), disk.bytes()))
                 .toList();
@@ -181,7 +221,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 settings.interval(),
                 settings.detect(),
                 (int) settings.verifyEvery(),
-                SharedDefinition.of(definition, settings).encode(),
+                shared.encode(),
                 SharedDefinition.describe(files),
                 disks);
     }

@@ -18,7 +18,7 @@ final class SessionSynchronization implements DiskSynchronizer.Listener {
         void diskProgress(String text);
 
         /** The images are equal, and stay so: what the guest writes is forwarded. */
-        void disksSynchronized(String how);
+        void disksSynchronized(String how, long bytesSent);
 
         void synchronizationFailed(CheckpointException cause);
     }
@@ -70,8 +70,9 @@ final class SessionSynchronization implements DiskSynchronizer.Listener {
     @Override
     public void done() {
         SyncProgress result = last;
-        agent.accept(() ->
-                listener.disksSynchronized(result == null ? "nothing to copy" : SynchronizationText.result(result)));
+        String how = result == null ? "nothing to copy" : SynchronizationText.result(result);
+        long bytesSent = result == null ? 0 : result.bytesSent();
+        agent.accept(() -> listener.disksSynchronized(how, bytesSent));
     }
 
     @Override

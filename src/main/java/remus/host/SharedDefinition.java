@@ -55,9 +55,15 @@ record SharedDefinition(
      * @param backups names of hosts or replication addresses, the first one preferred
      * @param syncRateBytes 0: no limit
      * @param standby what is to wait on the backup
+     * @param moving the VM is to go on there for good; null: it is to be protected
      */
     record Protection(
-            List<String> backups, WhenAlone whenAlone, boolean outputCommit, long syncRateBytes, StandbyMode standby) {
+            List<String> backups,
+            WhenAlone whenAlone,
+            boolean outputCommit,
+            long syncRateBytes,
+            StandbyMode standby,
+            @Nullable Moving moving) {
         /** @throws IllegalArgumentException for more, or longer ones, than a definition or a host's command can name */
         Protection {
             backups = List.copyOf(backups);
@@ -72,6 +78,14 @@ record SharedDefinition(
             }
         }
     }
+
+    /**
+     * A VM that moves from one host to another.
+     *
+     * @param isProtected whether it is to have a backup there, as it had
+     * @param verifyEvery as in {@link ProtectionSettings}, of its protection from then on
+     */
+    record Moving(boolean isProtected, int verifyEvery) {}
 
     static final String KERNEL = "kernel";
     static final String INITRD = "initrd";
@@ -104,7 +118,7 @@ record SharedDefinition(
         }
     }
 
-    static SharedDefinition of(VmDefinition definition, ProtectionSettings protection) {
+    static SharedDefinition of(VmDefinition definition, ProtectionSettings protection, @Nullable Moving moving) {
         VmDefinition.Boot boot = definition.boot();
         return new SharedDefinition(
                 definition.name(),
@@ -122,25 +136,36 @@ record SharedDefinition(
                         protection.whenAlone(),
                         protection.outputCommit(),
                         protection.syncRate().bytes(),
-                        protection.standby()));
+                        protection.standby(),
+                        moving));
+    }
+
+    /** What waits there: a VM that moves is not to wait for a QEMU. */
+    StandbyMode standby() {
+        return protection.moving() == null ? protection.standby() : StandbyMode.WARM;
     }
 
     /**
-     * How whoever takes the VM over is to protect it: as its primary did, and by that host, too.
+     * How whoever takes the VM over is to protect it: as its primary did, and by that host, too; one that has moved there
+     * without a protection has none.
      *
      * @param primary where that host listens
      * @param isHandedOver whether the roles are exchanged on purpose: then that host is wanted before any other
      */
     ProtectionSettings protectionAfter(Hello hello, HostAddress primary, boolean isHandedOver) {
+        Moving moving = protection.moving();
         ProtectionSettings before = new ProtectionSettings(
                 protection.backups(),
                 hello.interval(),
                 hello.detect(),
                 protection.whenAlone(),
                 protection.outputCommit(),
-                hello.verifyEvery(),
+                moving == null ? hello.verifyEvery() : moving.verifyEvery(),
                 new ByteSize(protection.syncRateBytes()),
                 protection.standby());
+        if (moving != null) {
+            return moving.isProtected() ? before.withLast(primary.toString()) : before.withCandidates(List.of());
+        }
         return isHandedOver ? before.withFirst(primary.toString()) : before.withLast(primary.toString());
     }
 

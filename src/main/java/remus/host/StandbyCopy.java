@@ -183,7 +183,7 @@ final class StandbyCopy implements AutoCloseable {
     // ---- what is shown of it
 
     StandbyMode standby() {
-        return definition.protection().standby();
+        return definition.standby();
     }
 
     @Nullable

@@ -267,7 +267,7 @@ final class StandbyOwnership {
             return; // the protocol knows no such order
         }
         if (switchover == null) {
-            switchover = new Switchover(pausedNanos, services.time().nanos());
+            switchover = Switchover.ordered(pausedNanos, services.time().nanos());
         }
         primaryLost("the primary hands it over: " + why, true);
     }
@@ -323,6 +323,9 @@ final class StandbyOwnership {
 
     /** The copy runs, with its output held. */
     void runs() {
+        if (switchover != null) {
+            switchover = switchover.runs(services.time().nanos());
+        }
         FaultPoint.ACTIVATED.reached(copy.lastWhole().value());
         ownership.on(new StandbyRuns());
     }

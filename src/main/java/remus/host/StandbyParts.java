@@ -310,7 +310,8 @@ final class StandbyParts implements AutoCloseable {
             RunningGuest guest = waiting.qemu().activate(deviceState, still);
             image = null;
             machine = null;
-            own.memory().close();
+            // Unmapping it takes milliseconds, for which no client is to wait.
+            Thread.ofVirtual().name("standby-memory").start(() -> closeQuietly(own.memory()));
             return new VmParts(own.handle(), guest, waiting.network(), waiting.disks(), waiting.server());
         } catch (ActivationException | LinuxException e) {
             waiting.isGivenUp().set(true);

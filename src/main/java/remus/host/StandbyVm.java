@@ -46,7 +46,7 @@ final class StandbyVm implements HostedVm {
 
     private final HostServices services;
     private final Hello hello;
-    private final SharedDefinition.Protection protection;
+    private final SharedDefinition definition;
     private final Term term;
     private final HostAddress primaryAddress;
     private final Agent agent;
@@ -69,7 +69,7 @@ final class StandbyVm implements HostedVm {
     StandbyVm(HostServices services, BackupConnection connection, SharedDefinition definition) {
         this.services = services;
         hello = connection.hello();
-        protection = definition.protection();
+        this.definition = definition;
         term = connection.term();
         primaryAddress = primaryAddress(connection);
         primary = new PrimaryContact(hello.vm(), connection, services.time(), detectNanos() / 4);
@@ -138,7 +138,8 @@ final class StandbyVm implements HostedVm {
         Switchover switchover = ownership.switchover();
         if (switchover != null) {
             activated.tellOfSwitchover(
-                    switchover.figures(hello.host(), services.time().nanos()));
+                    switchover.figures(hello.host(), services.time().nanos()),
+                    definition.protection().moving() == null ? EventType.SWITCHED_OVER : EventType.MIGRATED);
         }
     }
 
@@ -269,7 +270,7 @@ final class StandbyVm implements HostedVm {
 
     /** Names or addresses of hosts that its primary may have as its backup. */
     List<String> candidates() {
-        return protection.backups();
+        return definition.protection().backups();
     }
 
     /** Asks the primary to let this host go, which then happens or not. */
@@ -357,7 +358,7 @@ final class StandbyVm implements HostedVm {
         if (hasEnded()) {
             return 0;
         }
-        MemoryNeed need = MemoryNeed.ofStandby(hello, protection.standby());
+        MemoryNeed need = MemoryNeed.ofStandby(hello, definition.standby());
         return need.staging().bytes() + (hasQemu ? 0 : need.qemu().bytes());
     }
 }

@@ -1,5 +1,7 @@
 package remus.host;
 
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -8,10 +10,25 @@ import org.jspecify.annotations.Nullable;
  *
  * @param pausedNanos for how long it had stood still there when the order was sent
  * @param orderedNanos when the order came, by this host's clock
+ * @param runsNanos when it ran here, by the same; {@link #NOT_YET} until then
  */
-record Switchover(long pausedNanos, long orderedNanos) {
+record Switchover(long pausedNanos, long orderedNanos, long runsNanos) {
+    private static final long NOT_YET = Long.MIN_VALUE;
+
     /** Between the figures and what else is said of the VM. */
     private static final String AND = "; ";
+
+    private static final Pattern STILL = Pattern.compile("stood still for (\\d{1,15})\\.(\\d{3}) ms");
+
+    /** One that was ordered just now. */
+    static Switchover ordered(long pausedNanos, long nowNanos) {
+        return new Switchover(pausedNanos, nowNanos, NOT_YET);
+    }
+
+    /** It runs here; at a further attempt, now. */
+    Switchover runs(long nowNanos) {
+        return new Switchover(pausedNanos, orderedNanos, nowNanos);
+    }
 
     /** What a new owner answers who asks about the VM: how it came here, and why it is in its state. */
     static String answer(String figures, @Nullable String reason) {
@@ -29,6 +46,12 @@ record Switchover(long pausedNanos, long orderedNanos) {
         return end < 0 ? answer : answer.substring(0, end);
     }
 
+    /** For how long the guest stood still, by the figures; null: they do not say. */
+    static @Nullable Long microsIn(String figures) {
+        Matcher still = STILL.matcher(figures);
+        return still.find() ? Long.parseLong(still.group(1)) * 1_000 + Long.parseLong(still.group(2)) : null;
+    }
+
     private static String beginning(String from) {
         return "switched over from " + from + ": ";
     }
@@ -39,8 +62,13 @@ record Switchover(long pausedNanos, long orderedNanos) {
      * @param releasedNanos when output began to leave here
      */
     String figures(String from, long releasedNanos) {
-        long micros = (pausedNanos + releasedNanos - orderedNanos) / 1_000;
         return beginning(from)
-                + "%d.%03d ms from the pause there to output here".formatted(micros / 1_000, micros % 1_000);
+                + "stood still for %s, %s from the pause there to output here"
+                        .formatted(sincePause(runsNanos), sincePause(releasedNanos));
+    }
+
+    private String sincePause(long untilNanos) {
+        long micros = (pausedNanos + untilNanos - orderedNanos) / 1_000;
+        return "%d.%03d ms".formatted(micros / 1_000, micros % 1_000);
     }
 }

@@ -20,6 +20,7 @@ public final class DirtyPages {
     private long[] runs = new long[INITIAL_RUNS];
     private int runCount;
     private boolean orderly = true;
+    private long[] spare = new long[0];
 
     public void clear() {
         runCount = 0;
@@ -70,6 +71,41 @@ public final class DirtyPages {
             }
         }
         runCount = kept;
+    }
+
+    /** Takes away all pages of {@code other}. */
+    public void removeAll(DirtyPages other) {
+        order();
+        other.order();
+        if (spare.length < runCount + other.runCount) {
+            spare = new long[Math.max(runs.length, runCount + other.runCount)];
+        }
+        int kept = 0;
+        int taking = 0;
+        for (int run = 0; run < runCount; run++) {
+            long first = firstPage(run);
+            long end = first + pageCount(run);
+            while (taking < other.runCount && endOf(other, taking) <= first) {
+                taking++;
+            }
+            for (int next = taking; next < other.runCount && other.firstPage(next) < end; next++) {
+                if (other.firstPage(next) > first) {
+                    spare[kept++] = first << FIRST_SHIFT | other.firstPage(next) - first;
+                }
+                first = Math.min(end, endOf(other, next));
+            }
+            if (first < end) {
+                spare[kept++] = first << FIRST_SHIFT | end - first;
+            }
+        }
+        long[] before = runs;
+        runs = spare;
+        spare = before;
+        runCount = kept;
+    }
+
+    private static long endOf(DirtyPages pages, int run) {
+        return pages.firstPage(run) + pages.pageCount(run);
     }
 
     private void order() {

@@ -29,6 +29,12 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     /** Pages copied ahead in vain that are not worth a thought: 1 MiB. */
     static final int MIN_WASTED_PAGES = 256;
 
+    /** A round looks for pages that were written again after so many copied, or after a part of all memory if that is more. */
+    static final int MIN_PAGES_BETWEEN_LOOKS = 4096;
+
+    /** Looking takes as long as there is memory: so many times in a round at most. */
+    static final int MAX_LOOKS = 16;
+
     /** When copying ahead was in vain so many times running, it is left alone for a while. */
     static final int WASTED_RUNNING = 3;
 
@@ -40,9 +46,13 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     private final int digestEveryEpochs;
     private final PageCopier copier;
     private final DirtyPages owed = new DirtyPages();
+    // Written since the round began: of no use to it, and owed to the next.
+    private final DirtyPages again = new DirtyPages();
     // How far the round under way has got: all owed pages below have been copied.
     private long roundPosition;
     private boolean roundUnderWay;
+    private long pagesSinceLook;
+    private long skippedPages;
     // Of the checkpoint being taken: whether, and how much of it, was copied ahead of the pause.
     private boolean copiedAhead;
     private long pagesAhead;
@@ -74,6 +84,7 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         }
         // The backup's memory may hold anything, so it needs every page, those that were never written too.
         owed.clear();
+        again.clear();
         owed.add(0, memory.pageCount());
     }
 
@@ -83,6 +94,8 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         collect();
         roundUnderWay = true;
         roundPosition = 0;
+        pagesSinceLook = 0;
+        skippedPages = 0;
         return owed.pageCount();
     }
 
@@ -91,11 +104,15 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         if (!roundUnderWay) {
             return false;
         }
+        if (pagesSinceLook >= Math.max(MIN_PAGES_BETWEEN_LOOKS, memory.pageCount() / MAX_LOOKS)) {
+            skipWrittenAgain();
+        }
         try {
             roundPosition = copier.copySparsely(owed, roundPosition, maxPages, chunk);
         } catch (LinuxException e) {
             throw readingFailed(e);
         }
+        pagesSinceLook += chunk.pageCount() - chunk.zeroPageCount();
         if (roundPosition < memory.pageCount()) {
             return true;
         }
@@ -103,10 +120,27 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         return false;
     }
 
-    /** What the round has copied is owed no more; the rest stays. */
+    /** A page that was written since the round began would have to be sent once more anyway (Clark et al. 2005, §5.1). */
+    private void skipWrittenAgain() throws CheckpointException {
+        pagesSinceLook = 0;
+        owed.removeBelow(roundPosition);
+        collectInto(again);
+        long before = owed.pageCount();
+        owed.removeAll(again);
+        skippedPages += before - owed.pageCount();
+    }
+
+    @Override
+    public long skippedPages() {
+        return skippedPages;
+    }
+
+    /** What the round has copied is owed no more; the rest stays, and what was written meanwhile comes to it. */
     private void endRound() {
         if (roundUnderWay) {
             owed.removeBelow(roundPosition);
+            owed.addAll(again);
+            again.clear();
             roundUnderWay = false;
         }
     }
@@ -185,8 +219,12 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     }
 
     private void collect() throws CheckpointException {
+        collectInto(owed);
+    }
+
+    private void collectInto(DirtyPages pages) throws CheckpointException {
         try {
-            tracker.collect(owed);
+            tracker.collect(pages);
         } catch (LinuxException e) {
             throw trackingFailed(e);
         }

@@ -78,6 +78,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private final GuestClock clock = new GuestClock();
     private Phase phase = Phase.RUNNING;
     private boolean keptStill;
+    private boolean held;
     private boolean resumesStill;
     private boolean shutDown;
     private boolean closed;
@@ -210,22 +211,20 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     @Override
     public void resume() {
         if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
-            resumesStill = keptStill;
-            if (!keptStill) {
+            resumesStill = isToStandStill();
+            if (!resumesStill) {
                 send(cont, replyLimitNanos);
             }
         }
     }
 
+    private boolean isToStandStill() {
+        return keptStill || held;
+    }
+
     /** From now on it stands still by command, until {@link #letGo}. Idempotent. */
     public void keepStill() {
-        if (!keptStill) {
-            keptStill = true;
-            if (phase == Phase.RUNNING) {
-                clock.stands(time.nanos());
-                send(keepStill, replyLimitNanos);
-            }
-        }
+        stand(true, held);
     }
 
     /** It stands still already and is to stay so: it was activated that way. */
@@ -236,11 +235,28 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
 
     /** It stands still by command no more. Idempotent. */
     public void letGo() {
-        if (keptStill) {
-            keptStill = false;
-            if (phase == Phase.RUNNING && !shutDown) {
+        stand(false, held);
+    }
+
+    @Override
+    public void hold(boolean wanted) {
+        stand(keptStill, wanted);
+    }
+
+    private void stand(boolean nowKeptStill, boolean nowHeld) {
+        boolean before = isToStandStill();
+        keptStill = nowKeptStill;
+        held = nowHeld;
+        if (isToStandStill() == before || phase != Phase.RUNNING) {
+            return;
+        }
+        if (before) {
+            if (!shutDown) {
                 letGoNow();
             }
+        } else {
+            clock.stands(time.nanos());
+            send(keepStill, replyLimitNanos);
         }
     }
 
@@ -269,7 +285,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (phase == Phase.RESUMING && resumesStill) {
             resumesStill = false;
             phase = Phase.RUNNING;
-            if (!keptStill) {
+            if (!isToStandStill()) {
                 letGoNow();
             }
             listener.resumed();
@@ -389,7 +405,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
                 listener.saved(state);
             } else if (id == CONT_ID && phase == Phase.RESUMING) {
                 phase = Phase.RUNNING;
-                if (keptStill) {
+                if (isToStandStill()) {
                     send(keepStill, replyLimitNanos); // asked for after the cont had left
                 } else {
                     clock.runs(time.nanos());

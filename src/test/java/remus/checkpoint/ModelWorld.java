@@ -78,7 +78,7 @@ final class ModelWorld implements AutoCloseable {
     ModelWorld(long seed, Sabotage sabotage) {
         random = new Random(seed);
         faults = new ModelFaults(random, sabotage);
-        pageCount = List.of(8, 40, 40, 2 * CheckpointEngine.LAST_ROUND_PAGES).get(random.nextInt(4));
+        pageCount = List.of(8, 40, 40, 2 * SmallRemainder.MAX_PAGES).get(random.nextInt(4));
         memory = new byte[pageCount * ArrayMemory.PAGE_BYTES];
         for (int i = 0; i < pageCount; i++) {
             write(random.nextInt(pageCount));
@@ -370,7 +370,7 @@ final class ModelWorld implements AutoCloseable {
         private final CheckpointEngine engine = new CheckpointEngine(
                 new CheckpointEngine.Settings(INTERVAL_NANOS, OUTPUT_BYTES, ArrayMemory.PAGE_BYTES, memory.length),
                 this,
-                tracked,
+                new CheckpointEngine.Memory(tracked, new SmallRemainder()),
                 List.of(tracked, disks, new ModelNetwork()),
                 channel,
                 this);
@@ -524,7 +524,7 @@ final class ModelWorld implements AutoCloseable {
         }
 
         @Override
-        public void preCopyProgress(int round, long pagesCopied, long pagesInRound) {}
+        public void preCopyProgress(PreCopyRound soFar) {}
 
         @Override
         public void firstCheckpointBegins(EpochId epoch) {
@@ -608,6 +608,11 @@ final class ModelWorld implements AutoCloseable {
 
         private void capture(StagedCheckpoint checkpoint, Sabotage skip) throws CheckpointException {
             BitSet taken = takeDirty();
+            BitSet left = round;
+            if (left != null) {
+                taken.or(left); // begun, and then found small enough to be copied in the pause
+                round = null;
+            }
             for (int page = taken.nextSetBit(0); page >= 0; page = taken.nextSetBit(page + 1)) {
                 if (!checkpoint.first() && faults.breaks(skip)) {
                     continue;

@@ -162,7 +162,8 @@ class BackupServiceTest {
                 Duration.ofMillis(25),
                 Duration.ofMillis(400),
                 0,
-                SharedDefinition.of(definition, ProtectionSettings.DEFAULTS).encode(),
+                SharedDefinition.of(definition, ProtectionSettings.DEFAULTS, null)
+                        .encode(),
                 // It never comes, so that no session comes to need a QEMU.
                 List.of(new HelloFile(SharedDefinition.KERNEL, 1 << 20, Digest.of(new byte[32]))),
                 List.of());

@@ -11,6 +11,8 @@ import remus.api.Draining;
 import remus.api.FailoverRequest;
 import remus.api.HostMemory;
 import remus.api.HostStatus;
+import remus.api.MigrateRequest;
+import remus.api.MigrationStatus;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
 import remus.api.ProtectRequest;
@@ -24,6 +26,7 @@ import remus.host.OperationException.Kind;
 /** A host without VMs of its own: knows what it was told, and remembers what it was asked. */
 public final class FakeHost implements HostOperations {
     public final Map<String, VmStatus> vms = new LinkedHashMap<>();
+    public final Map<String, MigrationStatus> migrations = new LinkedHashMap<>();
     public final List<Object> asked = new ArrayList<>();
     public @Nullable Draining draining;
 
@@ -122,6 +125,27 @@ public final class FakeHost implements HostOperations {
     public synchronized VmStatus resume(String vm) throws OperationException {
         asked.add("resume " + vm);
         return status(vm);
+    }
+
+    @Override
+    public synchronized MigrationStatus migrate(String vm, MigrateRequest request) throws OperationException {
+        asked.add(request);
+        return migration(vm);
+    }
+
+    @Override
+    public synchronized MigrationStatus migration(String vm) throws OperationException {
+        MigrationStatus known = migrations.get(vm);
+        if (known == null) {
+            throw new OperationException(Kind.NOT_FOUND, "no migration of " + vm, "ask another host");
+        }
+        return known;
+    }
+
+    @Override
+    public synchronized MigrationStatus cancelMigration(String vm) throws OperationException {
+        asked.add("cancel migration " + vm);
+        return migration(vm);
     }
 
     @Override

@@ -72,7 +72,7 @@ final class FakeSession implements ActiveVm.SessionFactory {
     public ProtectionSession create(Term term, SessionOwner learns) {
         owner = learns;
         return new ProtectionSession(
-                new SessionPlan(term, backup(), settings),
+                new SessionPlan(term, backup(), settings, null),
                 new CheckpointEngine.Settings(25_000_000, 1 << 20, 4096, 1 << 20),
                 new ProtectionSession.Parts(
                         new Guest(),

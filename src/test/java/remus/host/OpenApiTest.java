@@ -36,6 +36,11 @@ import remus.api.EventType;
 import remus.api.FailoverRequest;
 import remus.api.HostMemory;
 import remus.api.HostStatus;
+import remus.api.MigrateRequest;
+import remus.api.MigrationMode;
+import remus.api.MigrationRound;
+import remus.api.MigrationStage;
+import remus.api.MigrationStatus;
 import remus.api.OutputStatus;
 import remus.api.Percentiles;
 import remus.api.ProtectRequest;
@@ -45,6 +50,7 @@ import remus.api.VmRole;
 import remus.api.VmState;
 import remus.api.VmStatus;
 import remus.api.WhenAlone;
+import remus.api.WhenUnconverged;
 import remus.base.HostAddress;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.dataformat.yaml.YAMLMapper;
@@ -67,11 +73,41 @@ class OpenApiTest {
                     StartRequest.class,
                     ProtectRequest.class,
                     FailoverRequest.class,
+                    MigrateRequest.class,
+                    MigrationStatus.class,
+                    MigrationRound.class,
                     ErrorDocument.class)
             .collect(Collectors.toMap(Class::getSimpleName, type -> type));
     private static final Map<String, Class<?>> ENUMS = Stream.<Class<?>>of(
-                    VmRole.class, VmState.class, EventType.class, WhenAlone.class, StandbyMode.class, DrainStage.class)
+                    VmRole.class,
+                    VmState.class,
+                    EventType.class,
+                    WhenAlone.class,
+                    StandbyMode.class,
+                    DrainStage.class,
+                    MigrationMode.class,
+                    MigrationStage.class,
+                    WhenUnconverged.class)
             .collect(Collectors.toMap(Class::getSimpleName, type -> type));
+
+    private static final MigrationStatus MIGRATION = new MigrationStatus(
+            "shop",
+            "alpha",
+            "192.0.2.7:7420",
+            MigrationMode.PRE_COPY,
+            MigrationStage.CONNECTING,
+            List.of(),
+            List.of(),
+            null,
+            null,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            null,
+            null);
 
     private static JsonNode read() {
         try {
@@ -154,6 +190,7 @@ class OpenApiTest {
     void everyPathIsServed(@TempDir Path directory) throws Exception {
         FakeHost host = new FakeHost();
         host.vms.put("shop", FakeHost.vm("shop", VmState.UNPROTECTED));
+        host.migrations.put("shop", MIGRATION);
         try (EventLog events = new EventLog(directory, new SettableTime());
                 HttpApi api = HttpApi.start(new HostAddress("127.0.0.1", 0), host, events)) {
             for (String path : keys(DOCUMENT.get("paths"))) {

@@ -50,7 +50,8 @@ class ProtectionSessionTest {
                             true,
                             0,
                             new ByteSize(0),
-                            StandbyMode.WARM)),
+                            StandbyMode.WARM),
+                    null),
             new CheckpointEngine.Settings(25_000_000, 1 << 20, 4096, 1 << 20),
             new ProtectionSession.Parts(
                     new GuestThatNeverStops(),

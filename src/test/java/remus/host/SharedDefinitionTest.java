@@ -34,7 +34,7 @@ class SharedDefinitionTest {
                 List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
                 true,
                 new SharedDefinition.Protection(
-                        List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 1 << 20, standby));
+                        List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 1 << 20, standby, null));
     }
 
     @Test

@@ -16,7 +16,8 @@ import remus.wire.OwnerState;
 /** What a former primary learns of a switchover, on a clock that moves by a pause with each question. */
 @Timeout(60)
 class SwitchoverFiguresTest {
-    private static final String FIGURES = new Switchover(2_000_000, 10_000_000).figures("alpha", 11_500_000);
+    private static final String FIGURES =
+            new Switchover(2_000_000, 10_000_000, 11_000_000).figures("alpha", 11_500_000);
 
     private final SettableTime time = new SettableTime();
     private final Deque<String> answers = new ArrayDeque<>();
@@ -37,7 +38,9 @@ class SwitchoverFiguresTest {
     @Test
     void whoIsStillTheBackupOrHasNotCountedYetIsAskedAgain() {
         answers.addAll(List.of("standing by", "", "connecting to alpha", FIGURES));
-        assertEquals("switched over from alpha: 3.500 ms from the pause there to output here", figures());
+        assertEquals(
+                "switched over from alpha: stood still for 3.000 ms, 3.500 ms from the pause there to output here",
+                figures());
     }
 
     @Test
@@ -49,7 +52,7 @@ class SwitchoverFiguresTest {
 
     @Test
     void figuresOfAnEarlierSwitchoverFromAnotherHostDoNotCount() {
-        answers.add(new Switchover(1, 2).figures("gamma", 3));
+        answers.add(new Switchover(1, 2, 3).figures("gamma", 3));
         assertEquals(SwitchoverFigures.UNKNOWN, figures());
     }
 }

@@ -38,7 +38,24 @@ class DirtyPagesTest {
             pages.removeBelow(limit);
             model.clear(0, limit);
             assertSame(model, pages, seed);
+            DirtyPages others = new DirtyPages();
+            for (int i = random.nextInt(500); i > 0; i--) {
+                int first = random.nextInt(PAGES);
+                int count = random.nextInt(Math.min(20, PAGES - first) + 1);
+                others.add(first, count);
+                model.clear(first, first + count);
+            }
+            pages.removeAll(others);
+            assertSame(model, pages, seed);
+            pages.removeAll(pages(0, PAGES));
+            assertSame(new BitSet(), pages, seed);
         }
+    }
+
+    private static DirtyPages pages(long first, long count) {
+        DirtyPages pages = new DirtyPages();
+        pages.add(first, count);
+        return pages;
     }
 
     private static void assertSame(BitSet model, DirtyPages pages, long seed) {

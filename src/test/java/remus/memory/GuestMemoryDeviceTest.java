@@ -100,6 +100,43 @@ class GuestMemoryDeviceTest {
     }
 
     @Test
+    void aPageThatIsWrittenAgainBeforeItsTurnIsLeftToTheNextRoundAndNeverLost() throws Exception {
+        int pages = 3 * GuestMemoryDevice.MIN_PAGES_BETWEEN_LOOKS;
+        memory = memory(pages);
+        device = new GuestMemoryDevice(memory, tracker, GuestMemoryDevice.NO_DIGESTS);
+        device.setup();
+        for (int page = 0; page < pages; page++) {
+            write(page, 7);
+        }
+        BitSet copied = new BitSet();
+        try (StagedPages chunk = chunk()) {
+            assertEquals(pages, device.beginRound());
+            assertTrue(device.copyChunk(chunk, GuestMemoryDevice.MIN_PAGES_BETWEEN_LOOKS));
+            copied.or(pagesIn(chunk));
+            write(3, 8);
+            write(pages - 1, 9);
+            write(pages - 2, 9);
+            chunk.clear();
+            assertFalse(device.copyChunk(chunk, pages));
+            copied.or(pagesIn(chunk));
+            assertFalse(copied.get(pages - 1));
+            assertFalse(copied.get(pages - 2));
+            assertEquals(pages - 2, copied.cardinality());
+            assertEquals(2, device.skippedPages(), "page 3 had its turn before");
+            write(5, 10);
+            assertEquals(4, device.beginRound(), "both of them, and the two that were written after their turn");
+            chunk.clear();
+            assertFalse(device.copyChunk(chunk, pages));
+            BitSet expected = new BitSet();
+            expected.set(3);
+            expected.set(5);
+            expected.set(pages - 2, pages);
+            assertEquals(expected, pagesIn(chunk));
+            assertEquals(0, device.skippedPages());
+        }
+    }
+
+    @Test
     void whatABrokenOffRoundHasNotCopiedComesInTheCheckpoint() throws Exception {
         for (int page = 0; page < 200; page++) {
             write(page, 7);
@@ -254,8 +291,12 @@ class GuestMemoryDeviceTest {
     }
 
     private GuestMemory memory() {
+        return memory(PAGES);
+    }
+
+    private GuestMemory memory(int pages) {
         try {
-            SharedRamFile file = RamFiles.create(PAGES);
+            SharedRamFile file = RamFiles.create(pages);
             resources.push(file::delete);
             return resources.push(GuestMemory.forWriting(file));
         } catch (GuestMemoryException e) {

@@ -105,6 +105,8 @@ final class GuestDevices {
 
         private void capture(StagedCheckpoint checkpoint) throws CheckpointException {
             BitSet taken = guest.takeDirty();
+            taken.or(round); // begun, and then found small enough to be copied in the pause
+            round = new BitSet();
             for (int page = taken.nextSetBit(0); page >= 0; page = taken.nextSetBit(page + 1)) {
                 copy(page, checkpoint.pages());
             }

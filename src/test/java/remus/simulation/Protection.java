@@ -8,6 +8,8 @@ import remus.base.Term;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.PreCopyRound;
+import remus.checkpoint.SmallRemainder;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 
@@ -45,7 +47,7 @@ final class Protection implements CheckpointEngine.Observer, BackupChannel.Liste
                         Guest.PAGE_BYTES,
                         (long) Guest.PAGES * Guest.PAGE_BYTES),
                 side.qmp(),
-                devices.memory,
+                new CheckpointEngine.Memory(devices.memory, new SmallRemainder()),
                 devices.all(),
                 channel,
                 this);
@@ -176,7 +178,7 @@ final class Protection implements CheckpointEngine.Observer, BackupChannel.Liste
     // ---- what the engine says
 
     @Override
-    public void preCopyProgress(int round, long pagesCopied, long pagesInRound) {}
+    public void preCopyProgress(PreCopyRound soFar) {}
 
     @Override
     public void firstCheckpointBegins(EpochId epoch) {

@@ -1,0 +1,212 @@
+package remus.host;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import remus.api.MigrationMode;
+import remus.api.MigrationRound;
+import remus.api.MigrationStage;
+import remus.api.MigrationStatus;
+import remus.base.HostAddress;
+import remus.base.Time;
+import remus.checkpoint.PreCopyPolicy;
+import remus.checkpoint.PreCopyRound;
+import remus.checkpoint.StagedCheckpoint;
+import remus.memory.GuestMemory;
+import remus.migration.MigrationPlan;
+import remus.migration.PreCopyRules;
+
+/**
+ * One migration of a VM from this host: what it is to be, how far it is, how it ended. Asks its rules about the rounds, as
+ * the engine asks it, and remembers what they did.
+ *
+ * <p>Changed on the VM's agent thread, and after the hand-over on the thread that waits for that; read by any.
+ */
+final class Migration implements PreCopyPolicy, SessionProgress {
+    private final Order order;
+    private final PreCopyRules rules;
+    private final Time time;
+    private final long beganNanos;
+    private final CompletableFuture<Void> handedOver = new CompletableFuture<>();
+    private final List<MigrationRound> rounds = new ArrayList<>();
+
+    private MigrationStage stage = MigrationStage.CONNECTING;
+    private @Nullable String reason;
+    private @Nullable Long readyNanos;
+    private @Nullable Long endNanos;
+    private @Nullable Long downtimeMicros;
+    private @Nullable Boolean memoryEqual;
+    private @Nullable MigrationRound current;
+    private long stoppedNanos;
+    private long diskBytes;
+    private long bytesSent;
+    private long stopAndCopyPages;
+
+    /**
+     * What was asked for.
+     *
+     * @param from this host's name
+     * @param isProtected whether it had a backup, and is to have one at its destination
+     */
+    record Order(String vm, String from, HostAddress to, long memoryBytes, boolean isProtected, MigrationPlan plan) {}
+
+    Migration(Order order, Time time) {
+        this.order = order;
+        this.time = time;
+        rules = new PreCopyRules(order.plan(), GuestMemory.PAGE_BYTES);
+        beganNanos = time.nanos();
+    }
+
+    Order order() {
+        return order;
+    }
+
+    /** Completes when the VM is the destination's, or exceptionally when it stays here. */
+    CompletableFuture<Void> handedOver() {
+        return handedOver;
+    }
+
+    synchronized boolean hasEnded() {
+        return stage == MigrationStage.DONE || stage == MigrationStage.FAILED;
+    }
+
+    // ---- how it goes
+
+    @Override
+    public synchronized void ready(boolean hasDisks) {
+        readyNanos = time.nanos();
+        stage = hasDisks ? MigrationStage.COPYING_DISKS : MigrationStage.PUSHING;
+    }
+
+    @Override
+    public synchronized void disksCopied(long bytes) {
+        diskBytes = bytes;
+        stage = MigrationStage.PUSHING;
+    }
+
+    @Override
+    public synchronized Decision decide(@Nullable PreCopyRound done, long pagesLeft) {
+        if (done != null) {
+            rounds.add(describe(done, pagesLeft));
+            bytesSent += done.bytes();
+        }
+        current = null;
+        return rules.decide(done, pagesLeft);
+    }
+
+    @Override
+    public synchronized void progress(PreCopyRound soFar) {
+        current = describe(soFar, 0);
+    }
+
+    private MigrationRound describe(PreCopyRound round, long pagesLeft) {
+        return new MigrationRound(
+                round.round(),
+                round.pages(),
+                round.pagesSent(),
+                round.zeroPages(),
+                round.skippedPages(),
+                round.bytes(),
+                round.nanos() / 1_000,
+                rules.bytesPerSecond(),
+                pagesLeft,
+                round.nanos() == 0 ? 0 : (int) (100 * round.guestHeldNanos() / round.nanos()));
+    }
+
+    @Override
+    public long bytesPerSecond() {
+        return rules.bytesPerSecond();
+    }
+
+    @Override
+    public int heldPercent() {
+        return rules.heldPercent();
+    }
+
+    @Override
+    public synchronized void stopsAndCopies() {
+        current = null;
+        Long ready = readyNanos;
+        stoppedNanos = ready != null && order.plan().mode() == MigrationPlan.Mode.STOP_THE_WORLD ? ready : time.nanos();
+        stage = MigrationStage.STOP_AND_COPY;
+    }
+
+    @Override
+    public synchronized void taken(StagedCheckpoint last) {
+        stopAndCopyPages = last.pages().pageCount();
+        bytesSent += last.pages().dataBytes() + last.deviceState().size();
+    }
+
+    synchronized void verified(boolean equal) {
+        memoryEqual = equal;
+    }
+
+    /** Whether the memory of both hosts is to be compared before the VM may be handed over, and was not yet. */
+    synchronized boolean awaitsVerification() {
+        return order.plan().verify() && memoryEqual == null;
+    }
+
+    synchronized void handingOver() {
+        stage = MigrationStage.HANDING_OVER;
+    }
+
+    // ---- how it ended
+
+    /** @param micros for how long the guest stood still; null: the destination did not say */
+    synchronized void done(@Nullable Long micros, String figures) {
+        downtimeMicros = micros;
+        end(MigrationStage.DONE, figures);
+        if (micros != null) {
+            endNanos = stoppedNanos + 1_000 * micros; // and not when this host was told
+        }
+    }
+
+    synchronized void failed(String why) {
+        if (!hasEnded()) {
+            end(MigrationStage.FAILED, why);
+        }
+    }
+
+    private void end(MigrationStage last, String why) {
+        current = null;
+        stage = last;
+        reason = why;
+        endNanos = time.nanos();
+    }
+
+    private MigrationMode mode() {
+        return switch (order.plan().mode()) {
+            case PRE_COPY -> MigrationMode.PRE_COPY;
+            case STOP_THE_WORLD -> MigrationMode.STOP_THE_WORLD;
+        };
+    }
+
+    synchronized MigrationStatus status() {
+        List<MigrationRound> shown = new ArrayList<>(rounds);
+        if (current != null) {
+            shown.add(current);
+        }
+        Long ready = readyNanos;
+        Long end = endNanos;
+        long nowNanos = end == null ? time.nanos() : end;
+        return new MigrationStatus(
+                order.vm(),
+                order.from(),
+                order.to().toString(),
+                mode(),
+                stage,
+                order.plan().sentences(),
+                shown,
+                rules.stopCondition(),
+                reason,
+                order.memoryBytes(),
+                diskBytes,
+                stopAndCopyPages,
+                bytesSent,
+                ((ready == null ? nowNanos : ready) - beganNanos) / 1_000,
+                ready == null ? 0 : (nowNanos - ready) / 1_000,
+                downtimeMicros,
+                memoryEqual);
+    }
+}
