@@ -12,6 +12,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import remus.api.Event;
 import remus.api.HostStatus;
+import remus.api.MigrateRequest;
+import remus.api.MigrationStatus;
 import remus.api.VmStatus;
 import remus.base.HostAddress;
 import remus.base.RemusException;
@@ -196,6 +198,21 @@ final class DemoHost implements AutoCloseable {
     /** A verb that needs no document. */
     VmStatus post(String path) throws RemusException {
         return call(() -> api.post(path, VmStatus.class));
+    }
+
+    /** Begins to move the VM to another host; {@link #migration} tells how far that is. */
+    MigrationStatus migrate(String vm, MigrateRequest request) throws RemusException {
+        return call(() -> api.post(VmPath.verb(vm, "migrate"), request, MigrationStatus.class));
+    }
+
+    /** The last migration of the VM from here, also when the VM is gone with it. */
+    MigrationStatus migration(String vm) throws RemusException {
+        return call(() -> api.get(VmPath.verb(vm, "migration"), MigrationStatus.class));
+    }
+
+    /** Gives the VM's migration up, which may be too late. */
+    MigrationStatus cancelMigration(String vm) throws RemusException {
+        return call(() -> api.delete(VmPath.verb(vm, "migration"), MigrationStatus.class));
     }
 
     /** What has happened on this host since it was started, oldest first. */

@@ -64,6 +64,7 @@ public final class Remus {
                 new TopCommand(terminal),
                 new FailoverCommand(terminal),
                 new SwitchoverCommand(terminal),
+                new MigrateCommand(terminal),
                 new DrainCommand(terminal),
                 new PauseCommand(terminal),
                 new ResumeCommand(terminal),

@@ -392,6 +392,17 @@ final class TwoHosts implements AutoCloseable {
         }
     }
 
+    /** Waits until nothing but its daemon runs on the host. */
+    void awaitNoQemu(DemoHost host) throws Exception {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (!processesOn(host).equals(List.of(host.pid()))) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new AssertionError("on " + host.name() + " there still run " + processesOn(host) + story());
+            }
+            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
+        }
+    }
+
     /** Pid of the VM's QEMU on that host. */
     long qemuPid(DemoHost host) throws RemusException {
         return qemuPid(host, host.status(DemoGuest.NAME));

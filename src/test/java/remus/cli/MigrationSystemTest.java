@@ -1,0 +1,169 @@
+package remus.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import remus.api.EventType;
+import remus.api.Json;
+import remus.api.MigrationRound;
+import remus.api.MigrationStage;
+import remus.api.MigrationStatus;
+import remus.api.VmState;
+import remus.api.WhenAlone;
+
+/** A VM moves to another host with a client that notices a stall and nothing else. */
+@Tag("system")
+@Timeout(300)
+class MigrationSystemTest {
+    @TempDir
+    private Path directory;
+
+    private static void expectNothingLost(RedisClientLoad load) throws Exception {
+        ClientLoad.Figures figures = load.finish();
+        assertNull(figures.problem());
+        assertEquals(0, figures.lost());
+        assertEquals(0, figures.resets());
+    }
+
+    private static MigrationStatus migrate(TwoHosts hosts, DemoHost from, DemoHost to, String... options)
+            throws Exception {
+        TwoHosts.Outcome outcome = hosts.remus(
+                from,
+                Stream.concat(
+                                Stream.of(
+                                        "migrate",
+                                        DemoGuest.NAME,
+                                        "--json",
+                                        "--to",
+                                        to.replicationAddress().toString()),
+                                Arrays.stream(options))
+                        .toArray(String[]::new));
+        assertEquals(0, outcome.exitCode(), () -> outcome.err() + outcome.out() + hosts.story());
+        return Json.readStrictly(outcome.out(), MigrationStatus.class);
+    }
+
+    /** It runs there, and only there. */
+    private static void expectRunsOn(TwoHosts hosts, DemoHost to, DemoHost former) throws Exception {
+        hosts.await(to, VmState.UNPROTECTED);
+        hosts.awaitEvent(to, EventType.MIGRATED);
+        hosts.awaitNoQemu(former);
+    }
+
+    private static void expectWhole(MigrationStatus status) {
+        assertEquals(MigrationStage.DONE, status.stage());
+        assertEquals(true, status.memoryEqual());
+        assertNotNull(status.downtimeMicros());
+        assertNotNull(status.stopCondition());
+        MigrationRound first = status.rounds().getFirst();
+        assertEquals(status.memoryBytes() / 4096, first.pages());
+        assertEquals(
+                first.pages(),
+                first.pagesSent() + first.zeroPages() + first.skippedPages(),
+                "each page is sent, told to be zero, or left to the next round: " + first);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            remus.run=redis
+            remus.run=dirty,redis remus.pages=500 remus.per=25ms
+            remus.run=dirty,redis remus.pages=2000 remus.per=25ms
+            """)
+    void aClientLosesNothingWhenItsGuestMovesToAndFro(String work) throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.boot(work);
+            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                for (int round = 0; round < 2; round++) {
+                    expectWhole(migrate(hosts, hosts.alpha, hosts.beta, "--verify"));
+                    hosts.awaitAnswers(load, 20);
+                    expectRunsOn(hosts, hosts.beta, hosts.alpha);
+                    expectWhole(migrate(hosts, hosts.beta, hosts.alpha, "--verify"));
+                    hosts.awaitAnswers(load, 20);
+                    expectRunsOn(hosts, hosts.alpha, hosts.beta);
+                }
+                expectNothingLost(load);
+            }
+        }
+    }
+
+    @Test
+    void stopTheWorldCopiesAllOfItWhileTheGuestStandsStill() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                MigrationStatus status =
+                        migrate(hosts, hosts.alpha, hosts.beta, "--mode", "stop-the-world", "--verify");
+                expectWhole(status);
+                assertEquals(1, status.rounds().size());
+                Long downtimeMicros = status.downtimeMicros();
+                assertTrue(
+                        downtimeMicros != null
+                                && downtimeMicros >= status.rounds().getFirst().micros(),
+                        status.toString());
+                hosts.awaitAnswers(load, 20);
+                expectRunsOn(hosts, hosts.beta, hosts.alpha);
+                expectNothingLost(load);
+            }
+        }
+    }
+
+    @Test
+    void aProtectedVmIsProtectedAgainFromItsNewHost() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.bootRedis();
+            hosts.protect(hosts.alpha, hosts.beta, TwoHosts.NO_TAKE_OVER, WhenAlone.HOLD);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                MigrationStatus status = migrate(hosts, hosts.alpha, hosts.beta);
+                assertEquals(MigrationStage.DONE, status.stage());
+                hosts.await(hosts.beta, VmState.PROTECTED);
+                hosts.await(hosts.alpha, VmState.STANDBY);
+                hosts.awaitAnswers(load, 20);
+                expectNothingLost(load);
+            }
+        }
+    }
+
+    @Test
+    void aGuestThatWritesFasterThanTheLinkStaysWhereItIsIfThatIsTheOrder() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            hosts.boot("remus.run=dirty,redis remus.pages=2000 remus.per=25ms");
+            DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                TwoHosts.Outcome outcome = hosts.remus(
+                        hosts.alpha,
+                        "migrate",
+                        DemoGuest.NAME,
+                        "--to",
+                        hosts.beta.replicationAddress().toString(),
+                        "--max-rate",
+                        "50MiB",
+                        "--max-downtime",
+                        "1ms",
+                        "--max-rounds",
+                        "4",
+                        "--abort");
+                assertNotEquals(0, outcome.exitCode(), outcome.out());
+                hosts.await(hosts.alpha, VmState.UNPROTECTED);
+                hosts.awaitAnswers(load, 20);
+                hosts.awaitNoVm(hosts.beta);
+                expectNothingLost(load);
+            }
+        }
+    }
+}
