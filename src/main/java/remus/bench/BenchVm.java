@@ -12,6 +12,7 @@ import remus.base.Time;
 import remus.linux.Poller;
 import remus.memory.SharedRamFile;
 import remus.qemu.Accelerator;
+import remus.qemu.GuestListener;
 import remus.qemu.MachineType;
 import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
@@ -40,6 +41,12 @@ final class BenchVm implements AutoCloseable {
     private final SharedRamFile ram;
     private final RunningGuest guest;
     private final Time time;
+
+    /** Who listens to the guest, and knows whether it is still worth waiting for. */
+    interface Watcher extends GuestListener {
+        /** @throws RemusException what has put an end to the bench, if something has */
+        void check() throws RemusException;
+    }
 
     /** What the guest consists of. */
     record Shape(MachineType machine, ByteSize memory, Accelerator accelerator) {}
@@ -107,13 +114,13 @@ final class BenchVm implements AutoCloseable {
         return guest;
     }
 
-    /** Waits until the guest says that its load runs, or {@code measurement} has failed. */
-    void awaitReady(PauseMeasurement measurement) throws RemusException {
+    /** Waits until the guest says that its load runs, or {@code watcher} has had enough. */
+    void awaitReady(Watcher watcher) throws RemusException {
         long deadline = time.nanos() + BOOT_LIMIT.toNanos();
         try (Poller poller = new Poller(1)) {
-            guest.poll(measurement);
+            guest.poll(watcher);
             while (!console().contains(GuestImage.READY)) {
-                measurement.check();
+                watcher.check();
                 if (time.nanos() - deadline > 0) {
                     throw new BenchException(
                             "the guest did not boot within " + BOOT_LIMIT + "; the last line of its console: "
@@ -125,7 +132,7 @@ final class BenchVm implements AutoCloseable {
                 }
                 poller.enable(0, guest.descriptor(), true, guest.hasUnsent());
                 poller.await(LOOK_AT_CONSOLE_EVERY.toNanos());
-                guest.poll(measurement);
+                guest.poll(watcher);
             }
         } catch (IOException e) {
             throw new BenchException("the guest's console can't be watched: " + e.getMessage(), e);

@@ -16,7 +16,7 @@ public record GuestImage(Path directory) {
     private static final String SCRIPT = "scripts/guest-image";
 
     /** The line on the console that says that all loads of the guest run. */
-    static final String READY = "remus-guest: ready";
+    public static final String READY = "remus-guest: ready";
 
     /** Makes the image where it is missing, which takes a minute; what the script says goes to stderr. */
     public static GuestImage make() throws BenchException, InterruptedException {

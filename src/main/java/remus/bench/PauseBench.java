@@ -61,11 +61,8 @@ public final class PauseBench {
             throws RemusException, InterruptedException {
         String what = "%s, %d pages: ".formatted(settings.machine().key(), pages);
         progress.accept(what + "booting");
-        String keys = pages == 0
-                ? "remus.run=idle"
-                : "remus.run=dirty remus.pages=%d remus.per=%dms".formatted(pages, PauseSettings.INTERVAL.toMillis());
         BenchVm.Shape shape = new BenchVm.Shape(settings.machine(), settings.memory(), settings.accelerator());
-        try (BenchVm vm = BenchVm.boot(installation, image, shape, keys, time);
+        try (BenchVm vm = BenchVm.boot(installation, image, shape, new GuestLoad(pages).keys(), time);
                 PauseMeasurement measurement = new PauseMeasurement(vm, time, stop)) {
             vm.awaitReady(measurement);
             progress.accept(what + "measuring for " + settings.perCase().toSeconds() + " s");

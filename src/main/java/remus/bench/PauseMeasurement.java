@@ -24,7 +24,6 @@ import remus.memory.ResetStrategy;
 import remus.qemu.Accelerator;
 import remus.qemu.DeviceState;
 import remus.qemu.DeviceStateException;
-import remus.qemu.GuestListener;
 import remus.qemu.QmpException;
 import remus.qemu.RunningGuest;
 
@@ -38,7 +37,7 @@ import remus.qemu.RunningGuest;
  * <p>Confined to one thread. Ends with an exception as soon as QEMU or a device fails.
  */
 final class PauseMeasurement
-        implements GuestListener, CheckpointDevice, PreCopySource, CheckpointEngine.Observer, AutoCloseable {
+        implements BenchVm.Watcher, CheckpointDevice, PreCopySource, CheckpointEngine.Observer, AutoCloseable {
     /** How long one turn lasts. */
     private static final Duration TURN = Duration.ofMillis(500);
 
@@ -198,8 +197,8 @@ final class PauseMeasurement
         check();
     }
 
-    /** Throws what has put an end to the bench, if something has. */
-    void check() throws RemusException {
+    @Override
+    public void check() throws RemusException {
         stop.check();
         RemusException failed = failure;
         if (failed != null) {

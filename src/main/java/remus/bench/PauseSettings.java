@@ -15,15 +15,7 @@ import remus.qemu.MachineType;
 public record PauseSettings(
         MachineType machine, ByteSize memory, Accelerator accelerator, List<Integer> dirtyPages, Duration perCase) {
     /** Time from one pause to the next. */
-    public static final Duration INTERVAL = Duration.ofMillis(25);
-
-    /** A guest of a few thousand pages more than these would need more memory than the smallest one has. */
-    public static final int MAX_DIRTY_PAGES = 1 << 20;
-
-    /** What the guest's kernel, initramfs and programs need besides the pages that are written. */
-    private static final ByteSize GUEST_ITSELF = ByteSize.ofMebibytes(160);
-
-    private static final int PAGE_BYTES = 4096;
+    public static final Duration INTERVAL = GuestLoad.PERIOD;
 
     public PauseSettings {
         dirtyPages = List.copyOf(dirtyPages);
@@ -31,14 +23,7 @@ public record PauseSettings(
             throw new IllegalArgumentException("perCase=" + perCase + " must be positive");
         }
         for (int pages : dirtyPages) {
-            if (pages < 0 || pages > MAX_DIRTY_PAGES) {
-                throw new IllegalArgumentException("pages=" + pages + " is not a number from 0 to " + MAX_DIRTY_PAGES);
-            }
-            long needed = GUEST_ITSELF.bytes() + (long) pages * PAGE_BYTES;
-            if (memory.bytes() < needed) {
-                throw new IllegalArgumentException("a guest of " + memory + " can't write " + pages
-                        + " pages: give it at least " + new ByteSize(needed));
-            }
+            new GuestLoad(pages).requireRoom(memory);
         }
     }
 }

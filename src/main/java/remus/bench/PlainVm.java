@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import remus.base.CloseStack;
 import remus.base.RemusException;
 import remus.memory.SharedRamFile;
@@ -22,6 +23,7 @@ public final class PlainVm implements AutoCloseable {
     private static final Path TMPFS = Path.of("/dev/shm");
 
     private final CloseStack owned = new CloseStack();
+    private final QemuPaths paths;
     private final QemuProcess qemu;
 
     /**
@@ -39,12 +41,19 @@ public final class PlainVm implements AutoCloseable {
         QEMU_NBD
     }
 
-    private PlainVm(QemuInstallation installation, VmDefinition definition, DiskPath disks, Plug plug)
+    /** What QEMU does when it is there. */
+    private enum Start {
+        BOOT,
+        /** Waits for {@code migrate-incoming}, and then for {@code cont}. */
+        INCOMING
+    }
+
+    private PlainVm(QemuInstallation installation, VmDefinition definition, DiskPath disks, Plug plug, Start start)
             throws BenchException, InterruptedException {
         boolean started = false;
         try {
             Path directory = Files.createTempDirectory(TMPFS, "remus-bench-");
-            QemuPaths paths = new QemuPaths(directory, directory);
+            paths = new QemuPaths(directory, directory);
             owned.push(() -> {
                 Files.deleteIfExists(paths.logFile());
                 paths.remove();
@@ -58,6 +67,9 @@ public final class PlainVm implements AutoCloseable {
                     yield QemuArguments.forPrimary(definition, paths, installation.features());
                 }
             };
+            if (start == Start.INCOMING) {
+                arguments = QemuArguments.forStandby(definition, paths, installation.features());
+            }
             qemu = owned.push(
                     QemuProcess.start(installation, definition.machine(), arguments, paths, BenchVm.LIMITS.start()));
             owned.push(PlainNetwork.start(paths.nicSocket(0), plug));
@@ -76,14 +88,55 @@ public final class PlainVm implements AutoCloseable {
     /** Boots the VM; {@code definition} has one network card. */
     public static PlainVm boot(QemuInstallation installation, VmDefinition definition, DiskPath disks, Plug plug)
             throws BenchException, InterruptedException {
-        return new PlainVm(installation, definition, disks, plug);
+        return new PlainVm(installation, definition, disks, plug, Start.BOOT);
+    }
+
+    /** Boots a VM without disks. */
+    public static PlainVm boot(QemuInstallation installation, VmDefinition definition, Plug plug)
+            throws BenchException, InterruptedException {
+        return new PlainVm(installation, withoutDisks(definition), DiskPath.FILES, plug, Start.BOOT);
+    }
+
+    /** Starts a QEMU that waits for such a VM: {@link QemuMigration}. */
+    public static PlainVm await(QemuInstallation installation, VmDefinition definition, Plug plug)
+            throws BenchException, InterruptedException {
+        return new PlainVm(installation, withoutDisks(definition), DiskPath.FILES, plug, Start.INCOMING);
+    }
+
+    /** Two QEMUs that write the same images at a time would have to agree about that. */
+    private static VmDefinition withoutDisks(VmDefinition definition) {
+        if (!definition.disks().isEmpty()) {
+            throw new IllegalArgumentException("disks=" + definition.disks());
+        }
+        return definition;
+    }
+
+    QemuProcess process() {
+        return qemu;
+    }
+
+    QemuPaths paths() {
+        return paths;
+    }
+
+    /** QEMU's process. */
+    public long pid() {
+        return qemu.identity().pid();
     }
 
     /** @throws BenchException when QEMU has ended, with its last words */
     public void requireAlive() throws BenchException {
-        if (!qemu.isAlive()) {
-            throw new BenchException("QEMU has ended: " + String.join(" | ", qemu.errorTail()), null);
+        Optional<String> words = lastWords();
+        if (words.isPresent()) {
+            throw new BenchException(words.get(), null);
         }
+    }
+
+    /** How QEMU ended, if it has. */
+    Optional<String> lastWords() {
+        return qemu.isAlive()
+                ? Optional.empty()
+                : Optional.of("QEMU has ended: " + String.join(" | ", qemu.errorTail()));
     }
 
     /** Kills QEMU and removes its files. */

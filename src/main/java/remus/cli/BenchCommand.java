@@ -11,6 +11,7 @@ import remus.api.Json;
 import remus.base.ByteSize;
 import remus.base.RemusException;
 import remus.bench.BenchReport;
+import remus.bench.GuestLoad;
 import remus.bench.PauseBench;
 import remus.bench.PauseCase;
 import remus.bench.PauseSettings;
@@ -20,7 +21,7 @@ import remus.qemu.MachineType;
 @CommandLine.Command(
         name = "bench",
         synopsisSubcommandLabel = "NAME",
-        header = "Measure what protection costs on this machine.",
+        header = "Measure what protection and migration cost on this machine.",
         description = {"", "Needs no host daemon: each bench starts what it needs and leaves nothing behind.", ""},
         commandListHeading = "%nBenches:%n",
         footer = {"", "Example:", "  remus bench pause --json"})
@@ -37,7 +38,9 @@ final class BenchCommand {
     static CommandLine commandLine(Terminal terminal) {
         return new CommandLine(new BenchCommand())
                 .addSubcommand(new Pause(terminal))
-                .addSubcommand(new BenchDiskCommand(terminal));
+                .addSubcommand(new BenchDiskCommand(terminal))
+                .addSubcommand(new BenchMigrationCommand(terminal))
+                .addSubcommand(new BenchWwsCommand(terminal));
     }
 
     @CommandLine.Command(
@@ -145,6 +148,17 @@ final class BenchCommand {
         public ByteSize convert(String text) {
             try {
                 return ByteSize.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    static final class WorkloadConverter implements ITypeConverter<GuestLoad> {
+        @Override
+        public GuestLoad convert(String text) {
+            try {
+                return GuestLoad.parse(text);
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }

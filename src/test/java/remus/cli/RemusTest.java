@@ -61,6 +61,7 @@ class RemusTest {
             "top",
             "failover",
             "switchover",
+            "migrate",
             "drain",
             "pause",
             "resume",
@@ -69,7 +70,7 @@ class RemusTest {
             "demo",
             "bench");
 
-    private static final List<String> BENCHES = List.of("bench pause", "bench disk");
+    private static final List<String> BENCHES = List.of("bench pause", "bench disk", "bench migration", "bench wws");
 
     @TempDir
     private Path directory;
@@ -167,6 +168,13 @@ class RemusTest {
             demo --scenario chain --kill gently      | 'gently' is none of mixed, process and power
             demo --scenario partition --keep         | leave out --kill, --guest and --keep
             demo --rounds 0                          | '0' is not a number of rounds
+            bench migration --workload redis         | 'redis' is no workload: use idle or dirty-N
+            bench migration --workload dirty-99999   | can't write 99999 pages
+            bench migration --system xen             | 'xen' is neither qemu nor remus
+            bench migration --rounds 0               | rounds=0 is not a number
+            bench migration --max-downtime 30        | '30' is not a duration
+            bench wws --interval 1s                  | is not from 5 to 100 ms
+            bench wws --seconds 0                    | seconds=0 is not a number
             stop                                     | Missing required parameter: 'VM'
             start                                    | Missing required parameter: 'VM.yaml'
             status --api 1.2.3.4:http                | '1.2.3.4:http' is not an address
