@@ -294,6 +294,7 @@ final class ActiveDuties {
             handsOver = false;
             isTakenBack = false;
             parting = running;
+            arbiter.fenced(); // it takes over from now on, whether it is heard again or not
             running.handOver(new Parting(), reason);
             protection.partMirroring();
         } else if (running != null && arbiter.mayBackupHaveImage() && !guest.isGone() && !guest.staysPaused()) {

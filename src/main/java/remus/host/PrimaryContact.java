@@ -22,6 +22,9 @@ import remus.wire.Welcome;
 final class PrimaryContact implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PrimaryContact.class);
 
+    /** Of frames, as they come from a socket: as much as a second of a fast link brings, so that a flood ends. */
+    private static final int MAX_INPUT_LOTS = 1024;
+
     private final String vm;
     private final Time time;
     private final long beatNanos;
@@ -94,6 +97,22 @@ final class PrimaryContact implements AutoCloseable {
             current.close();
         }
         noteLife(current, heard);
+    }
+
+    /** Takes what still comes for the guest at the primary, which has handed it over; nothing else is taken any more. */
+    void receiveInput(FrameHandler<CheckpointException> input) {
+        BackupConnection current = connection;
+        if (current == null) {
+            return;
+        }
+        try {
+            for (int lot = 0; lot < MAX_INPUT_LOTS && current.poll(input) > 0; lot++) {
+                // until there is nothing more
+            }
+        } catch (CheckpointException e) {
+            LOG.warn("VM {}: the connection is dropped: {}", vm, e.getMessage());
+            current.close();
+        }
     }
 
     private void noteLife(BackupConnection current, Runnable heard) {

@@ -34,6 +34,7 @@ final class StandbyDuties {
     private final FailureDetector detector;
     private @Nullable BackupConnection returning;
     private @Nullable PrimaryState taken;
+    private boolean isHandedOver;
     private boolean toLoad;
     private int failures;
     private long failedAtNanos = Long.MIN_VALUE / 2;
@@ -115,8 +116,16 @@ final class StandbyDuties {
         story.reconnected(copy.lastWhole());
     }
 
+    /** The primary does not go on with the VM, and waits. */
+    void isHandedOver() {
+        isHandedOver = true;
+    }
+
     /** Anything else would let a primary that comes back go on beside the VM that is about to run here. */
     private void tellPrimary() {
+        if (returning == null && isHandedOver) {
+            return; // what comes for the guest there is still wanted here, until it is told that it runs
+        }
         if (returning == null) {
             primary.activated(story.cause());
         } else {

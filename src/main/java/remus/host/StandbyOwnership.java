@@ -268,6 +268,7 @@ final class StandbyOwnership {
         }
         if (switchover == null) {
             switchover = Switchover.ordered(pausedNanos, services.time().nanos());
+            duties.isHandedOver();
         }
         primaryLost("the primary hands it over: " + why, true);
     }

@@ -115,7 +115,7 @@ final class StandbyVm implements HostedVm {
                 }
                 PrimaryState owned = ownership.duties().taken();
                 if (owned != null) {
-                    activated = copy.handOver(this, ownership.takeOver(owned));
+                    activated = takeOver(owned);
                 }
             }
         } catch (CheckpointException | StandbyException | IOException | RuntimeException e) {
@@ -131,6 +131,18 @@ final class StandbyVm implements HostedVm {
             tellOfSwitchover(activated);
             activated.run();
         }
+    }
+
+    private ActiveVm takeOver(PrimaryState owned) throws StandbyException {
+        Switchover switchover = ownership.switchover();
+        if (switchover != null) {
+            primary.receiveInput(new MirroredInput(copy.receiver()::inboundFrame));
+        }
+        ActiveVm activated = copy.handOver(this, ownership.takeOver(owned));
+        if (switchover != null) {
+            primary.activated("it was handed over, and runs on " + services.hostName());
+        }
+        return activated;
     }
 
     /** The former primary waits for the figures. */
