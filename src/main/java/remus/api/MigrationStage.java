@@ -8,6 +8,8 @@ public enum MigrationStage {
     COPYING_DISKS,
     /** Memory is copied in rounds. */
     PUSHING,
+    /** The destination protects the VM, and a few checkpoints bring both hosts up to speed before the last one. */
+    SETTLING,
     /** The guest stands still here for good, and what is left is on its way. */
     STOP_AND_COPY,
     /** The destination has all of it and is to make it run. */

@@ -196,6 +196,7 @@ public final class CheckpointEngine implements AutoCloseable {
         try {
             long nanos = preCopy.tick(nowNanos, connected);
             if (preCopy.isOver()) {
+                lastWanted |= preCopy.isForGood();
                 suspend(nowNanos, true);
                 return Long.MAX_VALUE;
             }

@@ -36,6 +36,7 @@ final class PreCopy implements AutoCloseable {
     private final List<StagedPages> allChunks = new ArrayList<>();
 
     private boolean over;
+    private boolean forGood;
     private int round;
     private long pagesInRound;
     private boolean roundCopied;
@@ -76,6 +77,11 @@ final class PreCopy implements AutoCloseable {
     /** Whether what is left is to be copied while the guest stands still. */
     boolean isOver() {
         return over;
+    }
+
+    /** Whether the guest is not to go on after that. */
+    boolean isForGood() {
+        return forGood;
     }
 
     /**
@@ -145,6 +151,10 @@ final class PreCopy implements AutoCloseable {
                 holdInTurn(nowNanos);
             }
             case SUSPEND -> over = true;
+            case SUSPEND_FOR_GOOD -> {
+                over = true;
+                forGood = true;
+            }
             case ABORT ->
                 throw new CheckpointException(
                         ErrorCategory.DEGRADE,

@@ -11,8 +11,10 @@ public interface PreCopyPolicy {
     enum Decision {
         /** A round that copies what is left. */
         NEXT_ROUND,
-        /** The guest is suspended, and what is left is copied then. */
+        /** The guest is suspended for the first checkpoint, in which what is left is copied, and goes on after it. */
         SUSPEND,
+        /** As {@link #SUSPEND}, but that checkpoint is the guest's last one here. */
+        SUSPEND_FOR_GOOD,
         /** Neither: the session is to end, and the guest runs on where it is. */
         ABORT
     }

@@ -123,7 +123,7 @@ final class MigrationPlot {
         String end = switch (status.stage()) {
             case DONE -> "done in " + total;
             case FAILED -> "failed after %s: %s".formatted(total, MigrationText.reason(status));
-            case CONNECTING, COPYING_DISKS, PUSHING, STOP_AND_COPY, HANDING_OVER -> "under way for " + total;
+            case CONNECTING, COPYING_DISKS, PUSHING, SETTLING, STOP_AND_COPY, HANDING_OVER -> "under way for " + total;
         };
         int rounds = status.rounds().size();
         return "%s of memory, %s sent, %s; %s"

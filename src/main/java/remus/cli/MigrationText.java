@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import remus.api.MigrationRound;
+import remus.api.MigrationSettling;
 import remus.api.MigrationStage;
 import remus.api.MigrationStatus;
 import remus.base.ByteSize;
@@ -21,7 +22,7 @@ final class MigrationText {
     static boolean isEnd(MigrationStage stage) {
         return switch (stage) {
             case DONE, FAILED -> true;
-            case CONNECTING, COPYING_DISKS, PUSHING, STOP_AND_COPY, HANDING_OVER -> false;
+            case CONNECTING, COPYING_DISKS, PUSHING, SETTLING, STOP_AND_COPY, HANDING_OVER -> false;
         };
     }
 
@@ -52,6 +53,7 @@ final class MigrationText {
                 status.rounds().isEmpty()
                         ? "copying memory"
                         : round(status.rounds().getLast());
+            case SETTLING -> "the destination has all of it; a few checkpoints before the last one";
             case STOP_AND_COPY -> "the guest stands still, what is left is copied";
             case HANDING_OVER -> "the destination is to make it run";
             case DONE, FAILED -> status.stage().toString();
@@ -90,6 +92,10 @@ final class MigrationText {
         if (ended != null) {
             lines.addAll(figure("rounds ended", Printable.line(ended)));
         }
+        MigrationSettling settling = status.settling();
+        if (settling != null) {
+            lines.addAll(figure("checkpoints", checkpoints(settling)));
+        }
         lines.addAll(figure("downtime", downtime(status)));
         lines.addAll(figure(
                 "total time",
@@ -105,10 +111,17 @@ final class MigrationText {
         return lines;
     }
 
+    private static String checkpoints(MigrationSettling settling) {
+        return "%d before the last one, within %s; pauses of %s in all"
+                .formatted(settling.checkpoints(), time(settling.micros()), time(settling.pauseMicros()));
+    }
+
     private static String downtime(MigrationStatus status) {
         Long micros = status.downtimeMicros();
+        Long output = status.outputMicros();
         if (micros != null) {
-            return time(micros) + " (guest not running)";
+            return time(micros) + " (guest not running)"
+                    + (output == null ? "" : "; %s until its output left there".formatted(time(output)));
         }
         return status.stopAndCopyPages() == 0 ? "none" : "not known: the destination did not say";
     }
@@ -130,6 +143,19 @@ final class MigrationText {
                     decimal(mebibytesPerSecond(round.bytes(), round.micros())),
                     round.dirtiedPages(),
                     held ? round.heldPercent() : ""));
+        }
+        MigrationSettling settling = status.settling();
+        if (settling != null) {
+            lines.add(row(
+                    "check",
+                    settling.pages(),
+                    "-",
+                    "-",
+                    mebibytes(settling.bytes()),
+                    StatusText.millis(settling.micros()),
+                    decimal(mebibytesPerSecond(settling.bytes(), settling.micros())),
+                    "-",
+                    ""));
         }
         if (hasStopAndCopy(status)) {
             long bytes = stopAndCopyBytes(status);
@@ -160,7 +186,8 @@ final class MigrationText {
     static long stopAndCopyMicros(MigrationStatus status) {
         long ofRounds =
                 status.rounds().stream().mapToLong(MigrationRound::micros).sum();
-        long rest = Math.max(0, status.totalMicros() - ofRounds);
+        MigrationSettling settling = status.settling();
+        long rest = Math.max(0, status.totalMicros() - ofRounds - (settling == null ? 0 : settling.micros()));
         Long downtime = status.downtimeMicros();
         return downtime == null ? rest : Math.min(downtime, rest);
     }
@@ -169,7 +196,8 @@ final class MigrationText {
     static long stopAndCopyBytes(MigrationStatus status) {
         long ofRounds =
                 status.rounds().stream().mapToLong(MigrationRound::bytes).sum();
-        return Math.max(0, status.bytesSent() - ofRounds);
+        MigrationSettling settling = status.settling();
+        return Math.max(0, status.bytesSent() - ofRounds - (settling == null ? 0 : settling.bytes()));
     }
 
     private static String sent(MigrationStatus status) {

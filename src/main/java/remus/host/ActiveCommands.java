@@ -148,7 +148,7 @@ final class ActiveCommands {
             begun.completeExceptionally(refused == null ? notNow() : refused);
             return;
         }
-        migration.stopsAndCopies();
+        migration.takesLast();
         story.switchingOver(migration.handedOver(), running.backup());
         running.takeLast();
         begun.complete(null);

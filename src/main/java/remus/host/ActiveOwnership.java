@@ -371,6 +371,9 @@ final class ActiveOwnership implements SessionOwner {
     @Override
     public void severed(String reason) {
         if (!(role() instanceof PrimaryState.Synchronizing)) { // where contact may still have to be made
+            if (story.migration() != null && !arbiter.isShared() && !(role() instanceof Waiting)) {
+                arbiter.backupGone(); // it does not take over what it was not handed
+            }
             commands.cancelSwitchover("no contact with the backup: " + reason);
         }
         if (!arbiter.isShared() && mayGoOnAlone() && role() instanceof Protected) {

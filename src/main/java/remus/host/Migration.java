@@ -6,8 +6,10 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import remus.api.MigrationMode;
 import remus.api.MigrationRound;
+import remus.api.MigrationSettling;
 import remus.api.MigrationStage;
 import remus.api.MigrationStatus;
+import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Time;
 import remus.checkpoint.PreCopyPolicy;
@@ -24,6 +26,12 @@ import remus.migration.PreCopyRules;
  * <p>Changed on the VM's agent thread, and after the hand-over on the thread that waits for that; read by any.
  */
 final class Migration implements PreCopyPolicy, SessionProgress {
+    /**
+     * So many checkpoints are committed before the last one. They have the record of ownership written, and both hosts run
+     * what the last one needs while the guest runs too, not while it stands still.
+     */
+    static final int SETTLING_CHECKPOINTS = 4;
+
     private final Order order;
     private final PreCopyRules rules;
     private final Time time;
@@ -36,11 +44,19 @@ final class Migration implements PreCopyPolicy, SessionProgress {
     private @Nullable Long readyNanos;
     private @Nullable Long endNanos;
     private @Nullable Long downtimeMicros;
+    private @Nullable Long outputMicros;
     private @Nullable Boolean memoryEqual;
     private @Nullable MigrationRound current;
     private long stoppedNanos;
     private long diskBytes;
     private long bytesSent;
+    private boolean isForGood;
+    private long settlingSinceNanos;
+    private long settlingNanos;
+    private int settlingCheckpoints;
+    private long settlingPages;
+    private long settlingBytes;
+    private long settlingPauseNanos;
     private long stopAndCopyPages;
 
     /**
@@ -92,7 +108,9 @@ final class Migration implements PreCopyPolicy, SessionProgress {
             bytesSent += done.bytes();
         }
         current = null;
-        return rules.decide(done, pagesLeft);
+        Decision decision = rules.decide(done, pagesLeft);
+        isForGood = decision == Decision.SUSPEND_FOR_GOOD;
+        return decision;
     }
 
     @Override
@@ -125,17 +143,53 @@ final class Migration implements PreCopyPolicy, SessionProgress {
     }
 
     @Override
-    public synchronized void stopsAndCopies() {
+    public synchronized void firstCheckpoint() {
         current = null;
+        settlingSinceNanos = time.nanos();
+        if (isForGood) {
+            stopsAndCopies();
+        } else {
+            stage = MigrationStage.SETTLING;
+        }
+    }
+
+    @Override
+    public synchronized boolean wantsLast(EpochId committed) {
+        return stage == MigrationStage.SETTLING && committed.value() >= SETTLING_CHECKPOINTS;
+    }
+
+    @Override
+    public synchronized void takesLast() {
+        if (stage == MigrationStage.SETTLING) {
+            settlingNanos = time.nanos() - settlingSinceNanos;
+        }
+        stopsAndCopies();
+    }
+
+    private void stopsAndCopies() {
         Long ready = readyNanos;
         stoppedNanos = ready != null && order.plan().mode() == MigrationPlan.Mode.STOP_THE_WORLD ? ready : time.nanos();
         stage = MigrationStage.STOP_AND_COPY;
     }
 
     @Override
-    public synchronized void taken(StagedCheckpoint last) {
-        stopAndCopyPages = last.pages().pageCount();
-        bytesSent += last.pages().dataBytes() + last.deviceState().size();
+    public synchronized void taken(StagedCheckpoint checkpoint, long pauseNanos) {
+        long pages = checkpoint.pages().pageCount();
+        long bytes = checkpoint.pages().dataBytes() + checkpoint.deviceState().size();
+        bytesSent += bytes;
+        if (stage == MigrationStage.SETTLING) {
+            settlingCheckpoints++;
+            settlingPages += pages;
+            settlingBytes += bytes;
+            settlingPauseNanos += pauseNanos;
+        } else {
+            stopAndCopyPages = pages;
+        }
+    }
+
+    /** Whether the checkpoint about to be sealed is the one that is compared: the last one. */
+    synchronized boolean wantsDigest() {
+        return order.plan().verify() && stage == MigrationStage.STOP_AND_COPY;
     }
 
     synchronized void verified(boolean equal) {
@@ -153,9 +207,11 @@ final class Migration implements PreCopyPolicy, SessionProgress {
 
     // ---- how it ended
 
-    /** @param micros for how long the guest stood still; null: the destination did not say */
-    synchronized void done(@Nullable Long micros, String figures) {
+    /** @param figures what the destination says of it */
+    synchronized void done(String figures) {
+        Long micros = Switchover.stillMicrosIn(figures);
         downtimeMicros = micros;
+        outputMicros = Switchover.outputMicrosIn(figures);
         end(MigrationStage.DONE, figures);
         if (micros != null) {
             endNanos = stoppedNanos + 1_000 * micros; // and not when this host was told
@@ -202,11 +258,24 @@ final class Migration implements PreCopyPolicy, SessionProgress {
                 reason,
                 order.memoryBytes(),
                 diskBytes,
+                settling(),
                 stopAndCopyPages,
                 bytesSent,
                 ((ready == null ? nowNanos : ready) - beganNanos) / 1_000,
                 ready == null ? 0 : (nowNanos - ready) / 1_000,
                 downtimeMicros,
+                outputMicros,
                 memoryEqual);
+    }
+
+    private @Nullable MigrationSettling settling() {
+        return settlingCheckpoints == 0
+                ? null
+                : new MigrationSettling(
+                        settlingCheckpoints,
+                        settlingPages,
+                        settlingBytes,
+                        settlingNanos / 1_000,
+                        settlingPauseNanos / 1_000);
     }
 }

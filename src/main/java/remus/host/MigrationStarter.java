@@ -116,7 +116,7 @@ final class MigrationStarter {
         String figures = new SwitchoverFigures(
                         order.from(), limit -> services.peers().ask(order.to(), order.vm(), limit), services.time())
                 .await();
-        migration.done(Switchover.microsIn(figures), figures);
+        migration.done(figures);
     }
 
     MigrationStatus status(String vm) throws OperationException {

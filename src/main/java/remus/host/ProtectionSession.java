@@ -6,11 +6,13 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import remus.api.CheckpointStatus;
+import remus.availability.WakeGuard;
 import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
@@ -103,9 +105,6 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         CheckpointEngine.Memory memory =
                 new CheckpointEngine.Memory(parts.memory(), migration == null ? new SmallRemainder() : migration);
         engine = new CheckpointEngine(engineSettings, parts.guest(), memory, devices, channel, this);
-        if (migration != null) {
-            engine.takeLast();
-        }
         watch = new SessionWatch(settings, time.nanos());
         synchronization =
                 new SessionSynchronization(disks, channel, settings.syncRate().bytes(), this, this::post);
@@ -159,6 +158,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     /** The next checkpoint is the guest's last one here: its owner is told when that is committed. */
     void takeLast() {
+        watched.takesLast();
         engine.takeLast();
     }
 
@@ -252,33 +252,40 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     /** The device state is in place: as {@link CheckpointEngine#guestSaved}, and the backup is told of life meanwhile. */
     void guestSaved(long nowNanos) {
-        boolean digests = settings().verifyEvery() > 0
-                && engine.phase() == CheckpointEngine.Phase.SAVING
-                && engine.epoch().value() % settings().verifyEvery() == 0;
-        if (!digests) {
+        if (engine.phase() != CheckpointEngine.Phase.SAVING || !plan.wantsDigest(engine.epoch())) {
             engine.guestSaved(nowNanos);
             return;
         }
         // A digest of all memory takes longer than a detection time; it is progress all the same.
         CountDownLatch done = new CountDownLatch(1);
         EpochId sealed = engine.sealed();
-        Thread beating = Thread.ofVirtual().name("verify-beat").start(() -> beatUntil(done, sealed));
+        WakeGuard guard = new WakeGuard(detectNanos, nowNanos);
+        AtomicBoolean slept = new AtomicBoolean();
+        Thread beating = Thread.ofVirtual().name("verify-beat").start(() -> slept.set(beatUntil(done, sealed, guard)));
         try {
             engine.guestSaved(nowNanos);
         } finally {
             done.countDown();
             joinQuietly(beating);
         }
+        if (!slept.get()) {
+            watch.wasAwake(time.nanos()); // it has computed all the time
+        }
     }
 
-    private void beatUntil(CountDownLatch done, EpochId sealed) {
+    /** Returns whether this process was not running for longer than the detection time meanwhile. */
+    private boolean beatUntil(CountDownLatch done, EpochId sealed, WakeGuard guard) {
+        boolean slept = false;
         try {
             while (!done.await(detectNanos / 4, TimeUnit.NANOSECONDS)) {
+                slept |= guard.wokeLate(time.nanos());
                 channel.heartbeat(sealed);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            return true;
         }
+        return guard.wokeLate(time.nanos()) || slept;
     }
 
     private static void joinQuietly(Thread thread) {
@@ -345,7 +352,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     @Override
     public void firstCheckpointBegins(EpochId epoch) {
-        watched.stopsAndCopies();
+        watched.firstCheckpoint();
         owner.firstCheckpointPaused(epoch);
     }
 
@@ -356,7 +363,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
                 checkpoint.pages().pageCount(),
                 checkpoint.pages().dataBytes() + checkpoint.deviceState().size(),
                 time.nanos());
-        watched.taken(checkpoint);
+        watched.taken(checkpoint, pauseNanos);
     }
 
     @Override
@@ -364,6 +371,8 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         statistics.committed(commitNanos);
         if (engine.hasCommittedLast()) {
             post(owner::lastCommitted);
+        } else if (watched.wantsLast(epoch)) {
+            post(this::takeLast);
         }
     }
 

@@ -55,6 +55,12 @@ public record ProtectionSettings(
     /** Those and others that have come with commands and take-overs. */
     static final int MAX_CANDIDATES = 16;
 
+    /** As long as a client hardly notices, and not so short that two checkpoints are always on their way. */
+    static final Duration MIGRATION_INTERVAL = Duration.ofMillis(10);
+
+    /** On a busy machine nobody is silent for so long who lives. */
+    static final Duration MIGRATION_DETECT = Duration.ofSeconds(2);
+
     public static final ProtectionSettings DEFAULTS = new ProtectionSettings(
             List.of(),
             Duration.ofMillis(25),
@@ -141,10 +147,20 @@ public record ProtectionSettings(
                 candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate, standby);
     }
 
-    /** These settings, as a session has them that moves the VM: nothing leaves early, and a QEMU waits for it. */
+    /**
+     * These settings, as a session has them that moves the VM: nothing leaves early, a QEMU waits for it, and a host that is
+     * silent for a moment is no reason to break off what is about to end anyhow.
+     */
     ProtectionSettings forMigration(boolean verify) {
         return new ProtectionSettings(
-                backups, interval, detect, whenAlone, true, verify ? 1 : 0, syncRate, StandbyMode.WARM);
+                backups,
+                interval.compareTo(MIGRATION_INTERVAL) < 0 ? interval : MIGRATION_INTERVAL,
+                detect.compareTo(MIGRATION_DETECT) > 0 ? detect : MIGRATION_DETECT,
+                whenAlone,
+                true,
+                verify ? 1 : 0,
+                syncRate,
+                StandbyMode.WARM);
     }
 
     private ByteSize syncRate(@Nullable String text, List<String> problems) {
@@ -178,7 +194,7 @@ public record ProtectionSettings(
     }
 
     /** Tells {@code refuse} the key and the problem, the first one only: the second may come from it. */
-    private static void check(Duration interval, Duration detect, BiConsumer<String, String> refuse) {
+    static void check(Duration interval, Duration detect, BiConsumer<String, String> refuse) {
         Duration least = interval.multipliedBy(MIN_DETECT_INTERVALS);
         if (isOutside(interval, MIN_INTERVAL, MAX_INTERVAL)) {
             refuse.accept("interval", outside(interval, MIN_INTERVAL, MAX_INTERVAL));

@@ -1,6 +1,7 @@
 package remus.host;
 
 import org.jspecify.annotations.Nullable;
+import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
 
@@ -8,10 +9,19 @@ import remus.base.Term;
  * What a protection session is to be.
  *
  * @param term its own, under which nothing else is ever sent
- * @param migration the backup is to take the VM over with the first checkpoint; null: it is to protect it
+ * @param migration the backup is to take the VM over as soon as it has all of it; null: it is to protect it
  */
 record SessionPlan(
         Term term,
         HostAddress backup,
         ProtectionSettings settings,
-        @Nullable Migration migration) {}
+        @Nullable Migration migration) {
+    /** Whether the checkpoint of {@code epoch}, about to be sealed, carries a digest of all memory. */
+    boolean wantsDigest(EpochId epoch) {
+        Migration moves = migration;
+        if (moves != null) {
+            return moves.wantsDigest();
+        }
+        return settings.verifyEvery() > 0 && epoch.value() % settings.verifyEvery() == 0;
+    }
+}

@@ -1,5 +1,6 @@
 package remus.host;
 
+import remus.base.EpochId;
 import remus.checkpoint.PreCopyRound;
 import remus.checkpoint.StagedCheckpoint;
 
@@ -16,8 +17,16 @@ interface SessionProgress {
     default void progress(PreCopyRound soFar) {}
 
     /** The guest is about to stand still for the first checkpoint. */
-    default void stopsAndCopies() {}
+    default void firstCheckpoint() {}
 
-    /** A checkpoint is on its way. */
-    default void taken(StagedCheckpoint checkpoint) {}
+    /** A checkpoint is on its way, for which the guest stood still so long. */
+    default void taken(StagedCheckpoint checkpoint, long pauseNanos) {}
+
+    /** Whether the next checkpoint is to be the guest's last one here, now that {@code committed} is; asked once more if so. */
+    default boolean wantsLast(EpochId committed) {
+        return false;
+    }
+
+    /** The next checkpoint is the guest's last one here. */
+    default void takesLast() {}
 }

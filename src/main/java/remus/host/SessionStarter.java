@@ -110,7 +110,11 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     private SharedDefinition.@Nullable Moving moving(ProtectionSettings wished) {
         return migration == null
                 ? null
-                : new SharedDefinition.Moving(migration.order().isProtected(), (int) wished.verifyEvery());
+                : new SharedDefinition.Moving(
+                        migration.order().isProtected(),
+                        wished.interval().toNanos(),
+                        wished.detect().toNanos(),
+                        (int) wished.verifyEvery());
     }
 
     private OperationException failed(Exception cause) {
@@ -151,9 +155,10 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                     definition.accelerator() == Accelerator.KVM
                             ? ResetStrategy.FIND_THEN_RESET
                             : ResetStrategy.ONE_RESETTING_SCAN));
-            GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, (int) settings.verifyEvery());
+            SessionPlan plan = new SessionPlan(term, backup.address(), settings, migration);
+            GuestMemoryDevice device = new GuestMemoryDevice(memory, tracker, plan::wantsDigest);
             ProtectionSession session = new ProtectionSession(
-                    new SessionPlan(term, backup.address(), settings, migration),
+                    plan,
                     new CheckpointEngine.Settings(
                             settings.interval().toNanos(),
                             GuestNetwork.OUTPUT_LIMIT_BYTES,

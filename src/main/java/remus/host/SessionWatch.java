@@ -47,6 +47,11 @@ final class SessionWatch {
         return wakeGuard.wokeLate(nowNanos);
     }
 
+    /** It was running until now, whether it asked or not. */
+    void wasAwake(long nowNanos) {
+        wakeGuard.wokeLate(nowNanos);
+    }
+
     void acknowledged(EpochId epoch, long nowNanos) {
         if (epoch.isAfter(acknowledged)) {
             acknowledged = epoch;

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -80,12 +81,22 @@ record SharedDefinition(
     }
 
     /**
-     * A VM that moves from one host to another.
+     * A VM that moves from one host to another, and what its session has in common with no protection of it: as in {@link
+     * ProtectionSettings}, of its protection from then on.
      *
      * @param isProtected whether it is to have a backup there, as it had
-     * @param verifyEvery as in {@link ProtectionSettings}, of its protection from then on
      */
-    record Moving(boolean isProtected, int verifyEvery) {}
+    record Moving(boolean isProtected, long intervalNanos, long detectNanos, int verifyEvery) {
+        /** @throws IllegalArgumentException for values that no definition could have */
+        Moving {
+            ProtectionSettings.check(Duration.ofNanos(intervalNanos), Duration.ofNanos(detectNanos), (key, problem) -> {
+                throw new IllegalArgumentException(key + ": " + problem);
+            });
+            if (verifyEvery < 0) {
+                throw new IllegalArgumentException("verifyEvery: " + verifyEvery);
+            }
+        }
+    }
 
     static final String KERNEL = "kernel";
     static final String INITRD = "initrd";
@@ -156,8 +167,8 @@ record SharedDefinition(
         Moving moving = protection.moving();
         ProtectionSettings before = new ProtectionSettings(
                 protection.backups(),
-                hello.interval(),
-                hello.detect(),
+                moving == null ? hello.interval() : Duration.ofNanos(moving.intervalNanos()),
+                moving == null ? hello.detect() : Duration.ofNanos(moving.detectNanos()),
                 protection.whenAlone(),
                 protection.outputCommit(),
                 moving == null ? hello.verifyEvery() : moving.verifyEvery(),

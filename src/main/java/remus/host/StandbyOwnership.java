@@ -43,7 +43,8 @@ import remus.wire.OwnerState;
  * the states. What is to be done then is for {@link StandbyDuties}, what is told of it for {@link StandbyStory}, what is
  * asked of it for {@link StandbyCommands}.
  *
- * <p>A primary counts as lost when it is silent for the detection time, its port refuses, or it says so. A connection that
+ * <p>A primary counts as lost when it is silent for the detection time, its port refuses, or it says so; silence alone does
+ * not count of a VM that moves where there is no arbiter. A connection that
  * ends is waited for until then. A VM that was handed over and can't be made to run is given back, where there is an
  * arbiter by its record, else as soon as several attempts have failed and the former host says that it keeps the VM.
  * Confined to the backup's agent thread, but for {@link #hasEnded}.
@@ -53,6 +54,7 @@ final class StandbyOwnership {
 
     private final HostServices services;
     private final Hello hello;
+    private final boolean moves;
     private final Term term;
     private final StandbyStatus status;
     private final StandbyCopy copy;
@@ -70,9 +72,14 @@ final class StandbyOwnership {
     private boolean primarysPortIsBlocked;
     private volatile boolean ended;
 
-    /** What is decided about. */
+    /**
+     * What is decided about.
+     *
+     * @param moves it is to go on here for good, as soon as it is handed over
+     */
     record Standby(
             Hello hello,
+            boolean moves,
             Term term,
             HostAddress primaryAddress,
             StandbyCopy copy,
@@ -82,6 +89,7 @@ final class StandbyOwnership {
     StandbyOwnership(HostServices services, Standby standby, Agent agent) {
         this.services = services;
         hello = standby.hello();
+        moves = standby.moves();
         term = standby.term();
         status = standby.status();
         copy = standby.copy();
@@ -159,7 +167,9 @@ final class StandbyOwnership {
     /** @param judgedNanos until when all that came has been read */
     void judgeSilence(long judgedNanos) {
         boolean silent = detector.expired(judgedNanos);
-        if (silent && role() instanceof Standing) {
+        if (silent && mustBeHandedOver()) {
+            leave("its host is silent, and has not handed it over");
+        } else if (silent && role() instanceof Standing) {
             primaryLost("no sign of the primary for " + detector.silentNanos(judgedNanos) / 1_000_000 + " ms", false);
             isSilent = true;
         } else if (!silent
@@ -170,6 +180,14 @@ final class StandbyOwnership {
             // Heard again on the same connection before the arbiter could be asked: as good as a hello on another one.
             ownership.on(new PrimaryReturned(term));
         }
+    }
+
+    /**
+     * Without an arbiter a VM that moves is taken over on silence by nobody, so that its host can go on with it at once: it
+     * was not protected before, or not by this host.
+     */
+    private boolean mustBeHandedOver() {
+        return moves && !arbiter.isShared() && role() instanceof Standing;
     }
 
     /** @param byCommand an operator wants the VM to be taken over, though the primary may be heard again */

@@ -77,7 +77,10 @@ final class StandbyVm implements HostedVm {
         copy = new StandbyCopy(services, hello, definition, term, primaryAddress);
         status = new StandbyStatus(services, hello, term, primaryAddress, copy);
         ownership = new StandbyOwnership(
-                services, new StandbyOwnership.Standby(hello, term, primaryAddress, copy, primary, status), agent);
+                services,
+                new StandbyOwnership.Standby(
+                        hello, definition.protection().moving() != null, term, primaryAddress, copy, primary, status),
+                agent);
         events = new StandbyEvents(copy, status, ownership, primary, agent);
         frames = new PrimaryFrames(copy, ownership, primary, agent, services.time());
     }

@@ -18,7 +18,9 @@ record Switchover(long pausedNanos, long orderedNanos, long runsNanos) {
     /** Between the figures and what else is said of the VM. */
     private static final String AND = "; ";
 
-    private static final Pattern STILL = Pattern.compile("stood still for (\\d{1,15})\\.(\\d{3}) ms");
+    private static final String MILLIS = "(\\d{1,15})\\.(\\d{3}) ms";
+    private static final Pattern STILL = Pattern.compile("stood still for " + MILLIS);
+    private static final Pattern OUTPUT = Pattern.compile(MILLIS + " from the pause there");
 
     /** One that was ordered just now. */
     static Switchover ordered(long pausedNanos, long nowNanos) {
@@ -47,9 +49,17 @@ record Switchover(long pausedNanos, long orderedNanos, long runsNanos) {
     }
 
     /** For how long the guest stood still, by the figures; null: they do not say. */
-    static @Nullable Long microsIn(String figures) {
-        Matcher still = STILL.matcher(figures);
-        return still.find() ? Long.parseLong(still.group(1)) * 1_000 + Long.parseLong(still.group(2)) : null;
+    static @Nullable Long stillMicrosIn(String figures) {
+        return microsIn(STILL.matcher(figures));
+    }
+
+    /** How long it took from the pause until output left, by the figures; null: they do not say. */
+    static @Nullable Long outputMicrosIn(String figures) {
+        return microsIn(OUTPUT.matcher(figures));
+    }
+
+    private static @Nullable Long microsIn(Matcher time) {
+        return time.find() ? Long.parseLong(time.group(1)) * 1_000 + Long.parseLong(time.group(2)) : null;
     }
 
     private static String beginning(String from) {

@@ -1,5 +1,6 @@
 package remus.memory;
 
+import java.util.function.Predicate;
 import remus.base.EpochId;
 import remus.base.ErrorCategory;
 import remus.checkpoint.CheckpointDevice;
@@ -23,8 +24,8 @@ import remus.linux.LinuxException;
  * <p>Lasts for one protection session and owns the tracker, not the memory. Confined to the VM's agent thread.
  */
 public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource {
-    /** As {@code digestEveryEpochs}: checkpoints carry no digest of memory. */
-    public static final int NO_DIGESTS = 0;
+    /** No checkpoint carries a digest of memory. */
+    public static final Predicate<EpochId> NO_DIGESTS = epoch -> false;
 
     /** Pages copied ahead in vain that are not worth a thought: 1 MiB. */
     static final int MIN_WASTED_PAGES = 256;
@@ -43,7 +44,7 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
 
     private final GuestMemory memory;
     private final DirtyTracker tracker;
-    private final int digestEveryEpochs;
+    private final Predicate<EpochId> digestWanted;
     private final PageCopier copier;
     private final DirtyPages owed = new DirtyPages();
     // Written since the round began: of no use to it, and owed to the next.
@@ -62,16 +63,12 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
 
     /**
      * @param tracker attached to the VM's QEMU, not yet armed; closed by {@link #abort}
-     * @param digestEveryEpochs a checkpoint whose epoch is a multiple of it carries a digest of all memory;
-     *     {@link #NO_DIGESTS} for none
+     * @param digestWanted whether the checkpoint of an epoch is to carry a digest of all memory; asked when it is sealed
      */
-    public GuestMemoryDevice(GuestMemory memory, DirtyTracker tracker, int digestEveryEpochs) {
-        if (digestEveryEpochs < 0) {
-            throw new IllegalArgumentException("digestEveryEpochs=" + digestEveryEpochs + " is negative");
-        }
+    public GuestMemoryDevice(GuestMemory memory, DirtyTracker tracker, Predicate<EpochId> digestWanted) {
         this.memory = memory;
         this.tracker = tracker;
-        this.digestEveryEpochs = digestEveryEpochs;
+        this.digestWanted = digestWanted;
         copier = new PageCopier(memory);
     }
 
@@ -195,7 +192,7 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         copier.copy(owed, checkpoint.pages());
         owed.clear();
         judgeCopyingAhead(checkpoint.pages().pageCount() - pagesAhead);
-        if (digestEveryEpochs != NO_DIGESTS && checkpoint.epoch().value() % digestEveryEpochs == 0) {
+        if (digestWanted.test(checkpoint.epoch())) {
             try {
                 checkpoint.setMemoryDigest(memory.digest());
             } catch (LinuxException e) {

@@ -3,6 +3,7 @@ package remus.migration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import remus.base.ByteSize;
 
 /**
  * How a VM is moved to another host, checked, and what that means for it, in sentences for people.
@@ -75,6 +76,7 @@ public record MigrationPlan(
                                 + " guest has written since the round before began.");
                 sentences.addAll(endOfRounds());
                 sentences.add(rateSentence());
+                sentences.add(settlingSentence());
             }
             case STOP_THE_WORLD ->
                 sentences.add("The guest is suspended at once and stands still until it runs at the destination; all of"
@@ -86,6 +88,12 @@ public record MigrationPlan(
                     "Both hosts compare all of the memory before the guest goes on: the downtime is longer by that.");
         }
         return List.copyOf(sentences);
+    }
+
+    private static String settlingSentence() {
+        return ("Where that leaves no more than %s, a few checkpoints make the destination ready before the guest is"
+                        + " suspended for good; it pauses for each of them.")
+                .formatted(new ByteSize(PreCopyRules.MAX_SETTLING_BYTES));
     }
 
     private List<String> endOfRounds() {

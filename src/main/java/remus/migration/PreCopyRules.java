@@ -13,8 +13,9 @@ import remus.migration.MigrationPlan.Unconverged;
  *
  * <ol>
  *   <li>The first round is always copied.
- *   <li>A condition of {@link MigrationPlan#aims} is met: the guest is suspended.
- *   <li>One of {@link MigrationPlan#limits} is met: it is suspended all the same, or the migration given up.
+ *   <li>A condition of {@link MigrationPlan#aims} is met: the guest is suspended, and for good where more than
+ *       {@link #MAX_SETTLING_BYTES} is left.
+ *   <li>One of {@link MigrationPlan#limits} is met: it is suspended for good all the same, or the migration given up.
  *   <li>Else another round follows, at the rate that {@link RateLimit} says. {@link Unconverged#AUTO_CONVERGE}: a round in
  *       which the guest wrote more than {@value #SLOW_DOWN_PERCENT} % of what was sent makes it stand still for
  *       {@value #FIRST_HELD_PERCENT} % of the time, and each further one for {@value #HELD_STEP_PERCENT} % more, up to
@@ -37,6 +38,12 @@ public final class PreCopyRules implements PreCopyPolicy {
     /** QEMU's max-cpu-throttle. */
     static final int MAX_HELD_PERCENT = 99;
 
+    /**
+     * Where more than this is left, the first checkpoint is the last one: what is gained by a destination that is ready would
+     * be lost by copying so much once more.
+     */
+    static final long MAX_SETTLING_BYTES = 16L << 20;
+
     private static final int ALL_THE_TIME = 100;
     private static final long UNLIMITED = 0;
 
@@ -44,6 +51,7 @@ public final class PreCopyRules implements PreCopyPolicy {
     private final List<StopCondition> aims;
     private final List<StopCondition> limits;
     private final RoundHistory history;
+    private final int pageBytes;
     private @Nullable String stopCondition;
     private long bytesPerSecond;
     private int heldPercent;
@@ -54,6 +62,7 @@ public final class PreCopyRules implements PreCopyPolicy {
         this.aims = plan.aims();
         this.limits = plan.limits();
         this.history = new RoundHistory(pageBytes);
+        this.pageBytes = pageBytes;
         this.bytesPerSecond = plan.mode() == Mode.PRE_COPY ? plan.rate().first() : UNLIMITED;
         this.heldPercent = plan.mode() == Mode.PRE_COPY ? 0 : ALL_THE_TIME;
     }
@@ -69,7 +78,7 @@ public final class PreCopyRules implements PreCopyPolicy {
         return switch (plan.mode()) {
             case STOP_THE_WORLD -> {
                 stopCondition = "the guest stood still from the beginning";
-                yield Decision.SUSPEND;
+                yield Decision.SUSPEND_FOR_GOOD;
             }
             case PRE_COPY -> afterRound(done, pagesLeft);
         };
@@ -78,12 +87,12 @@ public final class PreCopyRules implements PreCopyPolicy {
     private Decision afterRound(PreCopyRound done, long pagesLeft) {
         stopCondition = firstMet(aims);
         if (stopCondition != null) {
-            return Decision.SUSPEND;
+            return pagesLeft * pageBytes <= MAX_SETTLING_BYTES ? Decision.SUSPEND : Decision.SUSPEND_FOR_GOOD;
         }
         stopCondition = firstMet(limits);
         if (stopCondition != null) {
             return switch (plan.unconverged()) {
-                case STOP, AUTO_CONVERGE -> Decision.SUSPEND;
+                case STOP, AUTO_CONVERGE -> Decision.SUSPEND_FOR_GOOD;
                 case ABORT -> Decision.ABORT;
             };
         }

@@ -515,6 +515,43 @@ class CheckpointEngineTest {
         assertThrows(InvariantViolation.class, () -> engine.guestResumed(2000));
     }
 
+    @Test
+    void aGuestThatIsSuspendedForGoodStandsStillAfterItsFirstCheckpoint() {
+        PreCopyPolicy forGood = new PreCopyPolicy() {
+            @Override
+            public Decision decide(@Nullable PreCopyRound done, long pagesLeft) {
+                return Decision.SUSPEND_FOR_GOOD;
+            }
+
+            @Override
+            public long bytesPerSecond() {
+                return 0;
+            }
+
+            @Override
+            public int heldPercent() {
+                return 0;
+            }
+        };
+        try (CheckpointEngine moving = new CheckpointEngine(
+                new CheckpointEngine.Settings(INTERVAL_NANOS, 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
+                new Guest(),
+                new CheckpointEngine.Memory(new Memory(), forGood),
+                List.of(),
+                new Channel(),
+                new Log())) {
+            roundPages.add(100L);
+            moving.begin();
+            moving.backupReady();
+            moving.tick(0);
+            moving.guestSuspended();
+            moving.guestSaved(10);
+            assertEquals(Phase.HALTED, moving.phase());
+            moving.acknowledged(epoch(1), 20);
+            assertTrue(moving.hasCommittedLast());
+        }
+    }
+
     /** Closing twice the same buffer, or none, would throw or leak: each phase in which a checkpoint is being taken. */
     @Test
     void itClosesInEachPhase() {

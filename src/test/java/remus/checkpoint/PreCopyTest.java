@@ -89,6 +89,7 @@ class PreCopyTest {
         sent.forEach(preCopy::chunkSent);
         preCopy.tick(80 * MILLI, true);
         assertTrue(preCopy.isOver());
+        assertFalse(preCopy.isForGood());
         assertEquals(List.of(true), holds);
         assertEquals(5 * MILLI, preCopy.heldSinceNanos(80 * MILLI));
         assertEquals(30 * MILLI, rounds.getFirst().guestHeldNanos());

@@ -17,6 +17,7 @@ import remus.api.Json;
 import remus.api.MigrateRequest;
 import remus.api.MigrationMode;
 import remus.api.MigrationRound;
+import remus.api.MigrationSettling;
 import remus.api.MigrationStage;
 import remus.api.MigrationStatus;
 
@@ -92,6 +93,8 @@ final class FakeMigrations implements AutoCloseable {
             new MigrationRound(2, 3_210, 2_804, 0, 406, 11_485_184, 31_000, 0, 911, 0),
             new MigrationRound(3, 911, 880, 3, 28, 3_604_480, 9_700, 0, 312, 0));
 
+    static final MigrationSettling SETTLING = new MigrationSettling(4, 730, 2_990_000, 42_000, 9_100);
+
     static final List<String> PLAN = List.of(
             "Memory (256 MiB) is copied in rounds while the guest runs.",
             "The guest is suspended as soon as what is left can be expected to arrive within 30ms, after 30 rounds at the "
@@ -111,11 +114,13 @@ final class FakeMigrations implements AutoCloseable {
                 null,
                 256L << 20,
                 0,
+                done ? SETTLING : null,
                 done ? 312 : 0,
-                rounds.stream().mapToLong(MigrationRound::bytes).sum() + (done ? 1_350_000 : 0),
+                rounds.stream().mapToLong(MigrationRound::bytes).sum() + (done ? SETTLING.bytes() + 1_350_000 : 0),
                 310_000,
-                done ? 476_000 : 400_000,
+                done ? 518_000 : 400_000,
                 done ? 12_300L : null,
+                done ? 14_700L : null,
                 null);
     }
 
@@ -138,11 +143,13 @@ final class FakeMigrations implements AutoCloseable {
                 null,
                 256L << 20,
                 0,
+                null,
                 120,
                 round.bytes() + 500_000,
                 310_000,
                 440_000,
                 442_000L,
+                445_000L,
                 true);
     }
 
@@ -160,10 +167,12 @@ final class FakeMigrations implements AutoCloseable {
                 "the connection to 192.0.2.7:7420 broke: reset by peer",
                 pushed.memoryBytes(),
                 0,
+                null,
                 0,
                 pushed.bytesSent(),
                 pushed.setUpMicros(),
                 pushed.totalMicros(),
+                null,
                 null,
                 null);
     }

@@ -137,11 +137,13 @@ class MigrationPlotTest {
                 hostile,
                 status.memoryBytes(),
                 0,
+                null,
                 0,
                 status.bytesSent(),
                 0,
                 status.totalMicros(),
                 5_000_000L,
+                null,
                 null)));
         assertEquals(0, document.getElementsByTagName("script").getLength());
         assertTrue(texts(document).contains("What ended the rounds: <script>alert(\"1\" & 2)</script>???"));

@@ -8,6 +8,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import remus.api.MigrationMode;
 import remus.api.MigrationRound;
+import remus.api.MigrationSettling;
 import remus.api.MigrationStage;
 import remus.api.MigrationStatus;
 
@@ -37,12 +38,14 @@ class MigrationTextTest {
                     1     40321     25215        0     157.5       423    372.3       3210
                     2      2804         0      406      11.0        31    353.3        911
                     3       880         3       28       3.4       9.7    354.4        312
+                check       730         -        -       2.9        42     67.9          -
                  stop       312         -        -       1.3        12    104.7          -
 
                 rounds ended  what was left could be expected to arrive within 30ms
-                downtime      12 ms (guest not running)
-                total time    476 ms, after 310 ms of set-up
-                sent          173.2 MiB, 0.68 times the guest's memory (256 MiB)
+                checkpoints   4 before the last one, within 42 ms; pauses of 9.1 ms in all
+                downtime      12 ms (guest not running); 15 ms until its output left there
+                total time    518 ms, after 310 ms of set-up
+                sent          176.0 MiB, 0.69 times the guest's memory (256 MiB)
                 memory        not compared (--verify does that)
                 VM shop runs on 192.0.2.7:7420""", report(FakeMigrations.done()));
     }
@@ -61,10 +64,12 @@ class MigrationTextTest {
                 null,
                 4L << 40,
                 5L << 30,
+                new MigrationSettling(4, 99_999_999, 400L << 30, 99_999_999, 9_999_999),
                 123_456_789,
                 9L << 40,
                 310_000,
                 199_999_999_000L,
+                999_999_000L,
                 999_999_000L,
                 true);
         String report = report(status);
@@ -89,7 +94,9 @@ class MigrationTextTest {
         assertTrue(
                 report.contains(" stop       120         -        -       0.5        17     28.0          -  100\n"),
                 report);
-        assertTrue(report.contains("downtime      442 ms (guest not running)\n"), report);
+        assertTrue(
+                report.contains("downtime      442 ms (guest not running); 445 ms until its output left there\n"),
+                report);
     }
 
     @Test
@@ -107,10 +114,12 @@ class MigrationTextTest {
                 null,
                 done.memoryBytes(),
                 0,
+                done.settling(),
                 done.stopAndCopyPages(),
                 done.bytesSent(),
                 done.setUpMicros(),
                 done.totalMicros(),
+                null,
                 null,
                 null);
         assertTrue(report(silent).contains("downtime      not known: the destination did not say\n"), report(silent));

@@ -39,6 +39,7 @@ import remus.api.HostStatus;
 import remus.api.MigrateRequest;
 import remus.api.MigrationMode;
 import remus.api.MigrationRound;
+import remus.api.MigrationSettling;
 import remus.api.MigrationStage;
 import remus.api.MigrationStatus;
 import remus.api.OutputStatus;
@@ -75,6 +76,7 @@ class OpenApiTest {
                     FailoverRequest.class,
                     MigrateRequest.class,
                     MigrationStatus.class,
+                    MigrationSettling.class,
                     MigrationRound.class,
                     ErrorDocument.class)
             .collect(Collectors.toMap(Class::getSimpleName, type -> type));
@@ -102,10 +104,12 @@ class OpenApiTest {
             null,
             0,
             0,
+            null,
             0,
             0,
             0,
             0,
+            null,
             null,
             null);
 

@@ -1,6 +1,7 @@
 package remus.host;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
@@ -8,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -17,17 +19,20 @@ import org.junit.jupiter.api.Timeout;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
+import remus.base.EpochId;
 import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.BackupChannel;
+import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.GuestControl;
 import remus.checkpoint.PreCopySource;
+import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.disk.DiskException;
 import remus.disk.GuestDisks;
 
-/** What a session tells its backup of the time that a pause takes. */
+/** What a session makes of the time that a pause takes, and tells its backup and its owner of it. */
 @Timeout(30)
 class ProtectionSessionTest {
     private static final long DETECT_MILLIS = 400;
@@ -36,8 +41,10 @@ class ProtectionSessionTest {
     private final HungImage image = new HungImage();
     private final VmDisks disks =
             new VmDisks("shop", List.of(new GuestDisks.Disk("root", image)), GuestDisks.Mode.OPEN, new SettableTime());
-    private final List<String> sent = new ArrayList<>();
+    private final List<String> sent = Collections.synchronizedList(new ArrayList<>());
+    private final List<String> told = new ArrayList<>();
     private final CountDownLatch released = new CountDownLatch(1);
+    private final SlowDevice device = new SlowDevice();
     private final ProtectionSession session = new ProtectionSession(
             new SessionPlan(
                     new Term(2),
@@ -48,7 +55,7 @@ class ProtectionSessionTest {
                             Duration.ofMillis(DETECT_MILLIS),
                             WhenAlone.HOLD,
                             true,
-                            0,
+                            1,
                             new ByteSize(0),
                             StandbyMode.WARM),
                     null),
@@ -56,11 +63,11 @@ class ProtectionSessionTest {
             new ProtectionSession.Parts(
                     new GuestThatNeverStops(),
                     new NoPages(),
-                    List.of(),
+                    List.of(device),
                     disks,
                     listener -> channel(),
                     released::countDown),
-            silent(SessionOwner.class),
+            noting(SessionOwner.class, told),
             new Agent(() -> {}),
             time);
 
@@ -84,17 +91,43 @@ class ProtectionSessionTest {
         }
     }
 
-    private static <T> T silent(Class<T> port) {
-        return port.cast(
-                Proxy.newProxyInstance(port.getClassLoader(), new Class<?>[] {port}, (proxy, method, args) -> null));
+    /** Computes for as long as a test says, when the epoch is sealed. */
+    private static final class SlowDevice implements CheckpointDevice {
+        private Runnable work = () -> {};
+
+        @Override
+        public void setup() {}
+
+        @Override
+        public void suspending(EpochId epoch) {}
+
+        @Override
+        public void suspended(StagedCheckpoint checkpoint) {}
+
+        @Override
+        public void saved(StagedCheckpoint checkpoint) {
+            work.run();
+        }
+
+        @Override
+        public void resumed(EpochId epoch) {}
+
+        @Override
+        public void commit(EpochId epoch) {}
+
+        @Override
+        public void abort() {}
+    }
+
+    private static <T> T noting(Class<T> port, List<String> calls) {
+        return port.cast(Proxy.newProxyInstance(port.getClassLoader(), new Class<?>[] {port}, (proxy, method, args) -> {
+            calls.add(method.getName());
+            return null;
+        }));
     }
 
     private BackupChannel channel() {
-        return (BackupChannel) Proxy.newProxyInstance(
-                BackupChannel.class.getClassLoader(), new Class<?>[] {BackupChannel.class}, (proxy, method, args) -> {
-                    sent.add(method.getName());
-                    return null;
-                });
+        return noting(BackupChannel.class, sent);
     }
 
     @AfterEach
@@ -106,7 +139,7 @@ class ProtectionSessionTest {
     }
 
     private long heartbeats() {
-        return sent.stream().filter("heartbeat"::equals).count();
+        return Collections.frequency(sent, "heartbeat");
     }
 
     /** A quarter of the detection time later, which is when a sign of life is due. */
@@ -154,5 +187,39 @@ class ProtectionSessionTest {
         } catch (DiskException e) {
             throw new AssertionError(e);
         }
+    }
+
+    private void awaitHeartbeats(long count) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (heartbeats() < count) {
+            assertTrue(System.nanoTime() - deadline < 0, "the backup is told of life");
+            Thread.onSpinWait();
+        }
+    }
+
+    private void saveWith(Runnable work) {
+        beginPause();
+        session.engine().guestSuspended();
+        device.work = work;
+        session.guestSaved(time.nanos());
+        told.clear();
+        session.tick(time.nanos());
+    }
+
+    @Test
+    void whoComputesADigestForLongerThanTheDetectionTimeWasAwake() {
+        saveWith(() -> {
+            for (int beat = 1; beat <= 6; beat++) {
+                time.wallMillis.addAndGet(DETECT_MILLIS / 4);
+                awaitHeartbeats(beat);
+            }
+        });
+        assertFalse(told.contains("wokeLate"), told.toString());
+    }
+
+    @Test
+    void whoSleepsWhileADigestIsComputedIsNoticed() {
+        saveWith(() -> time.wallMillis.addAndGet(2 * DETECT_MILLIS));
+        assertTrue(told.contains("wokeLate"), told.toString());
     }
 }

@@ -61,6 +61,7 @@ class StandbyOwnershipTest {
     private final Semaphore posted = new Semaphore(0);
     private final Agent agent = new Agent(posted::release);
     private final HeldArbiter arbiter = new HeldArbiter();
+    private boolean moves;
     private QuietHost host;
     private StandbyCopy copy;
     private StandbyStatus status;
@@ -90,7 +91,7 @@ class StandbyOwnershipTest {
         PrimaryContact primary = new PrimaryContact("shop", null, host.time, 100_000_000);
         ownership = new StandbyOwnership(
                 host.services,
-                new StandbyOwnership.Standby(hello, SESSION, primaryAddress, copy, primary, status),
+                new StandbyOwnership.Standby(hello, moves, SESSION, primaryAddress, copy, primary, status),
                 agent);
     }
 
@@ -186,6 +187,44 @@ class StandbyOwnershipTest {
         agent.runPosted(); // has it written down
         assertTrue(ownership.hasEnded());
         assertFalse(ownership.duties().isToLoad());
+    }
+
+    // ---- a VM that moves
+
+    private void beSilent() {
+        for (int i = 0; i < 8; i++) {
+            pass(DETECT_MILLIS / 4);
+            ownership.judgeSilence(host.time.nanos());
+        }
+    }
+
+    @Test
+    void aVmThatMovesIsTakenOverOnSilenceByNobodyWhereThereIsNoArbiter() throws Exception {
+        moves = true;
+        run(false);
+        standBy();
+        beSilent();
+        assertTrue(ownership.hasEnded(), "its host goes on with it, and need not wait");
+        assertFalse(ownership.duties().isToLoad());
+    }
+
+    @Test
+    void aVmThatMovesIsTakenOverThereWhenItsHostIsDead() throws Exception {
+        moves = true;
+        run(false);
+        standBy();
+        ownership.guestDead("QEMU died");
+        await(() -> ownership.duties().isToLoad());
+    }
+
+    @Test
+    void theArbiterDecidesAboutAVmThatMovesAsAboutAnyOther() throws Exception {
+        moves = true;
+        run(true);
+        standBy();
+        askAfterSilence().accept(new ReadOutcome.Found(NAMED));
+        agent.runPosted();
+        assertEquals(NAMED, arbiter.setting().expected());
     }
 
     // ---- taking over

@@ -1,6 +1,7 @@
 package remus.host;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayDeque;
@@ -41,6 +42,14 @@ class SwitchoverFiguresTest {
         assertEquals(
                 "switched over from alpha: stood still for 3.000 ms, 3.500 ms from the pause there to output here",
                 figures());
+    }
+
+    @Test
+    void figuresAreReadBackAsTheyWereSaid() {
+        assertEquals(3_000L, Switchover.stillMicrosIn(FIGURES));
+        assertEquals(3_500L, Switchover.outputMicrosIn(FIGURES));
+        assertNull(Switchover.stillMicrosIn(SwitchoverFigures.UNKNOWN));
+        assertNull(Switchover.outputMicrosIn(SwitchoverFigures.UNKNOWN));
     }
 
     @Test

@@ -3,6 +3,7 @@ package remus.memory;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.function.LongPredicate;
+import java.util.function.Predicate;
 import remus.base.CloseStack;
 import remus.base.EpochId;
 import remus.checkpoint.StagedCheckpoint;
@@ -30,7 +31,8 @@ final class TrackedVm implements AutoCloseable {
     /** Pages that arrive at the standby; a test of the harness drops some. */
     LongPredicate arrives = page -> true;
 
-    TrackedVm(TestVm vm, DirtyTracking.Choice choice, ResetStrategy strategy, int digestEveryEpochs) throws Exception {
+    TrackedVm(TestVm vm, DirtyTracking.Choice choice, ResetStrategy strategy, Predicate<EpochId> digestWanted)
+            throws Exception {
         this.vm = vm;
         boolean ready = false;
         try {
@@ -44,7 +46,7 @@ final class TrackedVm implements AutoCloseable {
                     new StagedCheckpoint(new StagedPages(GuestMemory.PAGE_BYTES, LIMIT_BYTES), LIMIT_BYTES));
             chunk = resources.push(new StagedPages(GuestMemory.PAGE_BYTES, LIMIT_BYTES));
             tracker = DirtyTracking.attach(vm.pid(), vm.ram().path(), vm.ram().bytes(), choice, strategy);
-            device = new GuestMemoryDevice(memory, tracker, digestEveryEpochs);
+            device = new GuestMemoryDevice(memory, tracker, digestWanted);
             resources.push(device::abort);
             // A standby's memory may hold anything before the first copy.
             copy.segment().asSlice(0, 16 << 20).fill((byte) 0x5a);

@@ -39,6 +39,8 @@ class MigrationPlanTest {
                         "If it writes too fast for that, it is suspended when 30 rounds are done; the downtime is then as"
                                 + " long as it takes to send what is left.",
                         "All of it is sent as fast as the link takes it.",
+                        "Where that leaves no more than 16 MiB, a few checkpoints make the destination ready before the"
+                                + " guest is suspended for good; it pauses for each of them.",
                         "Disks are copied while the guest runs, what it writes to them meanwhile too."),
                 MigrationPlan.DEFAULTS.sentences());
     }
@@ -126,7 +128,7 @@ class MigrationPlanTest {
                 List.of(
                         "Disks are not copied: both hosts must see the same images.",
                         "Both hosts compare all of the memory before the guest goes on: the downtime is longer by that."),
-                sentences.subList(4, 6));
+                sentences.subList(5, 7));
     }
 
     @Test

@@ -107,7 +107,7 @@ class PreCopyRulesTest {
     void aGuestWhoseRoundsStayTheSameIsSuspendedForMoreOfThemGainNothing() {
         PreCopyRules rules = new PreCopyRules(MigrationPlan.DEFAULTS, PAGE_BYTES);
         Outcome outcome = migrate(FASTER_THAN_LINK, rules);
-        assertEquals(Decision.SUSPEND, outcome.decision());
+        assertEquals(Decision.SUSPEND_FOR_GOOD, outcome.decision());
         assertEquals(5, outcome.rounds().size());
         assertEquals("5 rounds in succession left 12,288 pages", condition(rules));
     }
@@ -116,7 +116,7 @@ class PreCopyRulesTest {
     void withNothingElseTheLimitOfRoundsSuspendsTheGuest() {
         PreCopyRules rules = new PreCopyRules(plan(NOTHING_BUT_ROUNDS), PAGE_BYTES);
         Outcome outcome = migrate(FASTER_THAN_LINK, rules);
-        assertEquals(Decision.SUSPEND, outcome.decision());
+        assertEquals(Decision.SUSPEND_FOR_GOOD, outcome.decision());
         assertEquals(30, outcome.rounds().size());
         assertEquals("30 rounds were done, and 12,288 pages (48 MiB) left", condition(rules));
     }
@@ -127,7 +127,7 @@ class PreCopyRulesTest {
         PreCopyRules rules =
                 new PreCopyRules(plan(new StopSettings(Duration.ofMillis(30), 30, 0, 0, true, maxData)), PAGE_BYTES);
         Outcome outcome = migrate(FASTER_THAN_LINK, rules);
-        assertEquals(Decision.SUSPEND, outcome.decision());
+        assertEquals(Decision.SUSPEND_FOR_GOOD, outcome.decision());
         assertTrue(outcome.rounds().size() > 1, outcome.toString());
         assertTrue(outcome.bytesSent() <= maxData.bytes(), outcome.toString());
         assertTrue(condition(rules).endsWith("could bring that beyond 200 MiB"), rules.stopCondition());
@@ -168,7 +168,7 @@ class PreCopyRulesTest {
         PreCopyRules rules =
                 new PreCopyRules(plan(NOTHING_BUT_ROUNDS, Unconverged.AUTO_CONVERGE, RateLimit.NONE), PAGE_BYTES);
         Outcome outcome = migrate(hopeless, rules);
-        assertEquals(Decision.SUSPEND, outcome.decision());
+        assertEquals(Decision.SUSPEND_FOR_GOOD, outcome.decision());
         assertEquals(
                 List.of(0, 20, 30, 40, 50, 60, 70, 80, 90, 99, 99),
                 outcome.held().subList(0, 11));
@@ -222,7 +222,7 @@ class PreCopyRulesTest {
     void aGuestThatWritesAsFastAsMayBeSentIsSuspended() {
         PreCopyRules rules = new PreCopyRules(plan(NOTHING_BUT_ROUNDS, Unconverged.STOP, rate(50, 60)), PAGE_BYTES);
         Outcome outcome = migrate(FASTER_THAN_LINK, rules);
-        assertEquals(Decision.SUSPEND, outcome.decision());
+        assertEquals(Decision.SUSPEND_FOR_GOOD, outcome.decision());
         assertTrue(outcome.rounds().size() < 30, outcome.toString());
         assertTrue(
                 condition(rules).endsWith("too fast for a next round of at most 60 MiB a second"),
@@ -260,7 +260,7 @@ class PreCopyRulesTest {
                         Mode.STOP_THE_WORLD, StopSettings.DEFAULTS, Unconverged.ABORT, rate(50, 60), false, false),
                 PAGE_BYTES);
         Outcome outcome = migrate(FASTER_THAN_LINK, rules);
-        assertEquals(Decision.SUSPEND, outcome.decision());
+        assertEquals(Decision.SUSPEND_FOR_GOOD, outcome.decision());
         assertEquals(List.of(100), outcome.held());
         assertEquals(List.of(0L), outcome.limits());
         assertEquals(List.of(0L), outcome.left());
@@ -314,6 +314,15 @@ class PreCopyRulesTest {
         assertEquals(Decision.NEXT_ROUND, decide(rules, 1, 60_000, 4_000, 60_000_000));
         assertEquals(Decision.NEXT_ROUND, decide(rules, 2, 4_000, 1_999, 4_000_000));
         assertEquals(Decision.SUSPEND, decide(rules, 3, 1_999, 1_000, 2_000_000));
+    }
+
+    @Test
+    void aGuestWithMuchLeftIsSuspendedForGoodForCopyingItTwiceWouldTakeLonger() {
+        StopSettings downtime = new StopSettings(Duration.ofMillis(500), 30, 0, 0, false, NO_LIMIT);
+        PreCopyRules little = new PreCopyRules(plan(downtime, Unconverged.STOP, RateLimit.NONE), PAGE_BYTES);
+        assertEquals(Decision.SUSPEND, decide(little, 1, 6_000, 4_096, 6_000_000));
+        PreCopyRules much = new PreCopyRules(plan(downtime, Unconverged.STOP, RateLimit.NONE), PAGE_BYTES);
+        assertEquals(Decision.SUSPEND_FOR_GOOD, decide(much, 1, 6_000, 4_097, 6_000_000));
     }
 
     @Test
