@@ -32,7 +32,16 @@ class MigrationFaultSystemTest {
     }
 
     private List<String> fault(String point) {
-        return List.of("-Dremus.fault=" + point + "@1@" + victims());
+        return faultIn(1, point, "");
+    }
+
+    /** The destination has all of the VM by then, and the guest goes on until the last checkpoint. */
+    private List<String> faultWhileItSettles(String point, String how) {
+        return faultIn(2, point, how);
+    }
+
+    private List<String> faultIn(int epoch, String point, String how) {
+        return List.of("-Dremus.fault=%s@%d@%s%s".formatted(point, epoch, victims(), how));
     }
 
     private void name(long... pids) throws Exception {
@@ -148,6 +157,50 @@ class MigrationFaultSystemTest {
                 hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
                 hosts.awaitAnswers(load, 20);
                 expectNothingLost(load);
+            }
+        }
+    }
+
+    @Test
+    void aDestinationThatDiesWhenItHasAllOfItLeavesTheVmWhereItWasWithoutAnArbiterToo() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory, List.of(), faultWhileItSettles("APPLYING", ""))) {
+            hosts.bootRedis();
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                migrate(hosts);
+                name(hosts.qemuPid(hosts.beta), hosts.beta.pid());
+                expectStays(hosts, load);
+            }
+        }
+    }
+
+    @Test
+    void aSourceThatDiesWhenTheDestinationHasAllOfItIsSurvivedWithoutAnArbiterToo() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory, faultWhileItSettles("ACKNOWLEDGED", ""), List.of())) {
+            hosts.bootRedis();
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                migrate(hosts);
+                name(hosts.qemuPid(hosts.alpha), hosts.alpha.pid());
+                hosts.awaitEnd(hosts.alpha);
+                hosts.awaitEvent(hosts.beta, EventType.ACTIVATED);
+                hosts.awaitAnswers(load, 20);
+                expectNothingLost(load);
+            }
+        }
+    }
+
+    @Test
+    void aSourceThatIsSilentWhileTheDestinationSettlesGoesOnWithItsVmAlone() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory, faultWhileItSettles("ACKNOWLEDGED", "@STOP"), List.of())) {
+            hosts.bootRedis();
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                migrate(hosts);
+                name(hosts.alpha.pid());
+                hosts.awaitNoVm(hosts.beta); // nobody takes over what was not handed over
+                TwoHosts.signal("CONT", hosts.alpha.pid());
+                expectStays(hosts, load);
             }
         }
     }
