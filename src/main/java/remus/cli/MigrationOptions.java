@@ -132,7 +132,11 @@ final class MigrationOptions {
                             + "one before; default: 6MiB.")
     private @Nullable String rateStep;
 
-    @Option(names = "--shared-disks", description = "Both hosts see the same images: do not copy them.")
+    @Option(
+            names = "--shared-disks",
+            description =
+                    "Both hosts see the same images under the same paths, as on NFS: do not copy them. Checked before "
+                            + "anything moves; not for a protected VM.")
     private boolean sharedDisks;
 
     @Option(

@@ -136,8 +136,17 @@ public final class GuestDisk implements NbdExport {
 
     private void change(DiskOperation operation, long offset, long length, MemorySegment data, long at)
             throws DiskException {
-        gate.awaitOpen(name);
         underWay.incrementAndGet();
+        try {
+            gate.awaitOpen(name);
+            changeInOrder(operation, offset, length, data, at);
+        } finally {
+            underWay.decrementAndGet();
+        }
+    }
+
+    private void changeInOrder(DiskOperation operation, long offset, long length, MemorySegment data, long at)
+            throws DiskException {
         order.lock();
         try {
             apply(operation, offset, length, data, at);
@@ -147,11 +156,10 @@ public final class GuestDisk implements NbdExport {
             }
         } finally {
             order.unlock();
-            underWay.decrementAndGet();
         }
     }
 
-    /** Whether a request is with the image, or waits for its turn there. */
+    /** Whether a request is with the image, or waits for its turn there, or for the image to be this host's. */
     boolean isBusy() {
         return underWay.get() > 0;
     }

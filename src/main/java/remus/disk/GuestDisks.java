@@ -19,10 +19,12 @@ import remus.checkpoint.StagedCheckpoint;
  * and how much was changed in each.
  *
  * <pre>
- * STANDBY  reads; changes are refused (EPERM)                        activate() → GATED
- * GATED    reads; changes and flushes wait for the settled images    open()     → OPEN
- * OPEN     everything
- * CLOSED   changes and flushes fail (ESHUTDOWN), those that wait too; from any by shutDown()
+ * STANDBY   reads; changes are refused (EPERM)                        activate() → GATED
+ * GATED     reads; changes and flushes wait for the settled images    open()     → OPEN
+ * OPEN      everything                                                withhold() → WITHHELD
+ * WITHHELD  reads and flushes; changes wait, for another host may
+ *           come to own these very images                             open()     → OPEN
+ * CLOSED    changes and flushes fail (ESHUTDOWN), those that wait too; from any by shutDown()
  * </pre>
  *
  * <p>Replication, while OPEN: {@link #attach} begins a session; {@link #synchronizer} brings the backup's images to ours;
@@ -50,6 +52,7 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
         STANDBY,
         GATED,
         OPEN,
+        WITHHELD,
         CLOSED
     }
 
@@ -126,9 +129,20 @@ public final class GuestDisks implements CheckpointDevice, AutoCloseable {
         become(Mode.STANDBY, Mode.GATED);
     }
 
-    /** The images are settled: the guest may change them. */
+    /** The images are settled, or this host's after all: the guest may change them. */
     public void open() {
-        become(Mode.GATED, Mode.OPEN);
+        Invariant.check(mode() != Mode.STANDBY, "disks mode=%s can't be opened", mode());
+        gate.become(Mode.OPEN);
+    }
+
+    /** Another host may come to own these very images: until {@link #open} nothing changes them from here. */
+    public void withhold() {
+        become(Mode.OPEN, Mode.WITHHELD);
+    }
+
+    /** Begins to bring to the disks what the guest has written so far, and does not wait for that. */
+    public void syncAhead() {
+        disks.forEach(disk -> disk.flusher().syncAhead());
     }
 
     private void become(Mode from, Mode to) {

@@ -1,7 +1,9 @@
 package remus.disk;
 
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
@@ -124,6 +126,45 @@ final class ImageFlusher {
     /** QEMU has flushed for its own purposes; what comes is the guest's, and waits. */
     synchronized void paused() {
         pausingFor = null;
+    }
+
+    /** Begins an fdatasync of all that has changed so far, where it is not durable yet. */
+    synchronized void syncAhead() {
+        want(changed);
+    }
+
+    /**
+     * Waits until all changes are durable, those included whose flush was answered already.
+     *
+     * @throws DiskException they can't be made so, or not within {@code limit}
+     */
+    synchronized void awaitAllDurable(Duration limit) throws DiskException {
+        long deadlineNanos = System.nanoTime() + limit.toNanos();
+        long failuresBefore = failures;
+        try {
+            while (durable < changed || unreported != null) {
+                DiskException failure = unreported != null || failures > failuresBefore ? lastFailure : null;
+                if (failure != null) {
+                    throw failure;
+                }
+                if (closed) {
+                    throw DiskGate.closed(disk);
+                }
+                long leftNanos = deadlineNanos - System.nanoTime();
+                if (leftNanos <= 0) {
+                    throw new DiskException(
+                            ErrorCategory.DEGRADE,
+                            "an fdatasync of disk %s has not ended for %d s".formatted(disk, limit.toSeconds()),
+                            0,
+                            null);
+                }
+                want(changed);
+                TimeUnit.NANOSECONDS.timedWait(this, leftNanos);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw DiskGate.interrupted(disk, e);
+        }
     }
 
     /** What is still owed is owed to no epoch of a later session in particular, so to all of them. */

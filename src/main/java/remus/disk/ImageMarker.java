@@ -54,7 +54,9 @@ public record ImageMarker(
         /** A backup's copy that is not whole. */
         SYNCHRONIZING,
         /** A backup's copy that equals, together with its redo log, a whole checkpoint. */
-        STANDBY
+        STANDBY,
+        /** This host runs the VM with it, and the peer may take over both: it sees the same image. */
+        MOVING
     }
 
     /** The other host, and where its daemon listens. */

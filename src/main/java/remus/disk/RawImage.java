@@ -64,21 +64,29 @@ public final class RawImage implements BlockImage {
      * @throws DiskException where it does not exist, is in use, is of another format than raw or of no usable size
      */
     public static RawImage open(Path path) throws DiskException {
-        return open(path, false);
+        return open(path, false, true);
+    }
+
+    /**
+     * As {@link #open(Path)}, but without the lock, for whoever takes the image over from a process that still holds it:
+     * that process must not change it any more, and {@link #tryLock} follows as soon as it has let go.
+     */
+    public static RawImage openUnlocked(Path path) throws DiskException {
+        return open(path, false, false);
     }
 
     /** As {@link #open(Path)}, for a redo log. */
     static RawImage openLog(Path path) throws DiskException {
-        return open(path, true);
+        return open(path, true, true);
     }
 
-    private static RawImage open(Path path, boolean isLog) throws DiskException {
+    private static RawImage open(Path path, boolean isLog, boolean locks) throws DiskException {
         boolean device = isDevice(path);
         @Nullable PositionalFile file = null;
         boolean opened = false;
         try {
             file = PositionalFile.open(path, device);
-            if (!file.tryLock()) {
+            if (locks && !file.tryLock()) {
                 throw inUse(path, isLog, null);
             }
             long bytes = file.size();
@@ -97,6 +105,19 @@ public final class RawImage implements BlockImage {
             if (!opened && file != null) {
                 file.close();
             }
+        }
+    }
+
+    /**
+     * Takes the exclusive lock of an image that was opened without; of no effect where it is held already.
+     *
+     * @return false while somebody else holds it
+     */
+    public boolean tryLock() throws DiskException {
+        try {
+            return file.tryLock();
+        } catch (LinuxException e) {
+            throw DiskException.failed("locking image " + path, e);
         }
     }
 

@@ -391,7 +391,7 @@ final class ActiveCommands {
         story.failSwitchover(why);
         ProtectionSession running = protection.session();
         if (running != null) {
-            running.engine().goOn();
+            running.goOn();
             if (running.migration() != null) {
                 story.endedBecause("it does not move: " + why); // and this session was for nothing else
                 ownership.on(new UnprotectRequested(why));

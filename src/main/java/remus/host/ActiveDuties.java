@@ -184,6 +184,7 @@ final class ActiveDuties {
 
     /** As soon as what the guest was told to be on its disk is there, for a session's last pause may still owe that. */
     private void flow() {
+        guest.ownDisks();
         guest.flowOnceDurable(() ->
                 ownership.role().output() == PrimaryState.Output.FLOWS && !guest.staysPaused() && !guest.isGone());
     }
@@ -272,7 +273,12 @@ final class ActiveDuties {
         try {
             host.state().note(guest.name(), session, false);
             note.session(RunningVm.Session.of(session, backup, next.factory().backup(), next.settings()));
-            host.images().notePeer(guest.definition(), session, next.factory().backup());
+            host.images()
+                    .notePeer(
+                            guest.definition(),
+                            session,
+                            next.factory().backup(),
+                            next.factory().sharesDisks());
             ProtectionSession begun = next.factory().create(session, ownership);
             firstEpoch = EpochId.NONE;
             protection.begin(begun);

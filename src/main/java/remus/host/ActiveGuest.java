@@ -35,6 +35,9 @@ interface ActiveGuest {
      */
     void flowOnceDurable(BooleanSupplier stillRight);
 
+    /** Its images are this host's alone by the record: what it writes may go there. Idempotent. */
+    void ownDisks();
+
     // ---- whether it runs
 
     /** It has lost or is losing its right to run: it is left paused when QEMU has stopped it, until {@link #goOn}. */

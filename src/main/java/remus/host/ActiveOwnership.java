@@ -209,7 +209,15 @@ final class ActiveOwnership implements SessionOwner {
             tell(session -> new BackupLost(session, cause));
         } else if (story.endsByCommand()) {
             ownership.on(new UnprotectRequested(story.cause()));
+        } else if (standsStillForNothing()) {
+            tell(session -> new BackupLost(session, story.cause()));
         }
+    }
+
+    /** It does not move after all, and stands still until it is clear that its disks are this host's. */
+    private boolean standsStillForNothing() {
+        ProtectionSession running = protection.session();
+        return running != null && running.sharesDisks() && !story.isSwitchingOver();
     }
 
     /** Another session begins. */

@@ -1,5 +1,6 @@
 package remus.host;
 
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -18,8 +19,10 @@ import remus.availability.OwnershipRecord;
 import remus.availability.PrimaryState;
 import remus.availability.Step;
 import remus.base.CloseStack;
+import remus.base.ErrorCategory;
 import remus.base.HostAddress;
 import remus.base.Term;
+import remus.checkpoint.CheckpointException;
 import remus.host.OperationException.Kind;
 import remus.linux.EventFd;
 import remus.linux.LinuxException;
@@ -56,6 +59,7 @@ final class ActiveVm implements HostedVm {
     private final ActiveOwnership ownership;
     private final GuestEvents events;
     private final ProtectionWish wish;
+    private final RunningNote note;
     private final String whyProtect;
     private final CountDownLatch ended = new CountDownLatch(1);
     private @Nullable Runnable leaving;
@@ -71,6 +75,7 @@ final class ActiveVm implements HostedVm {
             throws LinuxException {
         this.host = host;
         this.parts = parts;
+        this.note = note;
         whyProtect = beginning.whyProtect();
         wakeup = EventFd.open();
         agent = new Agent(wakeup::signal);
@@ -206,6 +211,11 @@ final class ActiveVm implements HostedVm {
         /** Why the VM is to be protected now, for people. */
         String why();
 
+        /** Whether that host sees the same images of the VM's disks, and is to have these. */
+        default boolean sharesDisks() {
+            return false;
+        }
+
         ProtectionSession create(Term term, SessionOwner owner) throws OperationException;
     }
 
@@ -291,6 +301,16 @@ final class ActiveVm implements HostedVm {
     /** Moves the VM to the host that backs it up, which has all of it already; completes when that has begun. */
     CompletableFuture<Void> migrateToBackup(Migration migration) {
         return command(result -> ownership.commands().migrateToBackup(migration, result));
+    }
+
+    /** The destination of its migration may come to own its images; on the agent. */
+    void disksMayLeave() throws CheckpointException {
+        try {
+            note.withheld();
+        } catch (IOException e) {
+            throw new CheckpointException(
+                    ErrorCategory.DEGRADE, "that the disks are handed over can't be noted: " + e, e);
+        }
     }
 
     /** The VM is not to move after all. */

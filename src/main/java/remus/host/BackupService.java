@@ -98,7 +98,7 @@ final class BackupService implements SessionHandler {
 
     private @Nullable Refusal begin(Hello hello, BackupConnection connection) {
         SharedDefinition definition = SharedDefinition.decode(hello.definition());
-        MemoryNeed need = MemoryNeed.ofStandby(hello, definition.standby());
+        MemoryNeed need = MemoryNeed.ofStandby(hello, definition);
         try (var _ = services.memory().admit("the standby of VM " + hello.vm(), need)) {
             return beginAdmitted(hello, connection, definition);
         } catch (OperationException e) {

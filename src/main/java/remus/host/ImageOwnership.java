@@ -63,7 +63,7 @@ final class ImageOwnership {
                                             marker.peer().name()),
                             "protect the VM by this host again, or use another image");
                 }
-                boolean takenOver = wasTakenOverHere(marker);
+                boolean takenOver = marker.host().equals(hostName) && wasTakenOverHere(marker);
                 if (!forceStale && !takenOver) {
                     requireNotTakenOver(disk, marker);
                 }
@@ -111,6 +111,13 @@ final class ImageOwnership {
             case PeerAnswer.Refused refused -> "does not answer: " + refused.cause();
             case PeerAnswer.Unreachable unreachable -> "does not answer: " + unreachable.cause();
         };
+        if (problem != null && marker.role() == ImageMarker.Role.MOVING) {
+            throw new OperationException(
+                    Kind.REFUSED,
+                    "disk %s: host %s may run VM %s with this very image, %s; it %s"
+                            .formatted(disk.name(), shown(marker.peer()), marker.vm(), disk.image(), problem),
+                    "run the VM there; or, if it certainly does not run any more, use --force-stale");
+        }
         if (problem != null) {
             throw new OperationException(
                     Kind.REFUSED,
@@ -130,11 +137,19 @@ final class ImageOwnership {
     /** What the other host says against these images being the newest, or null. */
     private static @Nullable String newerThere(ImageMarker marker, OwnerAnswer owner) {
         return switch (owner.state()) {
-            // A later term than the marker's means that the VM went on there.
-            case UNKNOWN -> owner.term().isAfter(marker.term()) ? "had the VM later, in term " + owner.term() : null;
-            case STANDBY, ACTIVATING, RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN, FENCED, STOPPED ->
-                "says %s %s".formatted(owner.state(), owner.text()).strip();
+            // A later term than the marker's means that the VM went on there; with the same image, if that is shared.
+            case UNKNOWN -> marker.role() == ImageMarker.Role.MOVING ? null : later(marker, owner);
+            case STOPPED -> marker.role() == ImageMarker.Role.MOVING ? null : said(owner);
+            case STANDBY, ACTIVATING, RUNNING_ALONE, RUNNING_PROTECTED, RUNNING_UNCERTAIN, FENCED -> said(owner);
         };
+    }
+
+    private static @Nullable String later(ImageMarker marker, OwnerAnswer owner) {
+        return owner.term().isAfter(marker.term()) ? "had the VM later, in term " + owner.term() : null;
+    }
+
+    private static String said(OwnerAnswer owner) {
+        return "says %s %s".formatted(owner.state(), owner.text()).strip();
     }
 
     /** @param takenOver the VM ran here afterwards: a log that is gone by now had been brought into the images before */
@@ -175,15 +190,20 @@ final class ImageOwnership {
                 && recovered.images().contains(disk.image());
     }
 
-    /** From now on {@code peer} may come to own newer images than these; on disk when this returns. */
-    synchronized void notePeer(VmDefinition definition, Term term, HostAddress peer) throws DiskException {
+    /**
+     * From now on {@code peer} may come to own newer images than these; on disk when this returns.
+     *
+     * @param shared it may come to own these very images
+     */
+    synchronized void notePeer(VmDefinition definition, Term term, HostAddress peer, boolean shared)
+            throws DiskException {
         for (VmDefinition.Disk disk : definition.disks()) {
             new ImageMarker(
                             definition.name(),
                             disk.name(),
                             hostName,
                             term,
-                            ImageMarker.Role.PROTECTED,
+                            shared ? ImageMarker.Role.MOVING : ImageMarker.Role.PROTECTED,
                             new ImageMarker.Peer(peer.host(), peer),
                             null,
                             Instant.now())
@@ -203,12 +223,12 @@ final class ImageOwnership {
     }
 
     /**
-     * The VM was taken over here, which is on record: these are copies no more. Markers that a later session has written
+     * The VM was taken over here, which is on record: these images are the newest. Markers that a later session has written
      * stay.
      *
-     * @param session the one that they were copies in
+     * @param session the one by which it came here
      */
-    synchronized void retireCopies(List<Path> images, Term session) throws DiskException {
+    synchronized void retire(List<Path> images, Term session) throws DiskException {
         for (Path image : images) {
             ImageMarker marker = ImageMarker.read(image).orElse(null);
             if (marker != null && marker.term().equals(session)) {

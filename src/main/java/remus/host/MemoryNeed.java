@@ -29,8 +29,9 @@ record MemoryNeed(ByteSize guest, ByteSize staging, ByteSize qemu) {
         return new MemoryNeed(guest, new ByteSize(0), new ByteSize(QEMU_BYTES));
     }
 
-    static MemoryNeed ofStandby(Hello hello, StandbyMode standby) {
-        return ofStandby(hello.memoryBytes(), hello.disks().size(), standby);
+    static MemoryNeed ofStandby(Hello hello, SharedDefinition definition) {
+        int copiedDisks = definition.sharesDisks() ? 0 : hello.disks().size();
+        return ofStandby(hello.memoryBytes(), copiedDisks, definition.standby());
     }
 
     static MemoryNeed ofStandby(long guestBytes, int disks, StandbyMode standby) {

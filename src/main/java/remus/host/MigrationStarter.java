@@ -37,8 +37,11 @@ final class MigrationStarter {
     /** Begins a migration and returns before anything is copied. */
     MigrationStatus migrate(ActiveVm vm, MigrateRequest request) throws OperationException {
         MigrationPlan plan = MigrationOrder.plan(request);
-        if (plan.sharedDisks()) {
-            throw new OperationException(Kind.REFUSED, "migrate: sharedDisks: not supported yet", "let them be copied");
+        if (plan.sharedDisks() && vm.isToBeProtected()) {
+            throw new OperationException(
+                    Kind.REFUSED,
+                    "migrate: sharedDisks: VM %s is protected, and a backup has images of its own".formatted(vm.name()),
+                    "let the disks be copied; or use remus unprotect before, and remus protect on its new host");
         }
         HostAddress to = destination(String.valueOf(request.to()));
         Migration migration = new Migration(
@@ -56,8 +59,9 @@ final class MigrationStarter {
             HostId name = reach(to, vm.name());
             SessionStarter.Backup destination = new SessionStarter.Backup(to, name, "by command");
             ProtectionSettings settings = vm.protection();
+            ProtectionSettings meanwhile = plan.sharedDisks() ? settings.holding() : settings;
             HostDaemon.await(vm.migrate(
-                    settings,
+                    meanwhile,
                     SessionStarter.moving(services, settings, destination, replicationPort, vm, migration),
                     migration));
         }

@@ -44,6 +44,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     /**
      * What the session works with.
      *
+     * @param ready called when the backup has all that it needs to know, and at the end at the latest; may be repeated
      * @param release called once after the end, on a thread of its own, when nothing is used any more
      */
     record Parts(
@@ -52,6 +53,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
             List<CheckpointDevice> devices,
             VmDisks disks,
             BackupChannelFactory channel,
+            Runnable ready,
             Runnable release) {}
 
     /** Opens the channel of a session. */
@@ -66,6 +68,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private final Agent agent;
     private final Time time;
     private final BackupChannel channel;
+    private final Runnable ready;
     private final Runnable release;
     private final CheckpointEngine engine;
     private final VmDisks disks;
@@ -79,6 +82,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private boolean ended;
     private long lastHeartbeatNanos;
     private boolean diskHangs;
+    private int syncedRound;
     private long releasedAtNanos;
 
     ProtectionSession(
@@ -95,6 +99,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         this.time = time;
         ProtectionSettings settings = plan.settings();
         detectNanos = settings.detect().toNanos();
+        ready = parts.ready();
         release = parts.release();
         disks = parts.disks();
         channel = parts.channel().create(new SessionContact(this));
@@ -154,6 +159,22 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     /** What the backup of a session that is parting says is told to {@code next} from now on. */
     void heardBy(SessionEnd next) {
         ending = next;
+    }
+
+    /** Whether the images of the disks go with the VM as they are. */
+    boolean sharesDisks() {
+        return plan.sharesDisks();
+    }
+
+    /**
+     * The last checkpoint is not the last one after all, and the guest goes on if it stands still for that. Where its images
+     * may be the destination's by now it stands still until the VM is this host's by the record.
+     */
+    void goOn() {
+        boolean awaitsOwner = plan.sharesDisks() && engine.phase() == CheckpointEngine.Phase.HALTED;
+        if (!awaitsOwner) {
+            engine.goOn();
+        }
     }
 
     /** The next checkpoint is the guest's last one here: its owner is told when that is committed. */
@@ -252,16 +273,19 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     /** The device state is in place: as {@link CheckpointEngine#guestSaved}, and the backup is told of life meanwhile. */
     void guestSaved(long nowNanos) {
-        if (engine.phase() != CheckpointEngine.Phase.SAVING || !plan.wantsDigest(engine.epoch())) {
+        boolean takesLong = engine.phase() == CheckpointEngine.Phase.SAVING
+                && (plan.wantsDigest(engine.epoch()) || plan.sharesDisks());
+        if (!takesLong) {
             engine.guestSaved(nowNanos);
             return;
         }
-        // A digest of all memory takes longer than a detection time; it is progress all the same.
+        // A digest of all memory takes longer than a detection time, and so may an fdatasync; it is progress all the
+        // same.
         CountDownLatch done = new CountDownLatch(1);
         EpochId sealed = engine.sealed();
         WakeGuard guard = new WakeGuard(detectNanos, nowNanos);
         AtomicBoolean slept = new AtomicBoolean();
-        Thread beating = Thread.ofVirtual().name("verify-beat").start(() -> slept.set(beatUntil(done, sealed, guard)));
+        Thread beating = Thread.ofVirtual().name("pause-beat").start(() -> slept.set(beatUntil(done, sealed, guard)));
         try {
             engine.guestSaved(nowNanos);
         } finally {
@@ -337,6 +361,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         Thread.ofVirtual().name("session-end").start(() -> {
             channel.close();
             engine.close();
+            ready.run();
             release.run();
         });
     }
@@ -346,6 +371,10 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     @Override
     public void preCopyProgress(PreCopyRound soFar) {
         watched.progress(soFar);
+        if (plan.sharesDisks() && soFar.round() != syncedRound) {
+            syncedRound = soFar.round();
+            disks.guest().syncAhead(); // so that little of that is left for the pause
+        }
         long percent = soFar.pages() == 0 ? 100 : 100 * soFar.pagesCopied() / soFar.pages();
         owner.progress("round %d: %d%% of %d pages".formatted(soFar.round(), percent, soFar.pages()));
     }
@@ -391,12 +420,14 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     /** The backup waits: first for the disks, which take longest, then for memory. */
     void backupReady(Set<String> disksWithContent) {
         watch.ready();
+        ready.run();
         if (engine.phase() != CheckpointEngine.Phase.CONNECTING) {
             return; // it has ended in between, and is being signed off
         }
-        watched.ready(!disks.isEmpty());
+        boolean copiesDisks = !disks.isEmpty() && !plan.sharesDisks();
+        watched.ready(copiesDisks);
         engine.holdWhereAlways(time.nanos());
-        if (disks.isEmpty()) {
+        if (!copiesDisks) {
             engine.backupReady();
         } else {
             synchronization.begin(disksWithContent);

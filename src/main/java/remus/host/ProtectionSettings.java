@@ -147,6 +147,12 @@ public record ProtectionSettings(
                 candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate, standby);
     }
 
+    /** These settings, but nobody goes on alone by what he can't hear: two of them would have one image. */
+    ProtectionSettings holding() {
+        return new ProtectionSettings(
+                backups, interval, detect, WhenAlone.HOLD, outputCommit, verifyEvery, syncRate, standby);
+    }
+
     /**
      * These settings, as a session has them that moves the VM: nothing leaves early, a QEMU waits for it, and a host that is
      * silent for a moment is no reason to break off what is about to end anyhow.

@@ -91,6 +91,11 @@ final class QemuGuest implements ActiveGuest {
                         }));
     }
 
+    @Override
+    public void ownDisks() {
+        parts.disks().release();
+    }
+
     /** Moves what frames can move in both directions. */
     void moveFrames() throws LinuxException {
         for (NicLink nic : network.nics()) {

@@ -12,7 +12,8 @@ import remus.availability.OwnershipRecord;
  * Keeps {@link RunningVm} up to date in a QEMU's runtime directory, each time replaced as a whole. It lies on a tmpfs like
  * the guest's RAM: both outlive the daemon and neither outlives the host.
  *
- * <p>What can't be written is logged and is in what is written next, but for a session: that does not begin without. A
+ * <p>What can't be written is logged and is in what is written next, but for a session, which does not begin without, and
+ * images that may be another host's, which are not handed over without. A
  * daemon that finds an older note asks a backup that is none any more and is told so, or keeps to an older wish. Confined to
  * the VM's agent thread as soon as there is one.
  */
@@ -64,6 +65,13 @@ final class RunningNote {
     /** A session is about to begin: from its first full checkpoint on the backup may take over. */
     void session(RunningVm.Session session) throws IOException {
         RunningVm next = current.protectedBy(session);
+        write(next);
+        current = next;
+    }
+
+    /** The session's last checkpoint is about to be sent, and with it its backup may come to own the images of this VM. */
+    void withheld() throws IOException {
+        RunningVm next = current.withholding();
         write(next);
         current = next;
     }

@@ -28,6 +28,7 @@ import tools.jackson.core.JacksonException;
  * @param protection how it is protected, or would be
  * @param wanted whether it is to have a backup all the time
  * @param paused whether the guest stands still by command
+ * @param withheld whether the session's other host may come to own the very images of this one
  */
 record RunningVm(
         int version,
@@ -38,7 +39,8 @@ record RunningVm(
         @Nullable Session session,
         ProtectionSettings protection,
         boolean wanted,
-        boolean paused) {
+        boolean paused,
+        boolean withheld) {
     static final int VERSION = 1;
 
     /** The backup of a session, and what was agreed for the case that one loses the other. */
@@ -72,6 +74,7 @@ record RunningVm(
                 null,
                 protection,
                 !protection.backups().isEmpty(),
+                false,
                 false);
     }
 
@@ -96,19 +99,25 @@ record RunningVm(
                 null,
                 protection,
                 wanted,
-                paused);
+                paused,
+                false);
     }
 
     RunningVm protectedBy(Session next) {
-        return new RunningVm(VERSION, definition, term, requestId, spent, next, protection, wanted, paused);
+        return new RunningVm(VERSION, definition, term, requestId, spent, next, protection, wanted, paused, false);
     }
 
     RunningVm wished(ProtectionSettings next, boolean isWanted) {
-        return new RunningVm(VERSION, definition, term, requestId, spent, session, next, isWanted, paused);
+        return new RunningVm(VERSION, definition, term, requestId, spent, session, next, isWanted, paused, withheld);
     }
 
     RunningVm paused(boolean isPaused) {
-        return new RunningVm(VERSION, definition, term, requestId, spent, session, protection, wanted, isPaused);
+        return new RunningVm(
+                VERSION, definition, term, requestId, spent, session, protection, wanted, isPaused, withheld);
+    }
+
+    RunningVm withholding() {
+        return new RunningVm(VERSION, definition, term, requestId, spent, session, protection, wanted, paused, true);
     }
 
     String encode() {

@@ -24,4 +24,9 @@ record SessionPlan(
         }
         return settings.verifyEvery() > 0 && epoch.value() % settings.verifyEvery() == 0;
     }
+
+    /** Whether the images of the disks go with the VM as they are, for its destination sees the same ones. */
+    boolean sharesDisks() {
+        return migration != null && migration.order().plan().sharedDisks();
+    }
 }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -11,8 +12,14 @@ import org.jspecify.annotations.Nullable;
 import remus.availability.HostId;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
+import remus.base.Invariant;
 import remus.base.Term;
+import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
+import remus.disk.DiskException;
+import remus.disk.GuestDisks;
+import remus.disk.ImageWitness;
+import remus.disk.SharedDisks;
 import remus.host.OperationException.Kind;
 import remus.memory.DirtyTracker;
 import remus.memory.DirtyTracking;
@@ -22,6 +29,7 @@ import remus.memory.GuestMemoryDevice;
 import remus.memory.GuestMemoryException;
 import remus.memory.ResetStrategy;
 import remus.memory.SharedRamFile;
+import remus.migration.MigrationPlan;
 import remus.network.GuestNetwork;
 import remus.qemu.Accelerator;
 import remus.qemu.VmDefinition;
@@ -46,6 +54,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     private final VmDefinition definition;
     private final Map<String, Path> files;
     private final Hello hello;
+    private final Map<String, ImageWitness> witnesses;
 
     /**
      * Who is to be the backup.
@@ -91,20 +100,26 @@ final class SessionStarter implements ActiveVm.SessionFactory {
             @Nullable Migration migration)
             throws OperationException {
         this.services = services;
+        this.migration = migration;
         this.settings = migration == null
                 ? settings
-                : settings.forMigration(migration.order().plan().verify());
-        this.migration = migration;
+                : forMigration(settings, migration.order().plan());
         this.backup = backup;
         this.vm = vm;
         definition = vm.handle().definition();
         files = SharedDefinition.files(definition);
+        witnesses = sharesDisks() ? witnesses(definition) : Map.of();
         try {
             hello = hello(
                     replicationPort, vm.parts().disks(), SharedDefinition.of(definition, settings, moving(settings)));
         } catch (IOException e) {
             throw failed(e);
         }
+    }
+
+    private static ProtectionSettings forMigration(ProtectionSettings settings, MigrationPlan plan) {
+        ProtectionSettings moving = settings.forMigration(plan.verify());
+        return plan.sharedDisks() ? moving.holding() : moving;
     }
 
     private SharedDefinition.@Nullable Moving moving(ProtectionSettings wished) {
@@ -114,7 +129,37 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                         migration.order().isProtected(),
                         wished.interval().toNanos(),
                         wished.detect().toNanos(),
-                        (int) wished.verifyEvery());
+                        (int) wished.verifyEvery(),
+                        sharesDisks() ? sharedImages() : null);
+    }
+
+    private List<SharedDefinition.SharedImage> sharedImages() {
+        return definition.disks().stream()
+                .map(disk -> {
+                    ImageWitness witness =
+                            Invariant.present(witnesses.get(disk.name()), "the witness of disk " + disk.name());
+                    return new SharedDefinition.SharedImage(
+                            disk.name(), witness.image().toString(), witness.token());
+                })
+                .toList();
+    }
+
+    /** They are made as the session begins. */
+    private static Map<String, ImageWitness> witnesses(VmDefinition definition) throws OperationException {
+        Map<String, ImageWitness> all = new HashMap<>();
+        for (VmDefinition.Disk disk : definition.disks()) {
+            try {
+                all.put(disk.name(), ImageWitness.of(disk.image()));
+            } catch (DiskException e) {
+                throw new OperationException(
+                        Kind.REFUSED,
+                        "migrate: sharedDisks: disk %s: %s, so the destination could not tell whether it sees the same one"
+                                .formatted(disk.name(), e.getMessage()),
+                        "let the disks be copied",
+                        e);
+            }
+        }
+        return all;
     }
 
     private OperationException failed(Exception cause) {
@@ -141,9 +186,18 @@ final class SessionStarter implements ActiveVm.SessionFactory {
     }
 
     @Override
+    public boolean sharesDisks() {
+        return migration != null && migration.order().plan().sharedDisks();
+    }
+
+    @Override
     public ProtectionSession create(Term term, SessionOwner owner) throws OperationException {
         VmParts parts = vm.parts();
         try (CloseStack onFailure = new CloseStack()) {
+            for (ImageWitness witness : witnesses.values()) {
+                onFailure.push(witness);
+                witness.place();
+            }
             Path ramFile = vm.handle().paths().ramFile();
             long memoryBytes = definition.memory().bytes();
             GuestMemory memory = onFailure.push(GuestMemory.forReading(new SharedRamFile(ramFile, memoryBytes)));
@@ -170,7 +224,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                     services.time());
             onFailure.release();
             return session;
-        } catch (GuestMemoryException | DirtyTrackingException e) {
+        } catch (GuestMemoryException | DirtyTrackingException | DiskException e) {
             throw failed(e);
         }
     }
@@ -181,13 +235,24 @@ final class SessionStarter implements ActiveVm.SessionFactory {
         return new ProtectionSession.Parts(
                 vm.guest(),
                 device,
-                // Without a disk there is nothing to synchronize that a checkpoint could wait for.
-                vm.disks().isEmpty()
-                        ? List.of(device, vm.network())
-                        : List.of(device, vm.network(), vm.disks().guest()),
+                devices(device, vm),
                 vm.disks(),
                 listener -> new PrimaryChannel(channel, listener, services.time()),
+                this::removeWitnesses,
                 memory::close);
+    }
+
+    private List<CheckpointDevice> devices(GuestMemoryDevice memory, VmParts parts) {
+        if (parts.disks().isEmpty()) {
+            // There is nothing to synchronize that a checkpoint could wait for.
+            return List.of(memory, parts.network());
+        }
+        GuestDisks disks = parts.disks().guest();
+        return List.of(memory, parts.network(), sharesDisks() ? new SharedDisks(disks, vm::disksMayLeave) : disks);
+    }
+
+    private void removeWitnesses() {
+        witnesses.values().forEach(ImageWitness::close);
     }
 
     /** A backup that computes a digest of all memory is silent meanwhile. */

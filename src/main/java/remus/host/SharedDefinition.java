@@ -21,6 +21,8 @@ import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.HostAddress;
+import remus.checkpoint.DiskForwarding;
+import remus.disk.ImageWitness;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
@@ -30,7 +32,8 @@ import remus.wire.HelloFile;
 import remus.wire.WireLimits;
 
 /**
- * A VM definition as it travels to the backup: all that both sides have in common, and no path of either. The kernel
+ * A VM definition as it travels to the backup: all that both sides have in common, and so no path but those of images
+ * that both see. The kernel
  * and the initrd go beside it as files named {@link #KERNEL} and {@link #INITRD}.
  *
  * @param bootCmdline null for a VM that boots from disk
@@ -85,8 +88,14 @@ record SharedDefinition(
      * ProtectionSettings}, of its protection from then on.
      *
      * @param isProtected whether it is to have a backup there, as it had
+     * @param images of all its disks, which both hosts see; null: they are copied
      */
-    record Moving(boolean isProtected, long intervalNanos, long detectNanos, int verifyEvery) {
+    record Moving(
+            boolean isProtected,
+            long intervalNanos,
+            long detectNanos,
+            int verifyEvery,
+            @Nullable List<SharedImage> images) {
         /** @throws IllegalArgumentException for values that no definition could have */
         Moving {
             ProtectionSettings.check(Duration.ofNanos(intervalNanos), Duration.ofNanos(detectNanos), (key, problem) -> {
@@ -95,8 +104,35 @@ record SharedDefinition(
             if (verifyEvery < 0) {
                 throw new IllegalArgumentException("verifyEvery: " + verifyEvery);
             }
+            if (images != null) {
+                images = List.copyOf(images);
+                if (images.size() > DiskForwarding.MAX_DISKS) {
+                    throw new IllegalArgumentException("%d images are shared".formatted(images.size()));
+                }
+            }
         }
     }
+
+    /**
+     * An image that both hosts see under the same path.
+     *
+     * @param disk its name in the definition
+     * @param path absolute
+     * @param witness by which the destination finds out that it is the same
+     */
+    record SharedImage(String disk, String path, ImageWitness.Token witness) {
+        /** @throws IllegalArgumentException for a path that means another place on each host */
+        SharedImage {
+            Objects.requireNonNull(disk, "disk");
+            Objects.requireNonNull(witness, "witness");
+            if (path.length() > MAX_PATH_CHARACTERS || !Path.of(path).isAbsolute()) {
+                throw new IllegalArgumentException("no absolute path: " + path);
+            }
+        }
+    }
+
+    /** PATH_MAX, limits.h. */
+    private static final int MAX_PATH_CHARACTERS = 4096;
 
     static final String KERNEL = "kernel";
     static final String INITRD = "initrd";
@@ -154,6 +190,24 @@ record SharedDefinition(
     /** What waits there: a VM that moves is not to wait for a QEMU. */
     StandbyMode standby() {
         return protection.moving() == null ? protection.standby() : StandbyMode.WARM;
+    }
+
+    /** Whether it moves between two hosts that see the same images. */
+    boolean sharesDisks() {
+        return protection.moving() != null && protection.moving().images() != null;
+    }
+
+    /** The image of a disk that both hosts see; null: none. */
+    @Nullable
+    SharedImage sharedImage(String disk) {
+        Moving moving = protection.moving();
+        List<SharedImage> images = moving == null ? null : moving.images();
+        return images == null
+                ? null
+                : images.stream()
+                        .filter(image -> image.disk().equals(disk))
+                        .findFirst()
+                        .orElse(null);
     }
 
     /**

@@ -60,7 +60,7 @@ final class StandbyCopy implements AutoCloseable {
 
     /** Opens the images of the disks, which this host may refuse. */
     void openImages(Listener listener) throws StandbyException {
-        images = StandbyImages.open(services, hello, term, primary, listener);
+        images = StandbyImages.open(services, hello, term, primary, definition, listener);
     }
 
     StandbyImages images() {

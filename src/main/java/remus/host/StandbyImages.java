@@ -1,265 +1,77 @@
 package remus.host;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import remus.api.DiskStatus;
-import remus.base.CloseStack;
 import remus.base.HostAddress;
 import remus.base.Term;
 import remus.checkpoint.BackupDisks;
 import remus.disk.DiskException;
-import remus.disk.GuestDisks;
 import remus.disk.ImageMarker;
-import remus.disk.RawImage;
-import remus.disk.RedoLog;
-import remus.disk.ReplicaDisk;
 import remus.disk.StandbyDisks;
 import remus.wire.Hello;
-import remus.wire.HelloDisk;
 
 /**
- * The images of a VM's disks on its backup, for one session: finds those that this host has of it from before, makes
- * those that it lacks, and marks each as a copy before anything is written to it. Confined to the backup's agent thread,
- * but for what {@link StandbyDisks} allows others.
+ * The images of a VM's disks on the host that may take it over, for one session: copies of its own, or those of a VM that
+ * moves between two hosts which see the same ones. Confined to the backup's agent thread, but for what
+ * {@link StandbyDisks} allows others.
  */
-final class StandbyImages implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(StandbyImages.class);
-
-    private final HostServices services;
-    private final Hello hello;
-    private final Term term;
-    private final ImageMarker.Peer primary;
-    private final List<Image> images = new ArrayList<>();
-    private final CloseStack owned = new CloseStack();
-    private @Nullable StandbyDisks replica;
-
-    /** @param hadContent whether it was there before the session */
-    private record Image(String name, RawImage image, boolean hadContent) {}
-
-    private StandbyImages(HostServices services, Hello hello, Term term, HostAddress primary) {
-        this.services = services;
-        this.hello = hello;
-        this.term = term;
-        this.primary = new ImageMarker.Peer(hello.host(), primary);
-    }
-
+interface StandbyImages extends AutoCloseable {
     /**
-     * Opens all images that the hello names.
+     * Opens all images that the hello names, or finds those that are shared.
      *
      * @param primary where the primary can be asked later
+     * @param definition what the hello says of the VM
      */
     static StandbyImages open(
-            HostServices services, Hello hello, Term term, HostAddress primary, StandbyDisks.Listener listener)
+            HostServices services,
+            Hello hello,
+            Term term,
+            HostAddress primary,
+            SharedDefinition definition,
+            StandbyDisks.Listener listener)
             throws StandbyException {
-        StandbyImages opened = new StandbyImages(services, hello, term, primary);
-        boolean complete = false;
-        try {
-            opened.openAll(listener);
-            complete = true;
-            return opened;
-        } catch (DiskException e) {
-            throw new StandbyException(String.valueOf(e.getMessage()), e);
-        } finally {
-            if (!complete) {
-                opened.close();
-            }
-        }
+        return definition.sharesDisks()
+                ? SharedImages.find(services, hello, term, definition)
+                : CopiedImages.open(services, hello, term, primary, listener);
     }
 
-    private void openAll(StandbyDisks.Listener listener) throws DiskException, StandbyException {
-        List<ReplicaDisk> replicas = new ArrayList<>();
-        try (CloseStack onFailure = new CloseStack()) {
-            for (HelloDisk disk : hello.disks()) {
-                Image image = openImage(disk, onFailure);
-                images.add(image);
-                replicas.add(new ReplicaDisk(image.name(), image.image()));
-            }
-            onFailure.release();
-        }
-        images.forEach(image -> owned.push(image.image()));
-        if (!replicas.isEmpty()) {
-            // Whatever an earlier session has left there: images are compared as they are.
-            Path log = services.state().redoLog(hello.vm());
-            RedoLog.remove(log);
-            mark(ImageMarker.Role.SYNCHRONIZING);
-            replica = owned.push(StandbyDisks.open(log, hello.vm(), term, replicas, services.time(), listener));
-        }
-    }
-
-    /**
-     * The image that the VM ran with here, where its marker says that others have gone on since; else one of our own. An
-     * image of our own without a marker is the newest there is and is not touched.
-     */
-    private Image openImage(HelloDisk disk, CloseStack onFailure) throws DiskException, StandbyException {
-        Path former = services.state().formerImage(hello.vm(), disk.name());
-        if (former != null && Files.exists(former) && isCopyOf(disk, former)) {
-            RawImage image = onFailure.push(RawImage.open(former));
-            if (image.bytes() == disk.bytes()) {
-                return new Image(disk.name(), image, true);
-            }
-            LOG.info("VM {}: {} has another size now and is left alone", hello.vm(), former);
-            image.close();
-        }
-        Path own = services.state().ownImage(hello.vm(), disk.name());
-        if (!Files.exists(own)) {
-            return new Image(disk.name(), onFailure.push(create(own, disk)), false);
-        }
-        if (!isCopyOf(disk, own) && !isEmpty(own)) {
-            throw new StandbyException(
-                    "%s is the newest image of disk %s that this host knows of: move it away to have the VM backed up here"
-                            .formatted(own, disk.name()),
-                    null);
-        }
-        RawImage present = onFailure.push(RawImage.open(own));
-        if (present.bytes() == disk.bytes()) {
-            return new Image(disk.name(), present, true);
-        }
-        present.close();
-        delete(own);
-        return new Image(disk.name(), onFailure.push(create(own, disk)), false);
-    }
-
-    private boolean isCopyOf(HelloDisk disk, Path image) throws DiskException {
-        ImageMarker marker = ImageMarker.read(image).orElse(null);
-        return marker != null && marker.vm().equals(hello.vm()) && marker.disk().equals(disk.name());
-    }
-
-    /** One that was just made when its daemon was killed has no marker yet. */
-    private static boolean isEmpty(Path path) throws DiskException {
-        try (RawImage image = RawImage.open(path)) {
-            return image.nextData(0) == image.bytes();
-        }
-    }
-
-    private static RawImage create(Path path, HelloDisk disk) throws DiskException, StandbyException {
-        try {
-            Files.createDirectories(path.getParent());
-        } catch (IOException e) {
-            throw new StandbyException("image " + path + " can't be made: " + e, e);
-        }
-        return RawImage.create(path, disk.bytes());
-    }
-
-    private static void delete(Path image) throws StandbyException {
-        try {
-            Files.delete(image);
-        } catch (IOException e) {
-            throw new StandbyException("image " + image + " of an earlier size can't be replaced: " + e, e);
-        }
-    }
-
-    /** Names of the disks of which there was an image already. */
-    List<String> withContent() {
-        return images.stream().filter(Image::hadContent).map(Image::name).toList();
-    }
+    /** Names of the disks of which there was a copy already. */
+    List<String> withContent();
 
     /** Where the image of a disk is. */
-    Path path(String disk) {
-        return images.stream()
-                .filter(image -> image.name().equals(disk))
-                .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("no disk " + disk))
-                .image()
-                .path();
-    }
+    Path path(String disk);
 
     /** What a standby's QEMU is given: over the same images, but of its own. */
-    VmDisks forStandby() {
-        return new VmDisks(
-                hello.vm(),
-                images.stream()
-                        .map(image -> new GuestDisks.Disk(image.name(), image.image()))
-                        .toList(),
-                GuestDisks.Mode.STANDBY,
-                services.time());
-    }
+    VmDisks forStandby();
 
-    BackupDisks backupDisks() {
-        StandbyDisks own = replica;
-        return own == null ? BackupDisks.NONE : own;
-    }
+    /** What takes the disks' part of checkpoints. */
+    BackupDisks backupDisks();
 
+    /** The copies as they are kept, or null where there are none. */
     @Nullable
-    StandbyDisks replica() {
-        return replica;
-    }
+    StandbyDisks replica();
 
-    /** Marks all images; on disk when this returns. */
-    void mark(ImageMarker.Role role) throws DiskException {
-        for (Image image : images) {
-            marker(image.name(), role).write(image.image().path());
-        }
-    }
+    /** Marks all copies; on disk when this returns. */
+    void mark(ImageMarker.Role role) throws DiskException;
 
-    private ImageMarker marker(String disk, ImageMarker.Role role) {
-        return new ImageMarker(
-                hello.vm(),
-                disk,
-                services.hostName(),
-                term,
-                role,
-                primary,
-                services.state().redoLog(hello.vm()),
-                Instant.now());
-    }
-
-    /** Brings what is whole into the images and makes it durable; completes on any thread. */
-    CompletableFuture<?> settle() {
-        StandbyDisks own = replica;
-        return own == null ? CompletableFuture.completedFuture(null) : own.settle();
-    }
+    /** The images become what the last whole checkpoint needs, and durable; completes on any thread. */
+    CompletableFuture<?> settle();
 
     /** The images belong to the disks of a VM that runs: this object lets go of them, and {@link #retire} follows. */
-    void handOver(VmDisks running) {
-        running.own(images.stream().map(Image::image).toList());
-        owned.release();
-    }
+    void handOver(VmDisks running);
 
     /**
-     * Removes what marks the images as copies; after {@link #handOver}, on the agent of the VM that runs, so that no marker
-     * of a later session is meant. What stays costs a question at the next start: the take-over is on record.
+     * Removes what says that another host may own the newest images; after {@link #handOver}, on the agent of the VM that
+     * runs. What stays costs a question at the next start: the take-over is on record.
      */
-    void retire() {
-        StandbyDisks own = replica;
-        replica = null;
-        if (own == null) {
-            return;
-        }
-        own.close(); // it holds the log
-        try {
-            RedoLog.remove(services.state().redoLog(hello.vm()));
-            services.images()
-                    .retireCopies(
-                            images.stream().map(image -> image.image().path()).toList(), term);
-        } catch (DiskException e) {
-            LOG.warn("VM {}: its images can't be unmarked: {}", hello.vm(), e.getMessage());
-        }
-    }
+    void retire();
 
     /** @param whole whether a checkpoint is */
-    List<DiskStatus> status(boolean whole) {
-        StandbyDisks own = replica;
-        if (own == null) {
-            return List.of();
-        }
-        List<DiskStatus> all = new ArrayList<>();
-        for (int disk = 0; disk < images.size(); disk++) {
-            // How far the synchronization is, only the primary knows, who does it.
-            all.add(new DiskStatus(images.get(disk).name(), own.pendingBytes(disk), whole ? 100 : null));
-        }
-        return all;
-    }
+    List<DiskStatus> status(boolean whole);
 
     @Override
-    public void close() {
-        owned.close();
-    }
+    void close();
 }

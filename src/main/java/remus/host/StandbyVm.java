@@ -373,7 +373,7 @@ final class StandbyVm implements HostedVm {
         if (hasEnded()) {
             return 0;
         }
-        MemoryNeed need = MemoryNeed.ofStandby(hello, definition.standby());
+        MemoryNeed need = MemoryNeed.ofStandby(hello, definition);
         return need.staging().bytes() + (hasQemu ? 0 : need.qemu().bytes());
     }
 }

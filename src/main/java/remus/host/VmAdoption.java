@@ -17,6 +17,7 @@ import remus.base.HostAddress;
 import remus.base.Invariant;
 import remus.base.Term;
 import remus.disk.DiskException;
+import remus.disk.ImageWitness;
 import remus.disk.NbdServer;
 import remus.host.OperationException.Kind;
 import remus.linux.LinuxException;
@@ -110,7 +111,11 @@ final class VmAdoption {
         services.startGenerationsAfter(found.directory());
         QemuPaths paths = new QemuPaths(found.directory(), services.state().vm(definition.name()));
         try (CloseStack onFailure = new CloseStack()) {
-            VmDisks disks = onFailure.push(VmDisks.open(definition, services.time()));
+            VmDisks disks = onFailure.push(
+                    vm.withheld()
+                            ? VmDisks.openWithheld(definition, services.time())
+                            : VmDisks.open(definition, services.time()));
+            definition.disks().forEach(disk -> ImageWitness.removeLeftovers(disk.image()));
             // The former daemon may have owed the guest that, and nobody else knows any more.
             disks.sync();
             Files.deleteIfExists(paths.diskSocket());

@@ -1,9 +1,15 @@
 package remus.host;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import remus.api.DiskStatus;
 import remus.base.CloseStack;
 import remus.base.Time;
@@ -20,6 +26,12 @@ import remus.qemu.VmDefinition;
  * has asked for is left over for the next. What happens to the disks is told to the owner of the moment. Thread-safe.
  */
 final class VmDisks implements GuestDisks.Listener, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(VmDisks.class);
+    private static final Duration LOCK_PAUSE = Duration.ofMillis(100);
+
+    /** From then on it is worth a word. */
+    private static final int PATIENT_LOCK_ATTEMPTS = 100;
+
     private static final GuestDisks.Listener NOBODY = new GuestDisks.Listener() {
         @Override
         public void diskFailed(String disk, DiskRequest request, DiskException cause) {
@@ -34,7 +46,8 @@ final class VmDisks implements GuestDisks.Listener, AutoCloseable {
 
     private final String vm;
     private final GuestDisks guest;
-    private final List<RawImage> owned = new ArrayList<>();
+    private final List<RawImage> owned = new CopyOnWriteArrayList<>();
+    private final CountDownLatch closed = new CountDownLatch(1);
     private volatile GuestDisks.Listener owner = NOBODY;
 
     /** Images are still somebody else's, until {@link #own}. */
@@ -50,17 +63,32 @@ final class VmDisks implements GuestDisks.Listener, AutoCloseable {
 
     /** Opens the images of a VM that is to run here. */
     static VmDisks open(VmDefinition definition, Time time) throws DiskException {
+        return open(definition, GuestDisks.Mode.OPEN, time);
+    }
+
+    /**
+     * Opens the images of a VM that was moving to a host which sees the same ones when its daemon ended: whether they are
+     * this host's is not clear, and the other host may have them locked.
+     */
+    static VmDisks openWithheld(VmDefinition definition, Time time) throws DiskException {
+        return open(definition, GuestDisks.Mode.WITHHELD, time);
+    }
+
+    private static VmDisks open(VmDefinition definition, GuestDisks.Mode mode, Time time) throws DiskException {
         List<GuestDisks.Disk> disks = new ArrayList<>();
         List<RawImage> images = new ArrayList<>();
         try (CloseStack onFailure = new CloseStack()) {
             for (VmDefinition.Disk disk : definition.disks()) {
-                RawImage image = onFailure.push(RawImage.open(disk.image()));
+                RawImage image = onFailure.push(
+                        mode == GuestDisks.Mode.WITHHELD
+                                ? RawImage.openUnlocked(disk.image())
+                                : RawImage.open(disk.image()));
                 images.add(image);
                 disks.add(new GuestDisks.Disk(disk.name(), image));
             }
             onFailure.release();
         }
-        VmDisks opened = new VmDisks(definition.name(), disks, GuestDisks.Mode.OPEN, time);
+        VmDisks opened = new VmDisks(definition.name(), disks, mode, time);
         opened.own(images);
         return opened;
     }
@@ -71,6 +99,59 @@ final class VmDisks implements GuestDisks.Listener, AutoCloseable {
 
     boolean isEmpty() {
         return guest.disks().isEmpty();
+    }
+
+    /** The images are this host's after all: what is withheld from the guest's writes is open to them again. */
+    void release() {
+        if (guest.mode() == GuestDisks.Mode.WITHHELD) {
+            guest.open();
+            lockWhenFree(() -> {});
+        }
+    }
+
+    /**
+     * Takes the locks of all images as soon as their former host has let go of them, which it does when its QEMU is gone.
+     * That this host may write to them is known otherwise.
+     *
+     * @param locked called then, on a thread of its own; not if these disks are closed before
+     */
+    void lockWhenFree(Runnable locked) {
+        Thread.ofVirtual().name("lock-images-" + vm).start(() -> {
+            try {
+                if (awaitLocks()) {
+                    locked.run();
+                }
+            } catch (DiskException e) {
+                LOG.warn("VM {}: its images are not locked: {}", vm, e.getMessage());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+    }
+
+    private boolean awaitLocks() throws DiskException, InterruptedException {
+        for (int attempt = 1; !lockAll(); attempt++) {
+            if (attempt == PATIENT_LOCK_ATTEMPTS) {
+                LOG.warn("VM {}: another process still has its images locked, as its former host does that hangs", vm);
+            }
+            if (closed.await(LOCK_PAUSE.toMillis(), TimeUnit.MILLISECONDS)) {
+                return false;
+            }
+        }
+        return closed.getCount() > 0;
+    }
+
+    /** Not while they are being closed. */
+    private synchronized boolean lockAll() throws DiskException {
+        if (closed.getCount() == 0) {
+            return true;
+        }
+        for (RawImage image : owned) {
+            if (!image.tryLock()) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Makes durable what was written to the images, by whomever. */
@@ -119,6 +200,11 @@ final class VmDisks implements GuestDisks.Listener, AutoCloseable {
     @Override
     public void close() {
         guest.close();
+        closeImages();
+    }
+
+    private synchronized void closeImages() {
+        closed.countDown();
         owned.forEach(RawImage::close);
     }
 }

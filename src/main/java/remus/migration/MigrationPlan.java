@@ -66,6 +66,14 @@ public record MigrationPlan(
         return limits;
     }
 
+    /**
+     * Whether checkpoints may come before the last one. Not with shared disks: a destination that took one of them over would
+     * see images that the guest has written to since.
+     */
+    boolean settles() {
+        return !sharedDisks;
+    }
+
     /** What is going to happen, for people, before it does: one sentence or two about each matter. */
     public List<String> sentences() {
         List<String> sentences = new ArrayList<>();
@@ -76,7 +84,9 @@ public record MigrationPlan(
                                 + " guest has written since the round before began.");
                 sentences.addAll(endOfRounds());
                 sentences.add(rateSentence());
-                sentences.add(settlingSentence());
+                if (settles()) {
+                    sentences.add(settlingSentence());
+                }
             }
             case STOP_THE_WORLD ->
                 sentences.add("The guest is suspended at once and stands still until it runs at the destination; all of"

@@ -14,7 +14,7 @@ import remus.migration.MigrationPlan.Unconverged;
  * <ol>
  *   <li>The first round is always copied.
  *   <li>A condition of {@link MigrationPlan#aims} is met: the guest is suspended, and for good where more than
- *       {@link #MAX_SETTLING_BYTES} is left.
+ *       {@link #MAX_SETTLING_BYTES} is left, or {@linkplain MigrationPlan#settles disks are shared}.
  *   <li>One of {@link MigrationPlan#limits} is met: it is suspended for good all the same, or the migration given up.
  *   <li>Else another round follows, at the rate that {@link RateLimit} says. {@link Unconverged#AUTO_CONVERGE}: a round in
  *       which the guest wrote more than {@value #SLOW_DOWN_PERCENT} % of what was sent makes it stand still for
@@ -87,7 +87,9 @@ public final class PreCopyRules implements PreCopyPolicy {
     private Decision afterRound(PreCopyRound done, long pagesLeft) {
         stopCondition = firstMet(aims);
         if (stopCondition != null) {
-            return pagesLeft * pageBytes <= MAX_SETTLING_BYTES ? Decision.SUSPEND : Decision.SUSPEND_FOR_GOOD;
+            return plan.settles() && pagesLeft * pageBytes <= MAX_SETTLING_BYTES
+                    ? Decision.SUSPEND
+                    : Decision.SUSPEND_FOR_GOOD;
         }
         stopCondition = firstMet(limits);
         if (stopCondition != null) {

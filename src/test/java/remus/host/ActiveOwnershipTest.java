@@ -507,6 +507,7 @@ class ActiveOwnershipTest {
     void aVmThatWasHandedOverWaitsUntilTheRecordSaysThatItRunsThere() throws Exception {
         run(true, WhenAlone.HOLD);
         OwnershipRecord record = protectShared();
+        guest.ownsDisks = false;
         CompletableFuture<Void> result = handOver();
         assertInstanceOf(Waiting.class, ownership.role());
         assertTrue(session.sent.contains("handOver"), session.sent.toString());
@@ -524,6 +525,7 @@ class ActiveOwnershipTest {
                         OwnershipRecord.alone(activating.term().next(), beta, new RequestId("beta.2"))));
         await(PrimaryState.Gone.class);
         assertTrue(guest.gone);
+        assertFalse(guest.ownsDisks, "its images may be the other host's");
         result.get(1, TimeUnit.SECONDS);
     }
 
@@ -531,11 +533,14 @@ class ActiveOwnershipTest {
     void aBackupThatNeverWillActivateIsNotWaitedForUntilThatIsOverdue() throws Exception {
         run(false, WhenAlone.HOLD);
         protectAlone();
+        guest.ownsDisks = false;
         CompletableFuture<Void> result = handOver();
         assertInstanceOf(Waiting.class, ownership.role());
+        assertFalse(guest.ownsDisks);
         session.channel().backupLost("its standby died");
         await(Alone.class);
         assertFalse(guest.paused || guest.gone || guest.held);
+        assertTrue(guest.ownsDisks);
         assertTrue(result.isCompletedExceptionally());
         assertEquals(VmState.DEGRADED, status.state());
         assertTrue(wish.isWanted());

@@ -274,7 +274,7 @@ class BackupServiceTest {
             SharedDefinition shop = SharedDefinitionTest.shop(StandbyMode.WARM);
             StandbyVm standby = new StandbyVm(host.services, nextArrived(), shop);
             host.services.registry().addUnlessInUse(standby);
-            MemoryNeed need = MemoryNeed.ofStandby(hello(), StandbyMode.WARM);
+            MemoryNeed need = MemoryNeed.ofStandby(hello(), shop);
             assertEquals(
                     need.total().bytes(),
                     host.services.registry().memoryBytes()

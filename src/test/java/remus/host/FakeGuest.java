@@ -21,6 +21,7 @@ final class FakeGuest implements ActiveGuest {
     boolean paused;
     boolean still;
     boolean gone;
+    boolean ownsDisks;
 
     FakeGuest(VmDefinition definition) {
         this.definition = definition;
@@ -66,6 +67,11 @@ final class FakeGuest implements ActiveGuest {
         if (stillRight.getAsBoolean()) {
             held = false;
         }
+    }
+
+    @Override
+    public void ownDisks() {
+        ownsDisks = true;
     }
 
     @Override

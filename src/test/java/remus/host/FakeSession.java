@@ -80,6 +80,7 @@ final class FakeSession implements ActiveVm.SessionFactory {
                         List.of(),
                         new VmDisks("shop", List.of(), GuestDisks.Mode.OPEN, time),
                         this::listening,
+                        () -> {},
                         () -> {}),
                 learns,
                 agent,

@@ -94,7 +94,8 @@ class ImageOwnershipTest {
     }
 
     private void mark(ImageMarker.Role role, HostAddress address) throws Exception {
-        Path log = role == ImageMarker.Role.PROTECTED ? null : state.redoLog("shop");
+        boolean isCopy = role == ImageMarker.Role.SYNCHRONIZING || role == ImageMarker.Role.STANDBY;
+        Path log = isCopy ? state.redoLog("shop") : null;
         new ImageMarker(
                         "shop",
                         "root",
@@ -150,6 +151,40 @@ class ImageOwnershipTest {
         assertEquals(SESSION, ownership.requireNewest(vm("shop"), false));
         saidTerm.set(SESSION.next());
         expectRefusal("shop", false, "had the VM later, in term 4");
+    }
+
+    @Test
+    void anImageThatBothHostsSeeIsTheNewestUnlessTheOtherHostRunsItsVm() throws Exception {
+        mark(ImageMarker.Role.MOVING, peer.address());
+        saidTerm.set(SESSION.next().next());
+        assertEquals(SESSION, ownership.requireNewest(vm("shop"), false));
+        said.set(OwnerState.STOPPED);
+        assertEquals(SESSION, ownership.requireNewest(vm("shop"), false));
+        said.set(OwnerState.RUNNING_ALONE);
+        expectRefusal("shop", false, "may run VM shop with this very image", "RUNNING_ALONE", "--force-stale");
+        said.set(OwnerState.STANDBY);
+        expectRefusal("shop", false, "may run VM shop with this very image");
+        peer.close();
+        expectRefusal("shop", false, "does not answer");
+        assertEquals(SESSION, ownership.requireNewest(vm("shop"), true));
+    }
+
+    /** That this host has taken the VM over since says nothing for an image that another host ran it with. */
+    @Test
+    void whatAnotherHostHasMarkedIsNotThisHostsForItHasTakenTheVmOver() throws Exception {
+        new ImageMarker(
+                        "shop",
+                        "root",
+                        "beta",
+                        SESSION,
+                        ImageMarker.Role.PROTECTED,
+                        new ImageMarker.Peer("alpha", peer.address()),
+                        null,
+                        Instant.EPOCH)
+                .write(image);
+        state.note("shop", SESSION.next(), true);
+        saidTerm.set(SESSION.next());
+        expectRefusal("shop", false, "had the VM later");
     }
 
     @Test
@@ -239,10 +274,10 @@ class ImageOwnershipTest {
     @Test
     void aTakeOverRemovesTheMarkersOfItsOwnSessionOnly() throws Exception {
         mark(ImageMarker.Role.STANDBY, peer.address());
-        ownership.retireCopies(List.of(image), SESSION);
+        ownership.retire(List.of(image), SESSION);
         assertTrue(ImageMarker.read(image).isEmpty());
-        ownership.notePeer(vm("shop"), SESSION.next(), peer.address());
-        ownership.retireCopies(List.of(image), SESSION);
+        ownership.notePeer(vm("shop"), SESSION.next(), peer.address(), false);
+        ownership.retire(List.of(image), SESSION);
         assertEquals(
                 ImageMarker.Role.PROTECTED,
                 ImageMarker.read(image).orElseThrow().role());

@@ -66,6 +66,7 @@ class ProtectionSessionTest {
                     List.of(device),
                     disks,
                     listener -> channel(),
+                    () -> {},
                     released::countDown),
             noting(SessionOwner.class, told),
             new Agent(() -> {}),

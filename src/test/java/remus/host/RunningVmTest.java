@@ -68,6 +68,12 @@ class RunningVmTest {
         assertEquals(RECORD, guarded.record(SELF));
         RunningVm still = guarded.paused(true).wished(ProtectionSettings.DEFAULTS.withLast("gamma"), true);
         assertEquals(still, RunningVm.decode(still.encode()));
+        RunningVm moving = still.withholding();
+        assertEquals(moving, RunningVm.decode(moving.encode()));
+        assertTrue(
+                moving.paused(false).wished(ProtectionSettings.DEFAULTS, false).withheld());
+        assertFalse(moving.ownedBy(RECORD, false).withheld());
+        assertFalse(moving.protectedBy(SESSION).withheld());
     }
 
     /** A record, or the end of a session, says nothing about what people want of the VM. */

@@ -3,7 +3,9 @@ package remus.host;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -13,6 +15,7 @@ import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.HostAddress;
+import remus.disk.ImageWitness;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
@@ -40,6 +43,53 @@ class SharedDefinitionTest {
     @Test
     void whatIsSentIsWhatArrives() {
         assertArrayEquals(SHOP.encode(), SharedDefinition.decode(SHOP.encode()).encode());
+    }
+
+    private static SharedDefinition moving(String path) {
+        ImageWitness.Token witness = new ImageWitness.Token("0".repeat(16), "1".repeat(32));
+        return new SharedDefinition(
+                SHOP.name(),
+                SHOP.machine(),
+                SHOP.cpus(),
+                SHOP.memoryBytes(),
+                SHOP.accelerator(),
+                SHOP.cpu(),
+                SHOP.bootCmdline(),
+                SHOP.disks(),
+                SHOP.nics(),
+                SHOP.hasConsole(),
+                new SharedDefinition.Protection(
+                        List.of(),
+                        WhenAlone.HOLD,
+                        true,
+                        0,
+                        StandbyMode.WARM,
+                        new SharedDefinition.Moving(
+                                false,
+                                25_000_000,
+                                300_000_000,
+                                0,
+                                List.of(new SharedDefinition.SharedImage("root", path, witness)))));
+    }
+
+    @Test
+    void whereSharedImagesAreIsSaidWithThem() {
+        SharedDefinition arrived =
+                SharedDefinition.decode(moving("/srv/root.raw").encode());
+        assertTrue(arrived.sharesDisks());
+        assertEquals(moving("/srv/root.raw").sharedImage("root"), arrived.sharedImage("root"));
+        assertNull(arrived.sharedImage("data"));
+        assertFalse(SHOP.sharesDisks());
+        assertNull(SHOP.sharedImage("root"));
+    }
+
+    @Test
+    void aSharedImageWhosePathMeansSomethingElseOnEachHostIsRefused() {
+        assertThrows(IllegalArgumentException.class, () -> moving("root.raw"));
+        byte[] hostile = new String(moving("/srv/root.raw").encode(), StandardCharsets.UTF_8)
+                .replace("0".repeat(16), "/../../../etc/pw")
+                .getBytes(StandardCharsets.UTF_8);
+        assertThrows(RuntimeException.class, () -> SharedDefinition.decode(hostile));
     }
 
     @Test

@@ -6,20 +6,31 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import remus.base.ByteSize;
 import remus.disk.DiskException;
 import remus.disk.GuestDisk;
 import remus.disk.GuestDisks;
+import remus.disk.RawImage;
+import remus.qemu.Accelerator;
+import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
 
 /** What becomes of the disks of one standby and of the next. */
 @Timeout(30)
 class VmDisksTest {
     private final HungImage image = HungImage.thatWorks();
+
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    Path directory;
 
     private VmDisks standby() {
         return new VmDisks(
@@ -44,6 +55,50 @@ class VmDisksTest {
             Thread.onSpinWait();
         }
         return written;
+    }
+
+    @Test
+    void imagesOfAnotherHostAreLockedWhenThatHasLetGoOfThemAndTheirWritersWaitForTheRecordOnly() throws Exception {
+        Path path = directory.resolve("root.raw");
+        RawImage.create(path, 1 << 20).close();
+        try (Arena arena = Arena.ofShared();
+                VmDisks disks = VmDisks.openWithheld(vm(path), new SettableTime())) {
+            try (RawImage _ = RawImage.open(path)) {
+                CompletableFuture<Void> written = waitingWrite(disks, arena.allocate(512));
+                disks.release();
+                written.get(20, TimeUnit.SECONDS);
+            }
+            awaitLocked(path);
+            disks.release();
+        }
+        RawImage.open(path).close();
+    }
+
+    private static VmDefinition vm(Path image) {
+        return new VmDefinition(
+                "shop",
+                MachineType.Q35,
+                1,
+                new ByteSize(64 << 20),
+                Accelerator.TCG,
+                "max",
+                null,
+                List.of(new VmDefinition.Disk("root", image)),
+                List.of(),
+                null);
+    }
+
+    private static void awaitLocked(Path path) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (true) {
+            try (RawImage free = RawImage.openUnlocked(path)) {
+                if (!free.tryLock()) {
+                    return;
+                }
+            }
+            assertTrue(System.nanoTime() < deadline, "the image is not locked");
+            TimeUnit.MILLISECONDS.sleep(5);
+        }
     }
 
     @Test

@@ -128,7 +128,7 @@ class MigrationPlanTest {
                 List.of(
                         "Disks are not copied: both hosts must see the same images.",
                         "Both hosts compare all of the memory before the guest goes on: the downtime is longer by that."),
-                sentences.subList(5, 7));
+                sentences.subList(4, 6));
     }
 
     @Test

@@ -332,6 +332,14 @@ class PreCopyRulesTest {
         assertEquals(Decision.SUSPEND, decide(rules, 1, 60_000, RoundHistory.FEW_PAGES, 60_000_000));
     }
 
+    @Test
+    void withSharedDisksTheFirstCheckpointIsTheLastForTheImagesGoOnChanging() {
+        PreCopyRules rules = new PreCopyRules(
+                new MigrationPlan(Mode.PRE_COPY, StopSettings.DEFAULTS, Unconverged.STOP, RateLimit.NONE, true, false),
+                PAGE_BYTES);
+        assertEquals(Decision.SUSPEND_FOR_GOOD, decide(rules, 1, 6_000, 0, 6_000_000));
+    }
+
     private static Decision decide(PreCopyRules rules, int round, long sent, long left) {
         return decide(rules, round, sent, left, 1_000_000);
     }
