@@ -208,12 +208,15 @@ final class DiskGuest {
 
     /** Where a host has its image of a disk: alpha's are those that the VM was booted with. */
     static Path image(TwoHosts hosts, DemoHost host, String disk) {
-        return host == hosts.alpha
-                ? hosts.directory().resolve(disk + ".raw")
-                : host.state()
-                        .resolve("vms")
-                        .resolve(DemoGuest.NAME)
-                        .resolve("disks")
-                        .resolve(disk + ".raw");
+        return host == hosts.alpha ? hosts.directory().resolve(disk + ".raw") : copy(host, disk);
+    }
+
+    /** Where a host keeps a copy of a disk that it has made as a backup. */
+    static Path copy(DemoHost host, String disk) {
+        return host.state()
+                .resolve("vms")
+                .resolve(DemoGuest.NAME)
+                .resolve("disks")
+                .resolve(disk + ".raw");
     }
 }
