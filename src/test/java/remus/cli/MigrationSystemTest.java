@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -17,11 +19,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import remus.api.EventType;
 import remus.api.Json;
+import remus.api.MigrateRequest;
 import remus.api.MigrationRound;
 import remus.api.MigrationStage;
 import remus.api.MigrationStatus;
 import remus.api.VmState;
 import remus.api.WhenAlone;
+import remus.api.WhenUnconverged;
 
 /** A VM moves to another host with a client that notices a stall and nothing else. */
 @Tag("system")
@@ -135,6 +139,127 @@ class MigrationSystemTest {
                 hosts.awaitAnswers(load, 20);
                 expectNothingLost(load);
             }
+        }
+    }
+
+    /** It writes 2,000 pages each 25 ms, of which 50 MiB a second take 320. */
+    private static void bootBusy(TwoHosts hosts) throws Exception {
+        hosts.boot("remus.run=dirty,redis remus.pages=2000 remus.per=25ms");
+        DemoGuest.awaitRedis(hosts.inside, TwoHosts.LIMIT);
+    }
+
+    @Test
+    void aGuestThatWritesFasterThanTheLinkIsSuspendedWhenItsRoundsAreUsedUp() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            bootBusy(hosts);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                MigrationStatus status = migrate(
+                        hosts,
+                        hosts.alpha,
+                        hosts.beta,
+                        "--max-rate",
+                        "50MiB",
+                        "--max-downtime",
+                        "1ms",
+                        "--max-rounds",
+                        "4",
+                        "--settled-rounds",
+                        "0",
+                        "--verify");
+                expectWhole(status);
+                assertEquals(4, status.rounds().size());
+                assertTrue(status.stopAndCopyPages() > 0, status.toString());
+                assertTrue(
+                        String.valueOf(status.stopCondition()).startsWith("4 rounds were done, and "),
+                        status.stopCondition());
+                hosts.awaitAnswers(load, 20);
+                expectRunsOn(hosts, hosts.beta, hosts.alpha);
+                expectNothingLost(load);
+            }
+        }
+    }
+
+    @Test
+    void aGuestThatIsSlowedDownConvergesAndHasItsSpeedBackWhereItGoesOn() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            bootBusy(hosts);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                MigrationStatus status = migrate(
+                        hosts,
+                        hosts.alpha,
+                        hosts.beta,
+                        "--max-rate",
+                        "50MiB",
+                        "--max-downtime",
+                        "60ms",
+                        "--max-rounds",
+                        "100",
+                        "--auto-converge",
+                        "--verify");
+                expectWhole(status);
+                assertTrue(status.rounds().size() < 100, status.toString());
+                assertTrue(status.rounds().getLast().heldPercent() > 0, status.toString());
+                assertTrue(String.valueOf(status.stopCondition()).endsWith("within 60ms"), status.stopCondition());
+                expectRunsOn(hosts, hosts.beta, hosts.alpha);
+                expectNotHeld(hosts, hosts.beta, load);
+                expectNothingLost(load);
+            }
+        }
+    }
+
+    /** Its clock would fall behind if it were made to stand still now and then. */
+    private static void expectNotHeld(TwoHosts hosts, DemoHost host, RedisClientLoad load) throws Exception {
+        long before = host.status(DemoGuest.NAME).guestClockLagMillis();
+        hosts.awaitAnswers(load, 50);
+        assertEquals(before, host.status(DemoGuest.NAME).guestClockLagMillis(), hosts::story);
+    }
+
+    @Test
+    void aGuestThatWasSlowedDownForNothingHasItsSpeedBack() throws Exception {
+        try (TwoHosts hosts = TwoHosts.open(directory)) {
+            bootBusy(hosts);
+            try (RedisClientLoad load = hosts.load()) {
+                hosts.awaitAnswers(load, 20);
+                hosts.alpha.migrate(
+                        DemoGuest.NAME,
+                        new MigrateRequest(
+                                hosts.beta.replicationAddress().toString(),
+                                null,
+                                "1ms",
+                                1000,
+                                null,
+                                null,
+                                null,
+                                null,
+                                WhenUnconverged.AUTO_CONVERGE,
+                                null,
+                                "50MiB",
+                                null,
+                                null,
+                                null));
+                await(hosts, now -> now.rounds().stream().anyMatch(round -> round.heldPercent() > 0));
+                hosts.alpha.cancelMigration(DemoGuest.NAME);
+                await(hosts, now -> now.stage() == MigrationStage.FAILED);
+                hosts.await(hosts.alpha, VmState.UNPROTECTED);
+                hosts.awaitAnswers(load, 20);
+                expectNotHeld(hosts, hosts.alpha, load);
+                hosts.awaitNoVm(hosts.beta);
+                expectNothingLost(load);
+            }
+        }
+    }
+
+    private static void await(TwoHosts hosts, Predicate<MigrationStatus> wanted) throws Exception {
+        long deadline = System.nanoTime() + TwoHosts.LIMIT.toNanos();
+        while (true) {
+            MigrationStatus now = hosts.alpha.migration(DemoGuest.NAME);
+            if (wanted.test(now)) {
+                return;
+            }
+            assertTrue(System.nanoTime() - deadline < 0, () -> now + hosts.story());
+            TimeUnit.MILLISECONDS.sleep(20);
         }
     }
 
