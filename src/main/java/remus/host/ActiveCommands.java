@@ -201,19 +201,31 @@ final class ActiveCommands {
         }
     }
 
-    /** A migration ends where who owns the VM takes another course. */
+    /** Switchover and migration end where who owns the VM takes another course. */
     void changed(PrimaryState.Role before, PrimaryState.Role after) {
-        if (story.migration() == null) {
+        if (afterProtection != null) {
+            if (!isOnItsWay(after)) {
+                afterProtection = null;
+                story.failSwitchover("its protection could not be ended before: " + story.cause());
+            }
             return;
         }
-        boolean isOnItsWay = after instanceof PrimaryState.Leaving
-                || after instanceof PrimaryState.GoingAlone
-                || after instanceof Alone;
-        if (afterProtection != null && !isOnItsWay) {
-            cancelSwitchover("its protection could not be ended before: " + story.cause());
-        } else if (afterProtection == null && after instanceof Alone && !(before instanceof Alone)) {
+        if (before instanceof Protected && endsSwitchover(after)) {
+            cancelSwitchover("protection ends: " + story.cause());
+        }
+        if (story.migration() != null && after instanceof Alone && !(before instanceof Alone)) {
             story.failSwitchover(story.cause());
         }
+    }
+
+    /** Of the protection that ends before a migration begins. */
+    private static boolean isOnItsWay(PrimaryState.Role role) {
+        return role instanceof PrimaryState.Leaving || role instanceof PrimaryState.GoingAlone || role instanceof Alone;
+    }
+
+    /** One that sleeps may go on, and one that waits has handed over. */
+    private static boolean endsSwitchover(PrimaryState.Role role) {
+        return !(role instanceof Protected || role instanceof PrimaryState.Woken || role instanceof Waiting);
     }
 
     private @Nullable OperationException refusalToProtect() {

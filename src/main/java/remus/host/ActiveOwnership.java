@@ -151,9 +151,6 @@ final class ActiveOwnership implements SessionOwner {
         if (before.role() instanceof Waiting && after.role() instanceof Alone) {
             duties.takenBack();
         }
-        if (before.role() instanceof Protected && endsSwitchover(after.role())) {
-            commands.cancelSwitchover("protection ends: " + story.cause());
-        }
         commands.changed(before.role(), after.role());
         if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
             backToProtected();
@@ -195,11 +192,6 @@ final class ActiveOwnership implements SessionOwner {
         if (running != null && running.migration() == null) {
             wish.isProtected(running.settings());
         }
-    }
-
-    /** One that sleeps may go on, and one that waits has handed over. */
-    private static boolean endsSwitchover(PrimaryState.Role role) {
-        return !(role instanceof Protected || role instanceof PrimaryState.Woken || role instanceof Waiting);
     }
 
     /** Somebody may have wanted an end of that meanwhile, or the session may not be able to go on. */

@@ -40,6 +40,7 @@ import remus.availability.RequestId;
 import remus.availability.Step;
 import remus.base.EpochId;
 import remus.base.Term;
+import remus.migration.MigrationPlan;
 import remus.network.GuestNetwork;
 import remus.wire.OwnerState;
 
@@ -735,6 +736,47 @@ class ActiveOwnershipTest {
         assertFalse(host().happened().contains(EventType.VERIFY_FAILED));
         assertInstanceOf(GoingAlone.class, ownership.role());
         assertTrue(guest.held);
+    }
+
+    // ---- migration
+
+    /** To a host that is not the backup, whose session is to be {@code destination}. */
+    private Migration migrate(FakeSession destination) {
+        Migration migration = new Migration(
+                new Migration.Order("shop", QuietHost.NAME, destination.backup(), 0, true, MigrationPlan.DEFAULTS),
+                host().time);
+        CompletableFuture<Void> begun = new CompletableFuture<>();
+        ownership.commands().migrate(session.settings, destination, migration, begun);
+        agent.runPosted();
+        assertTrue(begun.isDone() && !begun.isCompletedExceptionally());
+        return migration;
+    }
+
+    @Test
+    void aProtectedVmGivesUpItsBackupAndMovesToAnotherHost() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        FakeSession destination = new FakeSession(WhenAlone.HOLD, agent, host().time);
+        Migration migration = migrate(destination);
+        assertInstanceOf(Leaving.class, ownership.role());
+        session.channel().signedOff("image dropped");
+        await(Alone.class);
+        ownership.tick(host().time.nanos());
+        await(Synchronizing.class);
+        destination.owner().firstCheckpointPaused(FIRST);
+        assertInstanceOf(Joining.class, ownership.role());
+        assertFalse(migration.handedOver().isDone());
+        assertTrue(wish.isWanted(), "it is to be protected again where it runs then");
+    }
+
+    @Test
+    void aVmThatItsBackupTakesOverWhileThatIsGivenUpIsNotToldToHaveMoved() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        Migration migration = migrate(new FakeSession(WhenAlone.HOLD, agent, host().time));
+        session.owner().backupActivated("no sign of the primary for 301 ms");
+        await(Waiting.class);
+        assertTrue(migration.handedOver().isCompletedExceptionally());
     }
 
     private QuietHost host() {
