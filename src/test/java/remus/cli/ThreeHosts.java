@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import remus.api.Event;
 import remus.api.EventType;
 import remus.api.StartRequest;
@@ -26,14 +27,22 @@ final class ThreeHosts implements AutoCloseable {
     final DemoHost alpha;
     final DemoHost beta;
     final DemoHost gamma;
-    private final Path directory;
-    private final DemoGuest guest;
+    final Path directory;
+    final DemoGuest guest;
+    final NamespaceThread inside;
     private final DemoTopology topology;
-    private final NamespaceThread inside;
+    private final List<String> jvmOptions;
     private final CloseStack all = new CloseStack();
 
     ThreeHosts(Path directory) throws Exception {
+        this(directory, List.of());
+    }
+
+    /** @param moreJvmOptions of the daemons */
+    ThreeHosts(Path directory, List<String> moreJvmOptions) throws Exception {
         this.directory = directory;
+        jvmOptions = Stream.concat(TwoHosts.DAEMON_OPTIONS.stream(), moreJvmOptions.stream())
+                .toList();
         guest = DemoGuest.make();
         topology = DemoTopology.create();
         all.push(() -> closed(topology));
@@ -49,10 +58,14 @@ final class ThreeHosts implements AutoCloseable {
                 place,
                 inside,
                 directory,
-                TestInstallation.with(TwoHosts.DAEMON_OPTIONS),
+                TestInstallation.with(jvmOptions),
                 List.of("--arbiter", "none", "--peers", PEERS));
         all.push(() -> closed(host));
         return host;
+    }
+
+    List<DemoHost> hosts() {
+        return List.of(alpha, beta, gamma);
     }
 
     static void start(DemoHost... hosts) throws Exception {
