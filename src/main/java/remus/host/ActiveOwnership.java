@@ -371,7 +371,7 @@ final class ActiveOwnership implements SessionOwner {
     @Override
     public void severed(String reason) {
         if (!(role() instanceof PrimaryState.Synchronizing)) { // where contact may still have to be made
-            if (story.migration() != null && !arbiter.isShared() && !(role() instanceof Waiting)) {
+            if (isMoving() && !arbiter.isShared() && !(role() instanceof Waiting)) {
                 arbiter.backupGone(); // it does not take over what it was not handed
             }
             commands.cancelSwitchover("no contact with the backup: " + reason);
@@ -382,6 +382,12 @@ final class ActiveOwnership implements SessionOwner {
         } else {
             story.severed(role(), reason);
         }
+    }
+
+    /** Whether the session of now moves the VM; one that protects it may have to end before. */
+    private boolean isMoving() {
+        ProtectionSession running = protection.session();
+        return running != null && running.migration() != null;
     }
 
     @Override

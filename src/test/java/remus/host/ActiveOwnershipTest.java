@@ -770,6 +770,20 @@ class ActiveOwnershipTest {
     }
 
     @Test
+    void aBackupThatIsGivenUpBeforeAMoveMayStillTakeOverWhenItIsSilent() throws Exception {
+        run(false, WhenAlone.HOLD);
+        protectAlone();
+        migrate(new FakeSession(WhenAlone.HOLD, agent, host().time));
+        session.owner().severed("no contact");
+        session.owner().signOffUnanswered("no answer");
+        host().time.wallMillis.addAndGet(60_000);
+        ownership.tick(host().time.nanos());
+        agent.runPosted();
+        assertInstanceOf(GoingAlone.class, ownership.role());
+        assertTrue(guest.held);
+    }
+
+    @Test
     void aVmThatItsBackupTakesOverWhileThatIsGivenUpIsNotToldToHaveMoved() throws Exception {
         run(false, WhenAlone.HOLD);
         protectAlone();
