@@ -79,8 +79,9 @@ final class Activation implements AutoCloseable {
         }
         wasTried = true;
         receiver.finishApplying();
-        // A cold standby's QEMU is admitted in place of them.
-        receiver.releasePages();
+        if (parts.isCold()) {
+            receiver.releasePages(); // its QEMU is admitted in place of them
+        }
         settle();
         VmParts running = activate();
         running.guest().isBehind(Math.max(0, services.time().nanos() - receiver.guestClockNanos()));

@@ -151,9 +151,9 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     void handOver(SessionEnd next, String reason) {
         parting = true;
         ending = next;
-        long pausedNanos = Math.max(0, time.nanos() - engine.suspendedAtNanos());
+        // Before the end of the tracking, which takes a while: the guest stands still.
+        channel.handOver(Math.max(0, time.nanos() - engine.suspendedAtNanos()), reason);
         engine.end();
-        channel.handOver(pausedNanos, reason);
     }
 
     /** What the backup of a session that is parting says is told to {@code next} from now on. */

@@ -319,6 +319,11 @@ final class StandbyParts implements AutoCloseable {
         }
     }
 
+    /** Whether its QEMU is started by {@link #activate} only. */
+    boolean isCold() {
+        return mode == StandbyMode.COLD;
+    }
+
     @Override
     public void close() {
         endMachine();

@@ -242,18 +242,33 @@ final class StandbyVm implements HostedVm {
 
     private void close(@Nullable ActiveVm activated) {
         ownership.end();
+        if (activated == null) {
+            closeParts();
+            services.registry().remove(this);
+            agent.close();
+            ownership.commands().ended(false);
+            ended.countDown();
+        } else {
+            agent.close();
+            ownership.commands().ended(true);
+            // Giving back what received checkpoints takes tens of milliseconds, for which no client is to wait.
+            Thread.ofVirtual().name("standby-close").start(() -> {
+                try {
+                    closeParts();
+                } finally {
+                    ended.countDown();
+                }
+            });
+        }
+    }
+
+    private void closeParts() {
         try (CloseStack owned = new CloseStack()) {
             owned.push(copy);
             owned.push(primary);
         } catch (IllegalStateException e) {
             LOG.warn("VM {}: not all of its standby was closed", name(), e);
         }
-        if (activated == null) {
-            services.registry().remove(this);
-        }
-        agent.close();
-        ownership.commands().ended(activated != null);
-        ended.countDown();
     }
 
     // ---- what is asked from other threads
