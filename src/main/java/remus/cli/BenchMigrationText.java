@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import remus.base.ByteSize;
-import remus.bench.BenchMachine;
 import remus.bench.BenchReport;
 import remus.bench.MigrationCase;
 
@@ -18,20 +17,11 @@ final class BenchMigrationText {
     private BenchMigrationText() {}
 
     static String table(BenchReport<MigrationCase> report) {
-        BenchMachine machine = report.machine();
         List<MigrationCase> runs = report.runs();
         MigrationCase first = runs.getFirst();
         List<String> lines = new ArrayList<>();
         lines.add("A guest moves to another QEMU, in ms; limit: the downtime that was asked for");
-        lines.add("%s, %d CPUs, %s, Linux %s, QEMU %s (%s), JDK %s"
-                .formatted(
-                        report.date(),
-                        machine.cpus(),
-                        new ByteSize(machine.memoryBytes()),
-                        machine.kernel(),
-                        machine.qemu(),
-                        machine.accelerator(),
-                        machine.jdk()));
+        lines.add(BenchHeading.of(report));
         lines.add("guest of %s; rounds: %d".formatted(new ByteSize(first.memoryBytes()), first.rounds()));
         addTimes(lines, runs);
         addSeen(lines, runs);

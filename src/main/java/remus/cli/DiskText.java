@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import remus.base.ByteSize;
-import remus.bench.BenchMachine;
 import remus.bench.BenchReport;
 import remus.bench.DiskCase;
 
@@ -17,19 +16,10 @@ final class DiskText {
     private DiskText() {}
 
     static String table(BenchReport<DiskCase> report) {
-        BenchMachine machine = report.machine();
         DiskCase first = report.runs().getFirst();
         List<String> lines = new ArrayList<>();
         lines.add("A guest's writes to its disk, in MiB/s of the host's clock");
-        lines.add("%s, %d CPUs, %s, Linux %s, QEMU %s (%s), JDK %s"
-                .formatted(
-                        report.date(),
-                        machine.cpus(),
-                        new ByteSize(machine.memoryBytes()),
-                        machine.kernel(),
-                        machine.qemu(),
-                        machine.accelerator(),
-                        machine.jdk()));
+        lines.add(BenchHeading.of(report));
         lines.add("guest of %s, writes all over a disk of %s; rounds: %d of %.0f s"
                 .formatted(
                         new ByteSize(first.memoryBytes()),

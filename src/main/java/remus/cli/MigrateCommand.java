@@ -23,7 +23,8 @@ import remus.api.MigrationStatus;
             "",
             "Memory and disks are copied while the guest runs, then again what it has written meanwhile, round by round, "
                     + "until what is left is little; for that it stands still, and goes on at the destination with its "
-                    + "connections. Until it runs there it is not given up here: whatever fails, it runs on one of the two.",
+                    + "connections. Until it runs there it is not given up here: whatever fails of link and destination, it "
+                    + "runs on one of the two.",
             "",
             "Says first what is going to happen, and how it ends with a guest that writes faster than it can be copied. "
                     + "Ends when the VM runs there, with what each round did. Interrupting the command leaves the host "

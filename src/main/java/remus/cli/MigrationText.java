@@ -227,8 +227,8 @@ final class MigrationText {
     /** Why the command fails; empty: it does not. Memory that differs is a failure whatever the stage says. */
     static List<String> problems(MigrationStatus status) {
         if (status.stage() == MigrationStage.FAILED) {
-            return List.of("VM '%s' was not moved to %s: %s; it runs on where it was, on %s"
-                    .formatted(status.vm(), status.to(), reason(status), status.from()));
+            return List.of("VM '%s' was not moved to %s: %s; see 'remus status %s' on %s, where it was"
+                    .formatted(status.vm(), status.to(), reason(status), status.vm(), status.from()));
         }
         return Boolean.FALSE.equals(status.memoryEqual())
                 ? List.of(

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import remus.base.ByteSize;
-import remus.bench.BenchMachine;
 import remus.bench.BenchReport;
 import remus.bench.PauseCase;
 
@@ -16,18 +15,9 @@ final class PauseText {
     private PauseText() {}
 
     static String table(BenchReport<PauseCase> report) {
-        BenchMachine machine = report.machine();
         List<String> lines = new ArrayList<>();
         lines.add("Pause of a checkpoint every 25 ms, in ms; floor: bare stop, save and cont");
-        lines.add("%s, %d CPUs, %s, Linux %s, QEMU %s (%s), JDK %s"
-                .formatted(
-                        report.date(),
-                        machine.cpus(),
-                        new ByteSize(machine.memoryBytes()),
-                        machine.kernel(),
-                        machine.qemu(),
-                        machine.accelerator(),
-                        machine.jdk()));
+        lines.add(BenchHeading.of(report));
         report.runs().stream()
                 .findFirst()
                 .ifPresent(first -> lines.add("guest: %s, %s; device state %s"

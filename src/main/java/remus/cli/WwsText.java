@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import remus.base.ByteSize;
-import remus.bench.BenchMachine;
 import remus.bench.BenchReport;
 import remus.bench.WwsCase;
 
@@ -19,19 +18,10 @@ final class WwsText {
     private WwsText() {}
 
     static String table(BenchReport<WwsCase> report) {
-        BenchMachine machine = report.machine();
         WwsCase first = report.runs().getFirst();
         List<String> lines = new ArrayList<>();
         lines.add("Pages of 4 KiB that a guest writes, each counted once in its interval or window");
-        lines.add("%s, %d CPUs, %s, Linux %s, QEMU %s (%s), JDK %s"
-                .formatted(
-                        report.date(),
-                        machine.cpus(),
-                        new ByteSize(machine.memoryBytes()),
-                        machine.kernel(),
-                        machine.qemu(),
-                        machine.accelerator(),
-                        machine.jdk()));
+        lines.add(BenchHeading.of(report));
         lines.add("guest of %s, watched for %.0f s".formatted(new ByteSize(first.memoryBytes()), first.seconds()));
         lines.add("");
         lines.add("Intervals of %d ms".formatted(first.intervalMillis()));

@@ -57,9 +57,10 @@ public final class SharedDisks implements CheckpointDevice {
     @Override
     public void saved(StagedCheckpoint checkpoint) throws CheckpointException {
         disks.disks().forEach(disk -> disk.flusher().paused());
+        long deadlineNanos = System.nanoTime() + SYNC_LIMIT.toNanos(); // of all together
         try {
             for (GuestDisk disk : disks.disks()) {
-                disk.flusher().awaitAllDurable(SYNC_LIMIT);
+                disk.flusher().awaitAllDurable(Duration.ofNanos(Math.max(0, deadlineNanos - System.nanoTime())));
             }
         } catch (DiskException e) {
             throw new CheckpointException(

@@ -201,20 +201,24 @@ final class ActiveCommands {
         }
     }
 
-    /** Switchover and migration end where who owns the VM takes another course. */
-    void changed(PrimaryState.Role before, PrimaryState.Role after) {
+    /**
+     * Switchover and migration end where who owns the VM takes another course.
+     *
+     * @param cause of that
+     */
+    void changed(PrimaryState.Role before, PrimaryState.Role after, String cause) {
         if (afterProtection != null) {
             if (!isOnItsWay(after)) {
                 afterProtection = null;
-                story.failSwitchover("its protection could not be ended before: " + story.cause());
+                story.failSwitchover("its protection could not be ended before: " + cause);
             }
             return;
         }
         if (before instanceof Protected && endsSwitchover(after)) {
-            cancelSwitchover("protection ends: " + story.cause());
+            cancelSwitchover("protection ends: " + cause);
         }
         if (story.migration() != null && after instanceof Alone && !(before instanceof Alone)) {
-            story.failSwitchover(story.cause());
+            story.failSwitchover(cause);
         }
     }
 
@@ -404,10 +408,11 @@ final class ActiveCommands {
         ProtectionSession running = protection.session();
         if (running != null) {
             running.goOn();
-            if (running.migration() != null) {
-                story.endedBecause("it does not move: " + why); // and this session was for nothing else
-                ownership.on(new UnprotectRequested(why));
-            }
+        }
+        boolean isMoving = running == null ? ownership.role() instanceof Opening : running.migration() != null;
+        if (isMoving) {
+            story.endedBecause("it does not move: " + why); // and its session is, or would be, for nothing else
+            ownership.on(new UnprotectRequested(why));
         }
     }
 

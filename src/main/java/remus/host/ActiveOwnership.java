@@ -137,6 +137,7 @@ final class ActiveOwnership implements SessionOwner {
         }
         boolean endsByCommand = story.endsByCommand();
         boolean wasEntered = story.isEntered();
+        String cause = story.cause(); // to which its end puts an end, too
         story.changed(before.role(), after.role());
         wishes(before.role(), after.role(), endsByCommand);
         if (story.isEntered() && !wasEntered) {
@@ -151,7 +152,7 @@ final class ActiveOwnership implements SessionOwner {
         if (before.role() instanceof Waiting && after.role() instanceof Alone) {
             duties.takenBack();
         }
-        commands.changed(before.role(), after.role());
+        commands.changed(before.role(), after.role(), cause);
         if (after.role() instanceof Protected && !(before.role() instanceof Protected)) {
             backToProtected();
         }
@@ -356,6 +357,10 @@ final class ActiveOwnership implements SessionOwner {
             tell(session -> new YieldRequested(session, "handed over by command to " + backup()));
         } else {
             commands.cancelSwitchover("who owns the VM is being decided");
+            ProtectionSession running = protection.session();
+            if (running != null && !story.isSwitchingOver()) {
+                running.goOn(); // nobody waits for it any more
+            }
         }
     }
 
@@ -371,7 +376,7 @@ final class ActiveOwnership implements SessionOwner {
     @Override
     public void severed(String reason) {
         if (!(role() instanceof PrimaryState.Synchronizing)) { // where contact may still have to be made
-            if (isMoving() && !arbiter.isShared() && !(role() instanceof Waiting)) {
+            if (isCopying() && !arbiter.isShared() && !(role() instanceof Waiting)) {
                 arbiter.backupGone(); // it does not take over what it was not handed
             }
             commands.cancelSwitchover("no contact with the backup: " + reason);
@@ -384,10 +389,13 @@ final class ActiveOwnership implements SessionOwner {
         }
     }
 
-    /** Whether the session of now moves the VM; one that protects it may have to end before. */
-    private boolean isMoving() {
+    /**
+     * Whether the session of now moves the VM, and its disks by copies: of shared ones nobody may be wrong. One that protects it
+     * may have to end before.
+     */
+    private boolean isCopying() {
         ProtectionSession running = protection.session();
-        return running != null && running.migration() != null;
+        return running != null && running.migration() != null && !running.sharesDisks();
     }
 
     @Override
@@ -494,8 +502,9 @@ final class ActiveOwnership implements SessionOwner {
             guestDied("QEMU ended while a checkpoint was taken: " + cause);
             return;
         }
-        status.event(EventType.FAILED, "protection ends: " + cause);
         ProtectionSession running = protection.session();
+        boolean moves = running != null && running.migration() != null;
+        status.event(EventType.FAILED, (moves ? "the migration ends: " : "protection ends: ") + cause);
         if (running != null) {
             running.engine().end();
         }

@@ -155,9 +155,13 @@ final class ActiveStory {
     void failSwitchover(String why) {
         CompletableFuture<Void> waiting = switchingOver;
         if (waiting != null) {
-            String what = migration == null ? "not switched over" : "not migrated";
+            Migration moved = migration;
+            String what = moved == null ? "not switched over" : "not migrated";
             switchingOver = null;
             migration = null;
+            if (moved != null) {
+                moved.failed(why);
+            }
             if (status.state() == VmState.PROTECTED) {
                 status.because(null);
             }

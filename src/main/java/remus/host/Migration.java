@@ -23,7 +23,7 @@ import remus.migration.PreCopyRules;
  * One migration of a VM from this host: what it is to be, how far it is, how it ended. Asks its rules about the rounds, as
  * the engine asks it, and remembers what they did.
  *
- * <p>Changed on the VM's agent thread, and after the hand-over on the thread that waits for that; read by any.
+ * <p>What has ended stays as it ended, whatever its session still does. Changed on the VM's agent thread, and after the hand-over on the thread that waits for that; read by any.
  */
 final class Migration implements PreCopyPolicy, SessionProgress {
     /**
@@ -64,8 +64,33 @@ final class Migration implements PreCopyPolicy, SessionProgress {
      *
      * @param from this host's name
      * @param isProtected whether it had a backup, and is to have one at its destination
+     * @param isToBackup whether the destination is that backup: it is switched over to, and nothing of the plan applies
      */
-    record Order(String vm, String from, HostAddress to, long memoryBytes, boolean isProtected, MigrationPlan plan) {}
+    record Order(
+            String vm,
+            String from,
+            HostAddress to,
+            long memoryBytes,
+            boolean isProtected,
+            boolean isToBackup,
+            MigrationPlan plan) {
+        /** What is going to happen. */
+        List<String> sentences() {
+            if (isToBackup) {
+                return List.of(
+                        "The destination is the VM's backup and has all of it already: the guest is suspended for a last"
+                                + " checkpoint and goes on there, as by remus switchover; this host is its backup then.");
+            }
+            if (!isProtected) {
+                return plan.sentences();
+            }
+            List<String> all = new ArrayList<>(plan.sentences());
+            all.addFirst(
+                    "The VM gives up the backup that it has, and is protected again from its new host: until then it has"
+                            + " none.");
+            return all;
+        }
+    }
 
     Migration(Order order, Time time) {
         this.order = order;
@@ -91,12 +116,18 @@ final class Migration implements PreCopyPolicy, SessionProgress {
 
     @Override
     public synchronized void ready(boolean hasDisks) {
+        if (hasEnded()) {
+            return;
+        }
         readyNanos = time.nanos();
         stage = hasDisks ? MigrationStage.COPYING_DISKS : MigrationStage.PUSHING;
     }
 
     @Override
     public synchronized void disksCopied(long bytes) {
+        if (hasEnded()) {
+            return;
+        }
         diskBytes = bytes;
         stage = MigrationStage.PUSHING;
     }
@@ -115,6 +146,9 @@ final class Migration implements PreCopyPolicy, SessionProgress {
 
     @Override
     public synchronized void progress(PreCopyRound soFar) {
+        if (hasEnded()) {
+            return;
+        }
         current = describe(soFar, 0);
     }
 
@@ -144,6 +178,9 @@ final class Migration implements PreCopyPolicy, SessionProgress {
 
     @Override
     public synchronized void firstCheckpoint() {
+        if (hasEnded()) {
+            return;
+        }
         current = null;
         settlingSinceNanos = time.nanos();
         if (isForGood) {
@@ -160,6 +197,9 @@ final class Migration implements PreCopyPolicy, SessionProgress {
 
     @Override
     public synchronized void takesLast() {
+        if (hasEnded()) {
+            return;
+        }
         if (stage == MigrationStage.SETTLING) {
             settlingNanos = time.nanos() - settlingSinceNanos;
         }
@@ -174,6 +214,9 @@ final class Migration implements PreCopyPolicy, SessionProgress {
 
     @Override
     public synchronized void taken(StagedCheckpoint checkpoint, long pauseNanos) {
+        if (hasEnded()) {
+            return;
+        }
         long pages = checkpoint.pages().pageCount();
         long bytes = checkpoint.pages().dataBytes() + checkpoint.deviceState().size();
         bytesSent += bytes;
@@ -202,6 +245,9 @@ final class Migration implements PreCopyPolicy, SessionProgress {
     }
 
     synchronized void handingOver() {
+        if (hasEnded()) {
+            return;
+        }
         stage = MigrationStage.HANDING_OVER;
     }
 
@@ -252,7 +298,7 @@ final class Migration implements PreCopyPolicy, SessionProgress {
                 order.to().toString(),
                 mode(),
                 stage,
-                order.plan().sentences(),
+                order.sentences(),
                 shown,
                 rules.stopCondition(),
                 reason,

@@ -44,6 +44,14 @@ final class MigrationStarter {
                     "let the disks be copied; or use remus unprotect before, and remus protect on its new host");
         }
         HostAddress to = destination(String.valueOf(request.to()));
+        boolean isToBackup = to.equals(vm.backup());
+        if (isToBackup && plan.verify()) {
+            throw new OperationException(
+                    Kind.REFUSED,
+                    "migrate: verify: %s is the backup of VM %s, and takes it over as by remus switchover, which compares nothing"
+                            .formatted(to, vm.name()),
+                    "leave it out; remus protect --verify N compares all the time");
+        }
         Migration migration = new Migration(
                 new Migration.Order(
                         vm.name(),
@@ -51,23 +59,30 @@ final class MigrationStarter {
                         to,
                         vm.handle().definition().memory().bytes(),
                         vm.isToBeProtected(),
+                        isToBackup,
                         plan),
                 services.time());
-        if (to.equals(vm.backup())) {
-            HostDaemon.await(vm.migrateToBackup(migration));
-        } else {
-            HostId name = reach(to, vm.name());
-            SessionStarter.Backup destination = new SessionStarter.Backup(to, name, "by command");
-            ProtectionSettings settings = vm.protection();
-            ProtectionSettings meanwhile = plan.sharedDisks() ? settings.holding() : settings;
-            HostDaemon.await(vm.migrate(
-                    meanwhile,
-                    SessionStarter.moving(services, settings, destination, replicationPort, vm, migration),
-                    migration));
-        }
-        remember(migration);
+        CompletableFuture<Void> begun =
+                isToBackup ? vm.migrateToBackup(migration) : begin(vm, to, plan.sharedDisks(), migration);
+        // Whoever asks finds it from now on: its beginning may take longer than this waits.
+        Migration former = remember(migration);
         watch(migration);
+        var _ = begun.exceptionally(refused -> {
+            forget(migration, former);
+            return null;
+        });
+        HostDaemon.await(begun);
         return migration.status();
+    }
+
+    private CompletableFuture<Void> begin(ActiveVm vm, HostAddress to, boolean sharesDisks, Migration migration)
+            throws OperationException {
+        SessionStarter.Backup destination = new SessionStarter.Backup(to, reach(to, vm.name()), "by command");
+        ProtectionSettings settings = vm.protection();
+        return vm.migrate(
+                sharesDisks ? settings.holding() : settings,
+                SessionStarter.moving(services, settings, destination, replicationPort, vm, migration),
+                migration);
     }
 
     private HostAddress destination(String to) throws OperationException {
@@ -94,12 +109,23 @@ final class MigrationStarter {
                 "start `remus host` there, and check address and firewall");
     }
 
-    private void remember(Migration migration) {
+    /** Returns the one before, which is not remembered any more. */
+    private @Nullable Migration remember(Migration migration) {
         synchronized (migrations) {
-            migrations.remove(migration.order().vm()); // the new one is the youngest
+            Migration former = migrations.remove(migration.order().vm()); // the new one is the youngest
             migrations.put(migration.order().vm(), migration);
             if (migrations.size() > MAX_REMEMBERED) {
                 migrations.remove(migrations.keySet().iterator().next());
+            }
+            return former;
+        }
+    }
+
+    /** It was refused: the one before is the last one again. */
+    private void forget(Migration refused, @Nullable Migration former) {
+        synchronized (migrations) {
+            if (migrations.remove(refused.order().vm(), refused) && former != null) {
+                migrations.put(former.order().vm(), former);
             }
         }
     }

@@ -261,7 +261,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         return plan.settings();
     }
 
-    /** The VM is to be the backup's with the first checkpoint; null: it is to be protected. */
+    /** The VM is to be the backup's as soon as that has all of it; null: it is to be protected. */
     @Nullable
     Migration migration() {
         return plan.migration();
@@ -401,13 +401,21 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         if (engine.hasCommittedLast()) {
             post(owner::lastCommitted);
         } else if (watched.wantsLast(epoch)) {
-            post(this::takeLast);
+            post(() -> {
+                if (watched.wantsLast(epoch)) { // it may have been cancelled in between
+                    takeLast();
+                }
+            });
         }
     }
 
     @Override
     public void deviceFailed(CheckpointException cause) {
-        LOG.error("a checkpoint could not be taken", cause);
+        if (plan.migration() != null && cause.getCause() == null) {
+            LOG.warn("a migration ends: {}", cause.getMessage()); // as ordered, or as the guest's disks want it
+        } else {
+            LOG.error("a checkpoint could not be taken", cause);
+        }
         post(() -> owner.failed(String.valueOf(cause.getMessage())));
     }
 

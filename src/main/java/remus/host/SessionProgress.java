@@ -4,7 +4,7 @@ import remus.base.EpochId;
 import remus.checkpoint.PreCopyRound;
 import remus.checkpoint.StagedCheckpoint;
 
-/** Learns, on the VM's agent thread, how far a session is until its first checkpoint is taken; for those who show that. */
+/** Learns, on the VM's agent thread, how far a session is, for those who show that, and may have it take its last checkpoint. */
 interface SessionProgress {
     /** Of no interest to anybody. */
     SessionProgress UNWATCHED = new SessionProgress() {};
@@ -22,7 +22,7 @@ interface SessionProgress {
     /** A checkpoint is on its way, for which the guest stood still so long. */
     default void taken(StagedCheckpoint checkpoint, long pauseNanos) {}
 
-    /** Whether the next checkpoint is to be the guest's last one here, now that {@code committed} is; asked once more if so. */
+    /** Whether the next checkpoint is to be the guest's last one here, now that {@code committed} is; asked once more then. */
     default boolean wantsLast(EpochId committed) {
         return false;
     }

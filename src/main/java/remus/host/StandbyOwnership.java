@@ -226,6 +226,8 @@ final class StandbyOwnership {
         String loss = lossBy(answer);
         if (loss != null) {
             primaryLost(loss, false);
+        } else if (mustBeHandedOver()) {
+            leave("its host goes on with it, for contact was lost before it was handed over");
         } else {
             LOG.debug("the primary lives, or does not answer: {}", answer);
         }

@@ -155,7 +155,7 @@ final class VmArbiter implements Arbiter {
         local.imageMayBeAt(backup);
     }
 
-    /** The backup never will activate, by its own word or an operator's. */
+    /** The backup never will activate: by its own word, an operator's, or for it was not handed a VM that moves. */
     void backupGone() {
         backupGone = true;
         local.backupGone();

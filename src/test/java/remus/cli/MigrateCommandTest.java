@@ -196,8 +196,8 @@ class MigrateCommandTest {
         assertEquals(1, result.exitCode());
         assertTrue(result.out().contains("downtime      none"), result.out());
         assertEquals(
-                "remus: VM 'shop' was not moved to 192.0.2.7:7420: the connection to 192.0.2.7:7420 broke: reset by peer; it "
-                        + "runs on where it was, on alpha",
+                "remus: VM 'shop' was not moved to 192.0.2.7:7420: the connection to 192.0.2.7:7420 broke: reset by peer; "
+                        + "see 'remus status shop' on alpha, where it was",
                 result.err().lines().toList().getLast());
         host.tells(FakeMigrations.failed());
         Result json = ask("--to", "beta", "--json");

@@ -135,7 +135,7 @@ class MigrationTextTest {
         assertEquals(
                 List.of(
                         "VM 'shop' was not moved to 192.0.2.7:7420: the connection to 192.0.2.7:7420 broke: reset by peer; "
-                                + "it runs on where it was, on alpha"),
+                                + "see 'remus status shop' on alpha, where it was"),
                 MigrationText.problems(FakeMigrations.failed()));
         assertTrue(report(FakeMigrations.failed()).contains("downtime      none\n"));
         assertEquals(List.of(), MigrationText.problems(FakeMigrations.done()));

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import remus.api.EventType;
+import remus.api.MigrationStage;
 import remus.api.VmState;
 import remus.api.WhenAlone;
 import remus.availability.Arbiter.ReadOutcome;
@@ -743,7 +744,8 @@ class ActiveOwnershipTest {
     /** To a host that is not the backup, whose session is to be {@code destination}. */
     private Migration migrate(FakeSession destination) {
         Migration migration = new Migration(
-                new Migration.Order("shop", QuietHost.NAME, destination.backup(), 0, true, MigrationPlan.DEFAULTS),
+                new Migration.Order(
+                        "shop", QuietHost.NAME, destination.backup(), 0, true, false, MigrationPlan.DEFAULTS),
                 host().time);
         CompletableFuture<Void> begun = new CompletableFuture<>();
         ownership.commands().migrate(session.settings, destination, migration, begun);
@@ -781,6 +783,26 @@ class ActiveOwnershipTest {
         agent.runPosted();
         assertInstanceOf(GoingAlone.class, ownership.role());
         assertTrue(guest.held);
+    }
+
+    @Test
+    void aMigrationThatIsCancelledBeforeItsSessionCouldBeginNeverBegins() throws Exception {
+        run(true, WhenAlone.HOLD);
+        FakeSession destination = new FakeSession(WhenAlone.HOLD, agent, host().time);
+        Migration migration = new Migration(
+                new Migration.Order(
+                        "shop", QuietHost.NAME, destination.backup(), 0, false, false, MigrationPlan.DEFAULTS),
+                host().time);
+        CompletableFuture<Void> begun = new CompletableFuture<>();
+        ownership.commands().migrate(session.settings, destination, migration, begun);
+        assertInstanceOf(Opening.class, ownership.role(), "the arbiter has not answered yet");
+        CompletableFuture<Void> cancelled = new CompletableFuture<>();
+        ownership.commands().cancelMigration(cancelled);
+        await(Alone.class);
+        assertTrue(cancelled.isDone() && !cancelled.isCompletedExceptionally());
+        assertTrue(begun.isCompletedExceptionally());
+        assertEquals(MigrationStage.FAILED, migration.status().stage());
+        assertFalse(guest.held);
     }
 
     @Test

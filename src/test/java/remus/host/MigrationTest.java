@@ -35,7 +35,8 @@ class MigrationTest {
                 false,
                 verify);
         Migration migration = new Migration(
-                new Migration.Order("shop", "alpha", new HostAddress("192.0.2.7", 7420), MEMORY_BYTES, false, plan),
+                new Migration.Order(
+                        "shop", "alpha", new HostAddress("192.0.2.7", 7420), MEMORY_BYTES, false, false, plan),
                 time);
         migration.ready(false);
         return migration;
@@ -88,6 +89,64 @@ class MigrationTest {
         push(migration, MANY);
         assertEquals(MigrationStage.STOP_AND_COPY, migration.status().stage());
         assertFalse(migration.wantsLast(new EpochId(Migration.SETTLING_CHECKPOINTS)));
+        assertNull(migration.status().settling());
+    }
+
+    @Test
+    void aMigrationThatWasGivenUpWantsNoLastCheckpointAnyMore() {
+        Migration migration = migration(false);
+        push(migration, FEW);
+        EpochId last = new EpochId(Migration.SETTLING_CHECKPOINTS);
+        assertTrue(migration.wantsLast(last));
+        migration.failed("cancelled by command");
+        assertFalse(migration.wantsLast(last), "the guest would stand still for nobody");
+    }
+
+    @Test
+    void whatHasEndedStaysAsItEndedWhateverItsSessionStillDoes() {
+        Migration migration = migration(false);
+        push(migration, FEW);
+        migration.failed("cancelled by command");
+        migration.takesLast();
+        take(migration);
+        migration.handingOver();
+        assertEquals(MigrationStage.FAILED, migration.status().stage());
+        assertEquals(0, migration.status().stopAndCopyPages());
+        assertNull(migration.status().settling());
+        assertEquals("cancelled by command", migration.status().reason());
+    }
+
+    @Test
+    void aProtectedVmIsSaidToHaveNoBackupMeanwhile() {
+        Migration migration = new Migration(
+                new Migration.Order(
+                        "shop",
+                        "alpha",
+                        new HostAddress("192.0.2.7", 7420),
+                        MEMORY_BYTES,
+                        true,
+                        false,
+                        MigrationPlan.DEFAULTS),
+                time);
+        assertTrue(migration.status().plan().getFirst().contains("until then it has none"));
+    }
+
+    @Test
+    void aBackupThatGetsItsVmIsSaidToBeSwitchedOverToAndNoRoundsArePlanned() {
+        Migration migration = new Migration(
+                new Migration.Order(
+                        "shop",
+                        "alpha",
+                        new HostAddress("192.0.2.7", 7420),
+                        MEMORY_BYTES,
+                        true,
+                        true,
+                        MigrationPlan.DEFAULTS),
+                time);
+        migration.takesLast();
+        take(migration);
+        assertEquals(1, migration.status().plan().size());
+        assertTrue(migration.status().plan().getFirst().contains("as by remus switchover"));
         assertNull(migration.status().settling());
     }
 
