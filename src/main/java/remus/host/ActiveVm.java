@@ -145,7 +145,7 @@ final class ActiveVm implements HostedVm {
         long nowNanos = host.time().nanos();
         long nanos = running == null ? IDLE_WAIT_NANOS : running.tick(nowNanos);
         nanos = Math.min(nanos, ownership.tick(nowNanos));
-        agent.runPosted();
+        boolean ran = agent.runPosted();
         parts.guest().checkDeadline(host.time().nanos(), events);
         if (status.hasEnded()) {
             return;
@@ -155,7 +155,8 @@ final class ActiveVm implements HostedVm {
             leave.run();
             return;
         }
-        boolean qemuSpoke = wait.await(Math.min(nanos, IDLE_WAIT_NANOS), !guest.isGone());
+        // What was posted may have made something due, such as a round's end: only the next turn finds that.
+        boolean qemuSpoke = wait.await(ran ? 0 : Math.min(nanos, IDLE_WAIT_NANOS), !guest.isGone());
         if (qemuSpoke) {
             parts.guest().poll(events);
         }

@@ -86,16 +86,19 @@ final class Agent {
         return otherwise;
     }
 
-    /** Runs what was posted; called on the agent's thread. */
-    void runPosted() {
+    /** Runs what was posted, and returns whether there was anything; called on the agent's thread. */
+    boolean runPosted() {
+        boolean ran = false;
         Runnable task;
         while ((task = posted.poll()) != null) {
+            ran = true;
             try {
                 task.run();
             } catch (RuntimeException e) {
                 LOG.error("a task of the agent failed", e);
             }
         }
+        return ran;
     }
 
     /** Runs what was posted until now, and nothing after it; called on the agent's thread at its end. */
