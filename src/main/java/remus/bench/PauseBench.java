@@ -29,19 +29,7 @@ public final class PauseBench {
 
     /** Runs all cases, one after the other. */
     public BenchReport<PauseCase> run() throws BenchException {
-        try (StopSignal stop = StopSignal.install()) {
-            try {
-                return measure(stop);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new BenchException("interrupted; nothing is left behind", e);
-            } catch (BenchException e) {
-                throw e;
-            } catch (RemusException e) {
-                stop.check();
-                throw BenchException.because("the pause could not be measured", e);
-            }
-        }
+        return StopSignal.during("the pause could not be measured", this::measure);
     }
 
     private BenchReport<PauseCase> measure(StopSignal stop) throws RemusException, InterruptedException {

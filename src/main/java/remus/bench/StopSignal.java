@@ -3,6 +3,7 @@ package remus.bench;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import remus.base.RemusException;
 
 /**
  * Lets a bench end in order at Ctrl-C or SIGTERM: the virtual machine then waits, at most {@link #LIMIT}, until the
@@ -53,6 +54,33 @@ public final class StopSignal implements AutoCloseable {
                 boolean _ = Runtime.getRuntime().removeShutdownHook(hook);
             } catch (IllegalStateException e) {
                 // The virtual machine has begun to end meanwhile; the hook finds us closed.
+            }
+        }
+    }
+
+    /** What is measured until the end, or until a signal comes. */
+    @FunctionalInterface
+    interface Measurement<T> {
+        T run(StopSignal stop) throws RemusException, InterruptedException;
+    }
+
+    /**
+     * Measures with a signal of its own.
+     *
+     * @param failure what is said first where that fails
+     */
+    static <T> T during(String failure, Measurement<T> measurement) throws BenchException {
+        try (StopSignal stop = install()) {
+            try {
+                return measurement.run(stop);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new BenchException("interrupted; nothing is left behind", e);
+            } catch (BenchException e) {
+                throw e;
+            } catch (RemusException e) {
+                stop.check();
+                throw BenchException.because(failure, e);
             }
         }
     }

@@ -38,19 +38,7 @@ public final class WwsBench {
 
     /** Watches all guests, one after the other. */
     public BenchReport<WwsCase> run() throws BenchException {
-        try (StopSignal stop = StopSignal.install()) {
-            try {
-                return measure(stop);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new BenchException("interrupted; nothing is left behind", e);
-            } catch (BenchException e) {
-                throw e;
-            } catch (RemusException e) {
-                stop.check();
-                throw BenchException.because("the writable working set could not be measured", e);
-            }
-        }
+        return StopSignal.during("the writable working set could not be measured", this::measure);
     }
 
     private BenchReport<WwsCase> measure(StopSignal stop) throws RemusException, InterruptedException {
