@@ -8,6 +8,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param backup {@code ADDR:PORT} of the backup's replication port, or the name of a peer
  * @param interval length of an epoch with its unit, such as {@code 25ms}
+ * @param maxPauseShare the part of the time that pauses may take where epochs end early because output waits, such as
+ *     {@code 20%}; {@code 0%}: all epochs have the length of the interval
  * @param detect how long checkpoints may stop coming before the backup takes over, such as {@code 300ms}
  * @param outputCommit false lets output go at once: faster, and no longer safe
  * @param verifyEvery compare the RAM digests of both sides every so many commits; 0 never
@@ -19,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 public record ProtectRequest(
         @Nullable String backup,
         @Nullable String interval,
+        @Nullable String maxPauseShare,
         @Nullable String detect,
         @Nullable Boolean outputCommit,
         @Nullable Long verifyEvery,

@@ -10,6 +10,7 @@ import remus.base.Time;
 import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.EpochLengths;
 import remus.checkpoint.PreCopyRound;
 import remus.checkpoint.PreCopySource;
 import remus.checkpoint.SmallRemainder;
@@ -102,7 +103,7 @@ final class PauseMeasurement
                     time));
             engine = owned.push(new CheckpointEngine(
                     new CheckpointEngine.Settings(
-                            PauseSettings.INTERVAL.toNanos(),
+                            EpochLengths.fixed(PauseSettings.INTERVAL.toNanos()),
                             OUTPUT_LIMIT_BYTES,
                             GuestMemory.PAGE_BYTES,
                             mapped.bytes()),

@@ -24,6 +24,11 @@ public interface CheckpointDevice {
     /** The guest runs again, in the epoch after {@code epoch}. */
     void resumed(EpochId epoch);
 
+    /** Whether something of the open epoch waits here for its commit, so that its checkpoint had better come soon. */
+    default boolean awaitsCommit() {
+        return false;
+    }
+
     /**
      * Whether {@code epoch}, which the backup has acknowledged, may be committed as far as this device knows; what has
      * once been allowed stays so. A device that says no sees to it that the engine's owner asks again

@@ -16,8 +16,8 @@ import remus.base.Invariant;
  * IDLE        begin()                                          → CONNECTING
  * CONNECTING  backupReady(): devices set up, round 1           → PRE_COPY
  * PRE_COPY    tick(): little enough is left, the policy says → SUSPENDING   (the first, completing checkpoint)
- * RUNNING     tick(): interval over, or output is filling up,
- *             connected, and fewer than two in flight; what was
+ * RUNNING     tick(): the epoch is over ({@link EpochPace}), or
+ *             output is filling up, connected, and fewer than two in flight; what was
  *             written is copied ahead, then                    → SUSPENDING
  * SUSPENDING  guestSuspended(): memory is captured             → SAVING
  * SAVING      guestSaved(): the epoch is sealed and sent       → RESUMING
@@ -57,13 +57,12 @@ public final class CheckpointEngine implements AutoCloseable {
     /**
      * How the session is run.
      *
-     * @param intervalNanos time from the beginning of one pause to that of the next; the guest runs for at least half of
-     *     it in between
+     * @param epochs how long the guest runs between two pauses
      * @param outputLimitBytes the most output of one epoch
      * @param pageBytes size of a tracked page
      * @param memoryBytes size of guest RAM
      */
-    public record Settings(long intervalNanos, long outputLimitBytes, int pageBytes, long memoryBytes) {}
+    public record Settings(EpochLengths epochs, long outputLimitBytes, int pageBytes, long memoryBytes) {}
 
     /**
      * The guest's memory.
@@ -94,6 +93,7 @@ public final class CheckpointEngine implements AutoCloseable {
     private final GuestControl guest;
     private final PreCopySource memory;
     private final PreCopy preCopy;
+    private final EpochPace pace;
     private final List<CheckpointDevice> devices;
     private final BackupChannel channel;
     private final Observer observer;
@@ -112,8 +112,6 @@ public final class CheckpointEngine implements AutoCloseable {
     private boolean failed;
     private boolean earlyEndWanted;
     private boolean lastWanted;
-    private long suspendedAtNanos;
-    private long resumedAtNanos;
     private long copyAheadSinceNanos;
     private long copyAheadNanos;
 
@@ -125,6 +123,7 @@ public final class CheckpointEngine implements AutoCloseable {
             BackupChannel channel,
             Observer observer) {
         this.settings = settings;
+        pace = new EpochPace(settings.epochs());
         this.guest = guest;
         this.memory = memory.source();
         this.devices = List.copyOf(devices);
@@ -212,11 +211,8 @@ public final class CheckpointEngine implements AutoCloseable {
             return Long.MAX_VALUE; // reconnected(), acknowledged() or retryCommit() comes
         }
         if (current == null) {
-            // A long pause must not starve the guest: at least half of each interval is its own. As much earlier as the
-            // copying will take, so that pauses keep their interval.
-            long due =
-                    Math.max(suspendedAtNanos + settings.intervalNanos(), resumedAtNanos + settings.intervalNanos() / 2)
-                            - copyAheadNanos;
+            // As much earlier as the copying will take, so that pauses keep their interval.
+            long due = pace.dueNanos(awaitsCommit()) - copyAheadNanos;
             if (nowNanos < due && !earlyEndWanted) {
                 return due - nowNanos;
             }
@@ -226,10 +222,20 @@ public final class CheckpointEngine implements AutoCloseable {
             }
             copyAheadNanos = 0;
         } else {
-            copyAheadNanos = Math.min(nowNanos - copyAheadSinceNanos, settings.intervalNanos() / 2);
+            copyAheadNanos =
+                    Math.min(nowNanos - copyAheadSinceNanos, settings.epochs().usualNanos() / 2);
         }
         suspend(nowNanos, false);
         return Long.MAX_VALUE;
+    }
+
+    private boolean awaitsCommit() {
+        for (CheckpointDevice device : devices) {
+            if (device.awaitsCommit()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private boolean copiesAhead(StagedCheckpoint checkpoint) {
@@ -253,7 +259,7 @@ public final class CheckpointEngine implements AutoCloseable {
             openCheckpoint(first);
         }
         earlyEndWanted = false;
-        suspendedAtNanos = preCopy.heldSinceNanos(nowNanos);
+        pace.suspended(preCopy.heldSinceNanos(nowNanos));
         phase = Phase.SUSPENDING;
         if (first) {
             observer.firstCheckpointBegins(epoch);
@@ -348,7 +354,7 @@ public final class CheckpointEngine implements AutoCloseable {
             return;
         }
         phase = Phase.RUNNING;
-        resumedAtNanos = nowNanos;
+        pace.resumed(nowNanos);
         if (failed || current == null) {
             return; // the pause after the last checkpoint has ended, which was taken before
         }
@@ -361,7 +367,8 @@ public final class CheckpointEngine implements AutoCloseable {
         for (CheckpointDevice device : devices) {
             device.resumed(sealed);
         }
-        observer.checkpointTaken(taken, nowNanos - suspendedAtNanos);
+        pace.taken(taken.pages().pageCount());
+        observer.checkpointTaken(taken, nowNanos - pace.suspendedAtNanos());
         // An acknowledgement that came before this call has left the checkpoint to us.
         if (!taken.epoch().isAfter(lastAcknowledged)) {
             free.add(taken);
@@ -480,7 +487,7 @@ public final class CheckpointEngine implements AutoCloseable {
 
     /** When the last pause began. */
     public long suspendedAtNanos() {
-        return suspendedAtNanos;
+        return pace.suspendedAtNanos();
     }
 
     /**

@@ -70,6 +70,11 @@ public final class OutputBuffer implements AutoCloseable {
         }
     }
 
+    /** Whether a frame of the open epoch is held. */
+    public boolean holdsOfOpenEpoch() {
+        return openFrameCount > 0;
+    }
+
     /** Whether so much is held, some of it in the open epoch, that the epoch had better end early. */
     public boolean isFilling() {
         return openFrameCount > 0 && held.frameBytes() > capacityBytes / 2;

@@ -174,6 +174,7 @@ final class Demo {
         ProtectRequest request = new ProtectRequest(
                 backup.replicationAddress().toString(),
                 DurationText.format(INTERVAL),
+                null,
                 DurationText.format(plan.detect()),
                 null,
                 null,

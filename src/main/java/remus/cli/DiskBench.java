@@ -173,6 +173,7 @@ final class DiskBench implements AutoCloseable {
         ProtectRequest request = new ProtectRequest(
                 running.beta().replicationAddress().toString(),
                 DurationText.format(settings.interval()),
+                null,
                 DurationText.format(DETECT),
                 null,
                 null,

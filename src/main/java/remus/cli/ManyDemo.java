@@ -268,6 +268,7 @@ final class ManyDemo {
         return new ProtectRequest(
                 backup.replicationAddress().toString(),
                 INTERVAL,
+                null,
                 DurationText.format(plan.detect()),
                 null,
                 null,

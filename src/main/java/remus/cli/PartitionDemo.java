@@ -282,7 +282,15 @@ final class PartitionDemo {
             primary.post(
                     VmPath.verb(VM, "protect"),
                     new ProtectRequest(
-                            backup.replicationAddress().toString(), INTERVAL, detect, null, null, null, null, null));
+                            backup.replicationAddress().toString(),
+                            INTERVAL,
+                            null,
+                            detect,
+                            null,
+                            null,
+                            null,
+                            null,
+                            null));
         }
         long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();
         while (!VmOwner.isIn(primary, VmState.PROTECTED) || !VmOwner.isIn(backup, VmState.STANDBY)) {

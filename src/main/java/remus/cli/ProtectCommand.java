@@ -38,8 +38,18 @@ final class ProtectCommand extends Command.OfApi {
             names = "--interval",
             paramLabel = "DURATION",
             converter = DurationOption.class,
-            description = "Time between two checkpoints; default: 25ms.")
+            description = "Time between two checkpoints; default: 25ms. While the guest sends something they come more "
+                    + "often, and less often while it is quiet: see --max-pause-share.")
     private @Nullable String interval;
+
+    @Option(
+            names = "--max-pause-share",
+            paramLabel = "PERCENT",
+            converter = ShareOption.class,
+            description =
+                    "The part of the time that pauses may take where checkpoints come earlier because somebody waits "
+                            + "for what the guest has sent; default: 20%%. 0%%: always at the interval.")
+    private @Nullable String maxPauseShare;
 
     @Option(
             names = "--detect",
@@ -99,6 +109,7 @@ final class ProtectCommand extends Command.OfApi {
         ProtectRequest request = new ProtectRequest(
                 backup,
                 interval,
+                maxPauseShare,
                 detect,
                 noOutputCommit ? Boolean.FALSE : null,
                 verifyEvery,
@@ -131,6 +142,16 @@ final class ProtectCommand extends Command.OfApi {
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }
+        }
+    }
+
+    static final class ShareOption implements ITypeConverter<String> {
+        @Override
+        public String convert(String text) {
+            if (!text.matches("\\d{1,2}%")) {
+                throw new TypeConversionException("'%s' is not a share such as 20%%".formatted(text));
+            }
+            return text;
         }
     }
 

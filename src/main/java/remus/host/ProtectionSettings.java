@@ -4,6 +4,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import remus.api.ProtectRequest;
@@ -11,6 +13,7 @@ import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.DurationText;
+import remus.checkpoint.EpochLengths;
 import remus.host.OperationException.Kind;
 
 /**
@@ -18,6 +21,8 @@ import remus.host.OperationException.Kind;
  *
  * @param backups names of peers or addresses, the first one preferred; empty when nothing is said
  * @param interval length of an epoch, {@link #MIN_INTERVAL} to {@link #MAX_INTERVAL}, whole milliseconds
+ * @param maxPauseShare the part of the time, in percent, that pauses may take where epochs end early because output waits:
+ *     0 to {@link EpochLengths#MAX_PAUSE_SHARE_PERCENT}; 0: all epochs have the length of the interval
  * @param detect how long checkpoints may stop coming before the backup takes over: at least twice the interval and
  *     {@link #MIN_DETECT}, at most {@link #MAX_DETECT}, whole milliseconds
  * @param whenAlone what the primary does without its backup
@@ -29,6 +34,7 @@ import remus.host.OperationException.Kind;
 public record ProtectionSettings(
         List<String> backups,
         Duration interval,
+        int maxPauseShare,
         Duration detect,
         WhenAlone whenAlone,
         boolean outputCommit,
@@ -61,9 +67,12 @@ public record ProtectionSettings(
     /** On a busy machine nobody is silent for so long who lives. */
     static final Duration MIGRATION_DETECT = Duration.ofSeconds(2);
 
+    private static final Pattern SHARE = Pattern.compile("(\\d{1,3})\\s*%");
+
     public static final ProtectionSettings DEFAULTS = new ProtectionSettings(
             List.of(),
             Duration.ofMillis(25),
+            20,
             Duration.ofMillis(300),
             WhenAlone.HOLD,
             true,
@@ -79,6 +88,8 @@ public record ProtectionSettings(
     static ProtectionSettings read(StrictYaml yaml) {
         List<String> backups = yaml.texts("backups", MAX_BACKUPS);
         Duration interval = orElse(yaml.value("interval", DurationText::parse), DEFAULTS.interval());
+        int maxPauseShare =
+                orElse(yaml.value("maxPauseShare", ProtectionSettings::parseShare), DEFAULTS.maxPauseShare());
         Duration detect = orElse(yaml.value("detect", DurationText::parse), DEFAULTS.detect());
         WhenAlone whenAlone = orElse(yaml.value("whenAlone", WhenAlone::parse), DEFAULTS.whenAlone());
         ByteSize syncRate = orElse(yaml.value("syncRate", ByteSize::parse), DEFAULTS.syncRate());
@@ -86,7 +97,7 @@ public record ProtectionSettings(
         yaml.end();
         checkSyncRate(syncRate, yaml::refuse);
         check(interval, detect, yaml::refuse);
-        return new ProtectionSettings(backups, interval, detect, whenAlone, true, 0, syncRate, standby);
+        return new ProtectionSettings(backups, interval, maxPauseShare, detect, whenAlone, true, 0, syncRate, standby);
     }
 
     /**
@@ -101,6 +112,7 @@ public record ProtectionSettings(
         if (problems.isEmpty()) {
             check(newInterval, newDetect, (key, problem) -> problems.add(key + ": " + problem));
         }
+        int newMaxPauseShare = maxPauseShare(request.maxPauseShare(), problems);
         long newVerifyEvery = orElse(request.verifyEvery(), verifyEvery);
         ByteSize newSyncRate = syncRate(request.syncRate(), problems);
         if (newVerifyEvery < 0) {
@@ -113,6 +125,7 @@ public record ProtectionSettings(
         return new ProtectionSettings(
                 backup == null ? backups : startingWith(backup),
                 newInterval,
+                newMaxPauseShare,
                 newDetect,
                 orElse(request.whenAlone(), whenAlone),
                 orElse(request.outputCommit(), outputCommit),
@@ -144,13 +157,13 @@ public record ProtectionSettings(
 
     ProtectionSettings withCandidates(List<String> candidates) {
         return new ProtectionSettings(
-                candidates, interval, detect, whenAlone, outputCommit, verifyEvery, syncRate, standby);
+                candidates, interval, maxPauseShare, detect, whenAlone, outputCommit, verifyEvery, syncRate, standby);
     }
 
     /** These settings, but nobody goes on alone by what he can't hear: two of them would have one image. */
     ProtectionSettings holding() {
         return new ProtectionSettings(
-                backups, interval, detect, WhenAlone.HOLD, outputCommit, verifyEvery, syncRate, standby);
+                backups, interval, maxPauseShare, detect, WhenAlone.HOLD, outputCommit, verifyEvery, syncRate, standby);
     }
 
     /**
@@ -161,6 +174,7 @@ public record ProtectionSettings(
         return new ProtectionSettings(
                 backups,
                 interval.compareTo(MIGRATION_INTERVAL) < 0 ? interval : MIGRATION_INTERVAL,
+                0, // what the guest sends waits for the settling, whose checkpoints come as fast as they can
                 detect.compareTo(MIGRATION_DETECT) > 0 ? detect : MIGRATION_DETECT,
                 whenAlone,
                 true,
@@ -178,6 +192,26 @@ public record ProtectionSettings(
             problems.add("syncRate: " + e.getMessage());
             return syncRate;
         }
+    }
+
+    private int maxPauseShare(@Nullable String text, List<String> problems) {
+        try {
+            return text == null ? maxPauseShare : parseShare(text);
+        } catch (IllegalArgumentException e) {
+            problems.add("maxPauseShare: " + e.getMessage());
+            return maxPauseShare;
+        }
+    }
+
+    /** @throws IllegalArgumentException naming the text and what is understood */
+    public static int parseShare(String text) {
+        Matcher matcher = SHARE.matcher(text.strip());
+        int share = matcher.matches() ? Integer.parseInt(matcher.group(1)) : Integer.MAX_VALUE;
+        if (share > EpochLengths.MAX_PAUSE_SHARE_PERCENT) {
+            throw new IllegalArgumentException("'%s' is not a share from 0%% to %d%%, such as 20%%"
+                    .formatted(text, EpochLengths.MAX_PAUSE_SHARE_PERCENT));
+        }
+        return share;
     }
 
     private static void checkSyncRate(ByteSize rate, BiConsumer<String, String> refuse) {

@@ -16,6 +16,7 @@ import remus.base.Invariant;
 import remus.base.Term;
 import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
+import remus.checkpoint.EpochLengths;
 import remus.disk.DiskException;
 import remus.disk.GuestDisks;
 import remus.disk.ImageWitness;
@@ -45,6 +46,9 @@ final class SessionStarter implements ActiveVm.SessionFactory {
 
     /** Silence of the backup that is granted for each GiB of memory where it computes digests. */
     private static final Duration DIGEST_TIME_PER_GIBIBYTE = Duration.ofSeconds(5);
+
+    /** A quiet guest's epochs are so many intervals long at most. */
+    private static final int MAX_STRETCH = 4;
 
     private final HostServices services;
     private final ProtectionSettings settings;
@@ -214,10 +218,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
             ProtectionSession session = new ProtectionSession(
                     plan,
                     new CheckpointEngine.Settings(
-                            settings.interval().toNanos(),
-                            GuestNetwork.OUTPUT_LIMIT_BYTES,
-                            GuestMemory.PAGE_BYTES,
-                            memoryBytes),
+                            epochs(), GuestNetwork.OUTPUT_LIMIT_BYTES, GuestMemory.PAGE_BYTES, memoryBytes),
                     parts(term, parts, device, memory),
                     owner,
                     vm.agent(),
@@ -227,6 +228,13 @@ final class SessionStarter implements ActiveVm.SessionFactory {
         } catch (GuestMemoryException | DirtyTrackingException | DiskException e) {
             throw failed(e);
         }
+    }
+
+    /** A quiet guest's epochs stretch, but so that a checkpoint still comes within each detection time. */
+    private EpochLengths epochs() {
+        long usualNanos = settings.interval().toNanos();
+        long longestNanos = Math.min(MAX_STRETCH * usualNanos, settings.detect().toNanos() / 2);
+        return new EpochLengths(usualNanos, Math.max(usualNanos, longestNanos), settings.maxPauseShare());
     }
 
     private ProtectionSession.Parts parts(Term term, VmParts vm, GuestMemoryDevice device, GuestMemory memory) {

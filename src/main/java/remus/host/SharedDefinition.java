@@ -22,6 +22,7 @@ import remus.api.WhenAlone;
 import remus.base.ByteSize;
 import remus.base.HostAddress;
 import remus.checkpoint.DiskForwarding;
+import remus.checkpoint.EpochLengths;
 import remus.disk.ImageWitness;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
@@ -57,6 +58,7 @@ record SharedDefinition(
      * What of the protection's settings is not in the hello.
      *
      * @param backups names of hosts or replication addresses, the first one preferred
+     * @param maxPauseShare in percent
      * @param syncRateBytes 0: no limit
      * @param standby what is to wait on the backup
      * @param moving the VM is to go on there for good; null: it is to be protected
@@ -65,6 +67,7 @@ record SharedDefinition(
             List<String> backups,
             WhenAlone whenAlone,
             boolean outputCommit,
+            int maxPauseShare,
             long syncRateBytes,
             StandbyMode standby,
             @Nullable Moving moving) {
@@ -76,6 +79,9 @@ record SharedDefinition(
             if (backups.size() > ProtectionSettings.MAX_CANDIDATES
                     || backups.stream().anyMatch(name -> name.isEmpty() || name.length() > WireLimits.MAX_TEXT_BYTES)) {
                 throw new IllegalArgumentException("no hosts that could be backups: " + backups);
+            }
+            if (maxPauseShare < 0 || maxPauseShare > EpochLengths.MAX_PAUSE_SHARE_PERCENT) {
+                throw new IllegalArgumentException("no share: " + maxPauseShare);
             }
             if (syncRateBytes < 0) {
                 throw new IllegalArgumentException("no rate: " + syncRateBytes);
@@ -182,6 +188,7 @@ record SharedDefinition(
                         protection.backups(),
                         protection.whenAlone(),
                         protection.outputCommit(),
+                        protection.maxPauseShare(),
                         protection.syncRate().bytes(),
                         protection.standby(),
                         moving));
@@ -222,6 +229,7 @@ record SharedDefinition(
         ProtectionSettings before = new ProtectionSettings(
                 protection.backups(),
                 moving == null ? hello.interval() : Duration.ofNanos(moving.intervalNanos()),
+                protection.maxPauseShare(),
                 moving == null ? hello.detect() : Duration.ofNanos(moving.detectNanos()),
                 protection.whenAlone(),
                 protection.outputCommit(),

@@ -148,6 +148,11 @@ public final class GuestNetwork implements CheckpointDevice, AutoCloseable {
     }
 
     @Override
+    public boolean awaitsCommit() {
+        return output.holdsOfOpenEpoch();
+    }
+
+    @Override
     public void suspending(EpochId epoch) {
         inboundWithheld = true;
         inboundMark = nextSequence;

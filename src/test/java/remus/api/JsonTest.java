@@ -92,7 +92,7 @@ class JsonTest {
     @Test
     void requestsMayLeaveOutWhatHasADefault() {
         assertEquals(
-                new ProtectRequest("beta", null, null, null, null, WhenAlone.HOLD, null, null),
+                new ProtectRequest("beta", null, null, null, null, null, WhenAlone.HOLD, null, null),
                 Json.readStrictly("{\"backup\":\"beta\",\"whenAlone\":\"hold\"}", ProtectRequest.class));
     }
 

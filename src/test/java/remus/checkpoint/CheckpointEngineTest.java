@@ -29,10 +29,11 @@ class CheckpointEngineTest {
     private final List<StagedCheckpoint> sent = new ArrayList<>();
     private @Nullable String failing;
     private boolean copiesAhead;
+    private boolean awaitsCommit;
     private long durableThrough = Long.MAX_VALUE;
 
     private final CheckpointEngine engine = new CheckpointEngine(
-            new CheckpointEngine.Settings(INTERVAL_NANOS, 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
+            new CheckpointEngine.Settings(EpochLengths.fixed(INTERVAL_NANOS), 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
             new Guest(),
             new CheckpointEngine.Memory(new Memory(), new SmallRemainder()),
             List.of(new Device("memory"), new Device("net")),
@@ -363,6 +364,32 @@ class CheckpointEngineTest {
     }
 
     @Test
+    void outputThatWaitsEndsItsEpochWhenThePauseHasHadItsShare() {
+        try (CheckpointEngine hasty = new CheckpointEngine(
+                new CheckpointEngine.Settings(
+                        new EpochLengths(50_000_000, 200_000_000, 20), 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
+                new Guest(),
+                new CheckpointEngine.Memory(new Memory(), new SmallRemainder()),
+                List.of(new Device("net")),
+                new Channel(),
+                new Log())) {
+            roundPages.add(0L);
+            hasty.begin();
+            hasty.backupReady();
+            hasty.tick(0);
+            hasty.guestSuspended();
+            hasty.guestSaved(2_000_000);
+            hasty.guestResumed(2_000_000);
+            hasty.acknowledged(epoch(1), 3_000_000);
+            assertEquals(197_000_000, hasty.tick(3_000_000), "a quiet guest");
+            awaitsCommit = true;
+            assertEquals(7_000_000, hasty.tick(3_000_000));
+            assertEquals(Long.MAX_VALUE, hasty.tick(10_000_000));
+            assertEquals(Phase.SUSPENDING, hasty.phase());
+        }
+    }
+
+    @Test
     void whatWasWrittenIsCopiedAheadOfThePauseWhichBeginsAfterIt() {
         synchronize();
         copiesAhead = true;
@@ -534,7 +561,8 @@ class CheckpointEngineTest {
             }
         };
         try (CheckpointEngine moving = new CheckpointEngine(
-                new CheckpointEngine.Settings(INTERVAL_NANOS, 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
+                new CheckpointEngine.Settings(
+                        EpochLengths.fixed(INTERVAL_NANOS), 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
                 new Guest(),
                 new CheckpointEngine.Memory(new Memory(), forGood),
                 List.of(),
@@ -558,7 +586,8 @@ class CheckpointEngineTest {
         for (Phase phase : List.of(Phase.SUSPENDING, Phase.SAVING, Phase.RESUMING, Phase.RUNNING)) {
             for (boolean acknowledgedBefore : new boolean[] {false, true}) {
                 CheckpointEngine other = new CheckpointEngine(
-                        new CheckpointEngine.Settings(INTERVAL_NANOS, 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
+                        new CheckpointEngine.Settings(
+                                EpochLengths.fixed(INTERVAL_NANOS), 10_000, PAGE_BYTES, 4096L * PAGE_BYTES),
                         new Guest(),
                         new CheckpointEngine.Memory(new Memory(), new SmallRemainder()),
                         List.of(),
@@ -756,6 +785,11 @@ class CheckpointEngineTest {
         @Override
         public void setup() throws CheckpointException {
             act("setup");
+        }
+
+        @Override
+        public boolean awaitsCommit() {
+            return awaitsCommit;
         }
 
         @Override

@@ -368,7 +368,11 @@ final class ModelWorld implements AutoCloseable {
         private final ModelDisks disks = new ModelDisks(random, channel, ModelWorld.this.disks, faults);
         private final ModelMemory tracked = new ModelMemory();
         private final CheckpointEngine engine = new CheckpointEngine(
-                new CheckpointEngine.Settings(INTERVAL_NANOS, OUTPUT_BYTES, ArrayMemory.PAGE_BYTES, memory.length),
+                new CheckpointEngine.Settings(
+                        new EpochLengths(INTERVAL_NANOS, 4 * INTERVAL_NANOS, 20),
+                        OUTPUT_BYTES,
+                        ArrayMemory.PAGE_BYTES,
+                        memory.length),
                 this,
                 new CheckpointEngine.Memory(tracked, new SmallRemainder()),
                 List.of(tracked, disks, new ModelNetwork()),
@@ -635,6 +639,11 @@ final class ModelWorld implements AutoCloseable {
     /** Holds output and withholds input; the last device, so that it sees the guest as it is sealed. */
     private final class ModelNetwork implements ModelDevice {
         private long mark;
+
+        @Override
+        public boolean awaitsCommit() {
+            return output.holdsOfOpenEpoch();
+        }
 
         @Override
         public void suspending(EpochId epoch) {

@@ -186,7 +186,8 @@ class BackupLossSystemTest {
             hosts.protect(
                     hosts.alpha,
                     hosts.beta,
-                    new remus.api.ProtectRequest(null, "50ms", DIGEST_DETECT, null, 1L, WhenAlone.HOLD, null, null));
+                    new remus.api.ProtectRequest(
+                            null, "50ms", null, DIGEST_DETECT, null, 1L, WhenAlone.HOLD, null, null));
             VmStatus status = hosts.alpha.await(
                     DemoGuest.NAME,
                     now -> now.state() != VmState.PROTECTED || now.committedEpoch() >= commits,

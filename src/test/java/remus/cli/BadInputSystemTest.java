@@ -165,6 +165,7 @@ class BadInputSystemTest {
                 new ProtectRequest(
                         hosts.beta.replicationAddress().toString(),
                         null,
+                        null,
                         TwoHosts.NO_TAKE_OVER,
                         null,
                         null,

@@ -48,7 +48,9 @@ class ColdStandbySystemTest {
     private static void protect(TwoHosts hosts, DemoHost primary, DemoHost backup, StandbyMode standby)
             throws Exception {
         hosts.protect(
-                primary, backup, new ProtectRequest(null, "25ms", DETECT, null, null, WhenAlone.HOLD, null, standby));
+                primary,
+                backup,
+                new ProtectRequest(null, "25ms", null, DETECT, null, null, WhenAlone.HOLD, null, standby));
         assertEquals(standby, primary.status(DemoGuest.NAME).standby());
         expectStandby(hosts, backup, standby);
     }

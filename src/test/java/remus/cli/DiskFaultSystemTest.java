@@ -396,6 +396,7 @@ class DiskFaultSystemTest {
                 new ProtectRequest(
                         hosts.beta.replicationAddress().toString(),
                         null,
+                        null,
                         TwoHosts.NO_TAKE_OVER,
                         null,
                         null,

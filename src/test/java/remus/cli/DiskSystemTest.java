@@ -91,6 +91,7 @@ class DiskSystemTest {
                 new ProtectRequest(
                         hosts.beta.replicationAddress().toString(),
                         "25ms",
+                        null,
                         "2s",
                         null,
                         null,

@@ -128,6 +128,7 @@ final class MigrationCampaignVm implements AutoCloseable {
                 new ProtectRequest(
                         backup.replicationAddress().toString(),
                         INTERVAL,
+                        null,
                         NO_TAKE_OVER,
                         null,
                         null,

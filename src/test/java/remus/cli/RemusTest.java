@@ -278,7 +278,7 @@ class RemusTest {
     @Test
     void protectSendsOnlyWhatWasSaid() {
         assertEquals(0, ask("protect", "shop", "--no-wait").exitCode());
-        assertEquals(new ProtectRequest(null, null, null, null, null, null, null, null), host.asked.getLast());
+        assertEquals(new ProtectRequest(null, null, null, null, null, null, null, null, null), host.asked.getLast());
         Result result = ask(
                 "protect",
                 "shop",
@@ -299,7 +299,7 @@ class RemusTest {
         assertEquals("VM shop is being synchronized with 192.0.2.7:7420\n", result.out());
         assertEquals(
                 new ProtectRequest(
-                        "192.0.2.7:7420", "50ms", "1s", false, 10L, WhenAlone.CONTINUE, null, StandbyMode.COLD),
+                        "192.0.2.7:7420", "50ms", null, "1s", false, 10L, WhenAlone.CONTINUE, null, StandbyMode.COLD),
                 host.asked.getLast());
     }
 

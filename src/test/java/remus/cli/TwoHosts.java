@@ -281,7 +281,7 @@ final class TwoHosts implements AutoCloseable {
 
     /** Protects the VM on {@code primary} by the other host, and waits until it is. */
     void protect(DemoHost primary, DemoHost backup, String detect, WhenAlone whenAlone) throws Exception {
-        protect(primary, backup, new ProtectRequest(null, "25ms", detect, null, null, whenAlone, null, null));
+        protect(primary, backup, new ProtectRequest(null, "25ms", null, detect, null, null, whenAlone, null, null));
     }
 
     void protect(DemoHost primary, DemoHost backup, ProtectRequest request) throws Exception {
@@ -290,6 +290,7 @@ final class TwoHosts implements AutoCloseable {
                 new ProtectRequest(
                         backup.replicationAddress().toString(),
                         request.interval(),
+                        request.maxPauseShare(),
                         request.detect(),
                         request.outputCommit(),
                         request.verifyEvery(),

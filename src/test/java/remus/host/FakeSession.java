@@ -15,6 +15,7 @@ import remus.base.Term;
 import remus.base.Time;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.CheckpointEngine;
+import remus.checkpoint.EpochLengths;
 import remus.checkpoint.GuestControl;
 import remus.checkpoint.PreCopySource;
 import remus.checkpoint.StagedPages;
@@ -33,6 +34,7 @@ final class FakeSession implements ActiveVm.SessionFactory {
         settings = new ProtectionSettings(
                 List.of("beta"),
                 Duration.ofMillis(25),
+                20,
                 Duration.ofMillis(400),
                 whenAlone,
                 true,
@@ -73,7 +75,7 @@ final class FakeSession implements ActiveVm.SessionFactory {
         owner = learns;
         return new ProtectionSession(
                 new SessionPlan(term, backup(), settings, null),
-                new CheckpointEngine.Settings(25_000_000, 1 << 20, 4096, 1 << 20),
+                new CheckpointEngine.Settings(EpochLengths.fixed(25_000_000), 1 << 20, 4096, 1 << 20),
                 new ProtectionSession.Parts(
                         new Guest(),
                         new NoPages(),

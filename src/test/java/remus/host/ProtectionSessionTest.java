@@ -25,6 +25,7 @@ import remus.base.Term;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.CheckpointDevice;
 import remus.checkpoint.CheckpointEngine;
+import remus.checkpoint.EpochLengths;
 import remus.checkpoint.GuestControl;
 import remus.checkpoint.PreCopySource;
 import remus.checkpoint.StagedCheckpoint;
@@ -52,6 +53,7 @@ class ProtectionSessionTest {
                     new ProtectionSettings(
                             List.of(),
                             Duration.ofMillis(25),
+                            20,
                             Duration.ofMillis(DETECT_MILLIS),
                             WhenAlone.HOLD,
                             true,
@@ -59,7 +61,7 @@ class ProtectionSessionTest {
                             new ByteSize(0),
                             StandbyMode.WARM),
                     null),
-            new CheckpointEngine.Settings(25_000_000, 1 << 20, 4096, 1 << 20),
+            new CheckpointEngine.Settings(EpochLengths.fixed(25_000_000), 1 << 20, 4096, 1 << 20),
             new ProtectionSession.Parts(
                     new GuestThatNeverStops(),
                     new NoPages(),

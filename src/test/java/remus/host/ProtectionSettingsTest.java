@@ -17,6 +17,7 @@ class ProtectionSettingsTest {
     private static final ProtectionSettings FROM_FILE = new ProtectionSettings(
             List.of("beta"),
             Duration.ofMillis(50),
+            20,
             Duration.ofMillis(400),
             WhenAlone.CONTINUE,
             true,
@@ -25,17 +26,19 @@ class ProtectionSettingsTest {
             StandbyMode.WARM);
 
     private static ProtectRequest request(String interval, String detect) {
-        return new ProtectRequest(null, interval, detect, null, null, null, null, null);
+        return new ProtectRequest(null, interval, null, detect, null, null, null, null, null);
     }
 
     @Test
     void aRequestChangesOnlyWhatItSays() throws Exception {
-        assertEquals(FROM_FILE, FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null, null)));
+        assertEquals(
+                FROM_FILE, FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null, null, null)));
         assertEquals(
                 new ProtectionSettings(
                         Stream.concat(Stream.of("192.0.2.7:7420"), FROM_FILE.backups().stream())
                                 .toList(),
                         Duration.ofMillis(25),
+                        20,
                         Duration.ofMillis(100),
                         WhenAlone.HOLD,
                         false,
@@ -43,15 +46,23 @@ class ProtectionSettingsTest {
                         ByteSize.ofMebibytes(50),
                         StandbyMode.COLD),
                 FROM_FILE.with(new ProtectRequest(
-                        "192.0.2.7:7420", "25ms", "100ms", false, 10L, WhenAlone.HOLD, "50MiB", StandbyMode.COLD)));
+                        "192.0.2.7:7420",
+                        "25ms",
+                        null,
+                        "100ms",
+                        false,
+                        10L,
+                        WhenAlone.HOLD,
+                        "50MiB",
+                        StandbyMode.COLD)));
     }
 
     @Test
     void aBackupThatIsAskedForComesFirstAndAFormerPrimaryLast() throws Exception {
         ProtectionSettings named =
-                FROM_FILE.with(new ProtectRequest("gamma", null, null, null, null, null, null, null));
+                FROM_FILE.with(new ProtectRequest("gamma", null, null, null, null, null, null, null, null));
         assertEquals("gamma", named.backups().getFirst());
-        assertEquals(named, named.with(new ProtectRequest("gamma", null, null, null, null, null, null, null)));
+        assertEquals(named, named.with(new ProtectRequest("gamma", null, null, null, null, null, null, null, null)));
         ProtectionSettings taken = named.withLast("192.0.2.1:7420");
         assertEquals("192.0.2.1:7420", taken.backups().getLast());
         assertEquals(taken, taken.withLast("192.0.2.1:7420"));
@@ -77,13 +88,13 @@ class ProtectionSettingsTest {
         assertTrue(message.contains("detect: 'never' is not a duration"), message);
         assertThrows(
                 OperationException.class,
-                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, "100KiB", null)));
+                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null, "100KiB", null)));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("1ms", "100ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("25ms", "49ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("60ms", "100ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("25ms", "2min")));
         assertThrows(
                 OperationException.class,
-                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, -1L, null, null, null)));
+                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, null, -1L, null, null, null)));
     }
 }

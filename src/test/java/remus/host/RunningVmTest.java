@@ -50,6 +50,7 @@ class RunningVmTest {
         ProtectionSettings protection = new ProtectionSettings(
                 List.of("beta"),
                 Duration.ofMillis(25),
+                20,
                 Duration.ofMillis(300),
                 WhenAlone.HOLD,
                 true,

@@ -37,7 +37,7 @@ class SharedDefinitionTest {
                 List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
                 true,
                 new SharedDefinition.Protection(
-                        List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 1 << 20, standby, null));
+                        List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 20, 1 << 20, standby, null));
     }
 
     @Test
@@ -62,6 +62,7 @@ class SharedDefinitionTest {
                         List.of(),
                         WhenAlone.HOLD,
                         true,
+                        20,
                         0,
                         StandbyMode.WARM,
                         new SharedDefinition.Moving(
@@ -115,6 +116,7 @@ class SharedDefinitionTest {
                 new ProtectionSettings(
                         List.of("beta", "192.0.2.3:7420", "192.0.2.1:7420"),
                         Duration.ofMillis(40),
+                        20,
                         Duration.ofMillis(500),
                         WhenAlone.CONTINUE,
                         true,
@@ -126,6 +128,7 @@ class SharedDefinitionTest {
                 new ProtectionSettings(
                         List.of("192.0.2.1:7420", "beta", "192.0.2.3:7420"),
                         Duration.ofMillis(40),
+                        20,
                         Duration.ofMillis(500),
                         WhenAlone.CONTINUE,
                         true,

@@ -107,6 +107,7 @@ class VmDefinitionFileTest {
                 new ProtectionSettings(
                         List.of("beta"),
                         Duration.ofMillis(50),
+                        20,
                         Duration.ofMillis(400),
                         WhenAlone.CONTINUE,
                         true,

@@ -38,10 +38,11 @@ record DeliberateFault(String name, Supplier<? extends Sabotage> sabotage, Set<R
                 of("forget the pages of a failed transfer", CheckpointFaults.ForgetsPages::new, Rule.R3),
                 of("trim inbound too early", CheckpointFaults.TrimsTooEarly::new, Rule.INBOUND),
                 of("activate without the record", RecordFaults.ActivatesUnasked::new, Rule.R2, Rule.OWNER),
-                of("go alone without the record", RecordFaults.GoesAloneUnasked::new, Rule.R2, Rule.OWNER),
+                of("go alone without the record", RecordFaults.GoesAloneUnasked::new, Rule.R2, Rule.R8, Rule.OWNER),
                 of(
                         "a stale backup activates after its primary went alone",
                         RecordFaults.StaleBackupActivates::new,
+                        Rule.R2,
                         Rule.R8,
                         Rule.OWNER,
                         Rule.SEEN),
@@ -59,7 +60,7 @@ record DeliberateFault(String name, Supplier<? extends Sabotage> sabotage, Set<R
                         Rule.R3,
                         Rule.OWNER,
                         Rule.R8),
-                of("a restarted daemon trusts the old record", RecordFaults.TrustsOldRecord::new, Rule.R2),
+                of("a restarted daemon trusts the old record", RecordFaults.TrustsOldRecord::new, Rule.R2, Rule.TERM),
                 of("the loser kills its guest at once", RecordFaults.LoserKills::new, Rule.LIVE));
     }
 }

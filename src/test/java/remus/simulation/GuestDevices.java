@@ -204,6 +204,11 @@ final class GuestDevices {
     /** Holds output until the record or the backup allows it, and withholds input over a pause. */
     private final class Nic implements Device {
         @Override
+        public boolean awaitsCommit() {
+            return side.output().holdsOfOpenEpoch();
+        }
+
+        @Override
         public void suspending(EpochId epoch) {
             side.withholdInput(true);
         }

@@ -57,6 +57,10 @@ final class GuestOutput implements AutoCloseable {
         buffer.discard();
     }
 
+    boolean holdsOfOpenEpoch() {
+        return buffer.holdsOfOpenEpoch();
+    }
+
     // ---- frames
 
     /** Empties the NIC's socket: frames leave or are held. */

@@ -8,6 +8,7 @@ import remus.base.Term;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.CheckpointEngine;
 import remus.checkpoint.CheckpointException;
+import remus.checkpoint.EpochLengths;
 import remus.checkpoint.PreCopyRound;
 import remus.checkpoint.SmallRemainder;
 import remus.checkpoint.StagedCheckpoint;
@@ -42,7 +43,7 @@ final class Protection implements CheckpointEngine.Observer, BackupChannel.Liste
         devices = new GuestDevices(this, side, channel);
         engine = new CheckpointEngine(
                 new CheckpointEngine.Settings(
-                        timing.intervalNanos(),
+                        new EpochLengths(timing.intervalNanos(), 4 * timing.intervalNanos(), 20),
                         GuestOutput.CAPACITY_BYTES,
                         Guest.PAGE_BYTES,
                         (long) Guest.PAGES * Guest.PAGE_BYTES),
