@@ -4,7 +4,6 @@ import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Path;
 import java.util.Map;
 import remus.base.Time;
 import remus.linux.LinuxException;
@@ -22,9 +21,9 @@ import tools.jackson.databind.JsonNode;
  */
 final class FloorCycle implements QmpClient.Handler, AutoCloseable {
     // Not those of the product's own commands: an answer to one of them must not pass for one to these.
-    private static final long STOP_ID = 9;
-    private static final long SAVE_ID = 10;
-    private static final long CONT_ID = 11;
+    private static final long STOP_ID = 6;
+    private static final long SAVE_ID = STOP_ID + 1;
+    private static final long CONT_ID = 8;
 
     private final QmpClient qmp;
     private final Time time;
@@ -37,28 +36,30 @@ final class FloorCycle implements QmpClient.Handler, AutoCloseable {
     private long savedAtNanos;
     private long resumedAtNanos;
 
-    /** @param limitNanos the most that one cycle may take */
-    FloorCycle(QmpClient qmp, Path stateFile, long limitNanos, Time time) {
+    /**
+     * @param stateFile where QEMU saves its devices, as it understands it
+     * @param limitNanos the most that one cycle may take
+     */
+    FloorCycle(QmpClient qmp, String stateFile, long limitNanos, Time time) {
         this.qmp = qmp;
         this.time = time;
         this.limitNanos = limitNanos;
         ByteArrayOutputStream both = new ByteArrayOutputStream();
-        both.writeBytes(QmpClient.encode(STOP_ID, "stop", Map.of()));
-        both.writeBytes(QmpClient.encode(
-                SAVE_ID, "xen-save-devices-state", Map.of("filename", stateFile.toString(), "live", false)));
+        both.writeBytes(QmpClient.encodeBare("stop", Map.of()));
+        both.writeBytes(QmpClient.encodeBare("xen-save-devices-state", Map.of("filename", stateFile, "live", false)));
         stopAndSave = arena.allocateFrom(ValueLayout.JAVA_BYTE, both.toByteArray());
-        cont = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(CONT_ID, "cont", Map.of()));
+        cont = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encodeBare("cont", Map.of()));
     }
 
     /** Runs one cycle and adds its times to {@code samples}. */
     void run(PauseSamples samples) throws QmpException, LinuxException, BenchException {
         stoppedAtNanos = savedAtNanos = resumedAtNanos = 0;
         long begin = time.nanos();
-        qmp.sendEncoded(stopAndSave);
+        qmp.sendBare(stopAndSave, STOP_ID, 2);
         while (savedAtNanos == 0) {
             await(begin);
         }
-        qmp.sendEncoded(cont);
+        qmp.sendBare(cont, CONT_ID, 1);
         while (resumedAtNanos == 0) {
             await(begin);
         }

@@ -1,5 +1,6 @@
 package remus.bench;
 
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -97,10 +98,7 @@ final class PauseMeasurement
             owned.push(memory::abort);
             poller = owned.push(new Poller(1));
             floor = owned.push(new FloorCycle(
-                    guest.process().qmp(),
-                    vm.paths().stateFile(),
-                    BenchVm.LIMITS.reply().toNanos(),
-                    time));
+                    guest.process().qmp(), stateFile(vm), BenchVm.LIMITS.reply().toNanos(), time));
             engine = owned.push(new CheckpointEngine(
                     new CheckpointEngine.Settings(
                             EpochLengths.fixed(PauseSettings.INTERVAL.toNanos()),
@@ -117,6 +115,14 @@ final class PauseMeasurement
             if (!complete) {
                 owned.close();
             }
+        }
+    }
+
+    private static String stateFile(BenchVm vm) throws BenchException {
+        try {
+            return vm.paths().stateFileFor(vm.guest().process().identity());
+        } catch (IOException e) {
+            throw new BenchException("QEMU has ended: " + e.getMessage(), e);
         }
     }
 

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import remus.linux.ProcessIdentity;
 import remus.linux.UnixStreamSocket;
 
 /**
@@ -20,6 +21,8 @@ import remus.linux.UnixStreamSocket;
 public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
     /** Name of the file behind the guest's RAM. */
     public static final String RAM_FILE = "ram";
+
+    private static final String STATE_FILE = "s";
 
     private static final String LONGEST_SOCKET_NAME = "incoming";
 
@@ -43,7 +46,18 @@ public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
 
     /** Where QEMU writes the device state of each checkpoint. */
     public Path stateFile() {
-        return runtimeDirectory.resolve("state");
+        return runtimeDirectory.resolve(STATE_FILE);
+    }
+
+    /**
+     * The state file's name as that QEMU understands it: the shortest there is ({@link QmpClient#encodeBare}), for QEMU is
+     * started in the runtime directory; for one that was not, the whole path.
+     */
+    public String stateFileFor(ProcessIdentity qemu) throws IOException {
+        Path itsDirectory = Path.of("/proc", Long.toString(qemu.pid()), "cwd");
+        return Files.isSameFile(itsDirectory, runtimeDirectory)
+                ? STATE_FILE
+                : stateFile().toString();
     }
 
     public Path qmpSocket() {

@@ -60,7 +60,7 @@ public final class QemuProcess implements AutoCloseable {
     }
 
     /**
-     * Starts QEMU and waits until it answers on QMP. The directories of {@code paths} exist.
+     * Starts QEMU in its runtime directory and waits until it answers on QMP. The directories of {@code paths} exist.
      *
      * @throws QemuException when QEMU ends instead, with its exit code and last words, or does not answer within
      *     {@code limit}; it is gone then
@@ -77,6 +77,7 @@ public final class QemuProcess implements AutoCloseable {
             Files.deleteIfExists(paths.qmpSocket());
             long logStart = Files.exists(log) ? Files.size(log) : 0;
             Process process = new ProcessBuilder(command)
+                    .directory(paths.runtimeDirectory().toFile())
                     .redirectInput(NULL.toFile())
                     .redirectErrorStream(true)
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))

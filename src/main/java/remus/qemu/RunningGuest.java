@@ -44,7 +44,7 @@ import tools.jackson.databind.JsonNode;
  */
 public final class RunningGuest implements GuestControl, AutoCloseable {
     private static final long STOP_ID = 1;
-    private static final long SAVE_ID = 2;
+    private static final long SAVE_ID = STOP_ID + 1;
     private static final long CONT_ID = 3;
     private static final long KEEP_STILL_ID = 4;
     private static final long LET_GO_ID = 5;
@@ -100,14 +100,12 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         this.lastCheckNanos = time.nanos();
         this.state = DeviceState.open(paths.stateFile());
         ByteArrayOutputStream both = new ByteArrayOutputStream();
-        both.writeBytes(QmpClient.encode(STOP_ID, "stop", Map.of()));
+        both.writeBytes(QmpClient.encodeBare("stop", Map.of()));
         // The command's name is historical: it saves all devices but RAM, under any accelerator.
-        both.writeBytes(QmpClient.encode(
-                SAVE_ID,
-                "xen-save-devices-state",
-                Map.of("filename", paths.stateFile().toString(), "live", false)));
+        both.writeBytes(QmpClient.encodeBare(
+                "xen-save-devices-state", Map.of("filename", paths.stateFileFor(process.identity()), "live", false)));
         this.stopAndSave = arena.allocateFrom(ValueLayout.JAVA_BYTE, both.toByteArray());
-        this.cont = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(CONT_ID, "cont", Map.of()));
+        this.cont = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encodeBare("cont", Map.of()));
         this.keepStill = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(KEEP_STILL_ID, "stop", Map.of()));
         this.letGo = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(LET_GO_ID, "cont", Map.of()));
     }
@@ -204,7 +202,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     public void suspendAndSave() {
         if (enter(Phase.SUSPENDING, Phase.RUNNING)) {
             clock.stands(time.nanos());
-            send(stopAndSave, stopLimitNanos);
+            sendBare(stopAndSave, STOP_ID, 2, stopLimitNanos);
         }
     }
 
@@ -213,7 +211,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
             resumesStill = isToStandStill();
             if (!resumesStill) {
-                send(cont, replyLimitNanos);
+                sendBare(cont, CONT_ID, 1, replyLimitNanos);
             }
         }
     }
@@ -307,10 +305,23 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         try {
             qmp.sendEncoded(lines);
         } catch (QmpException e) {
-            sendFailure = e;
-            // The caller is not ready for a listener's call, and must not wait for a descriptor that may stay silent.
-            deadlineNanos = time.nanos();
+            sendingFailed(e);
         }
+    }
+
+    private void sendBare(MemorySegment commands, long firstId, int count, long limitNanos) {
+        deadlineNanos = time.nanos() + limitNanos;
+        try {
+            qmp.sendBare(commands, firstId, count);
+        } catch (QmpException e) {
+            sendingFailed(e);
+        }
+    }
+
+    private void sendingFailed(QmpException cause) {
+        sendFailure = cause;
+        // The caller is not ready for a listener's call, and must not wait for a descriptor that may stay silent.
+        deadlineNanos = time.nanos();
     }
 
     /** Hands over all that has come from QEMU; returns at once. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -66,6 +67,34 @@ class QmpClientTest {
                 + "}\r\n{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": " + second + "}\r\n");
         pollUntil(client, 2);
         assertEquals(List.of("returned 17 {}", "refused 18 GenericError no"), received.all);
+    }
+
+    @Test
+    void repliesWithoutAnIdAreThoseOfBareCommandsInTheirOrder() throws Exception {
+        QmpClient client = connected();
+        byte[] both = "{\"execute\":\"stop\"}{\"execute\":\"cont\"}".getBytes(StandardCharsets.UTF_8);
+        assertEquals(new String(both, 0, 18, StandardCharsets.UTF_8), text(QmpClient.encodeBare("stop", Map.of())));
+        client.sendBare(MemorySegment.ofArray(both), 1, 2);
+        long named = client.send("query-status", Map.of());
+        client.sendBare(MemorySegment.ofArray(both).asSlice(0, 18), 7, 1);
+        say(
+                "{\"return\": {}}\r\n{\"event\": \"RESUME\"}\r\n{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n"
+                        + "{\"return\": 5, \"id\": " + named + "}\r\n{\"return\": {}}\r\n");
+        pollUntil(client, 5);
+        assertEquals(
+                List.of(
+                        "returned 1 {}",
+                        "event RESUME ",
+                        "refused 2 GenericError no",
+                        "returned 17 5",
+                        "returned 7 {}"),
+                received.all);
+        say("{\"return\": {}}\r\n");
+        assertThrows(QmpException.class, () -> pollUntil(client, 6), "nobody has asked for that");
+    }
+
+    private static String text(byte[] bytes) {
+        return new String(bytes, StandardCharsets.UTF_8);
     }
 
     @Test
