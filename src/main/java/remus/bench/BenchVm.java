@@ -14,6 +14,7 @@ import remus.memory.SharedRamFile;
 import remus.qemu.Accelerator;
 import remus.qemu.GuestListener;
 import remus.qemu.MachineType;
+import remus.qemu.PauseCommands;
 import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
 import remus.qemu.QemuPaths;
@@ -117,7 +118,7 @@ final class BenchVm implements AutoCloseable {
     /** Waits until the guest says that its load runs, or {@code watcher} has had enough. */
     void awaitReady(Watcher watcher) throws RemusException {
         long deadline = time.nanos() + BOOT_LIMIT.toNanos();
-        try (Poller poller = new Poller(1)) {
+        try (Poller poller = new Poller(PauseCommands.SLOTS)) {
             guest.poll(watcher);
             while (!console().contains(GuestImage.READY)) {
                 watcher.check();
@@ -130,7 +131,7 @@ final class BenchVm implements AutoCloseable {
                                             .orElse("(none)"),
                             null);
                 }
-                poller.enable(0, guest.descriptor(), true, guest.hasUnsent());
+                guest.commands().watch(poller, 0);
                 poller.await(LOOK_AT_CONSOLE_EVERY.toNanos());
                 guest.poll(watcher);
             }

@@ -1,6 +1,5 @@
 package remus.bench;
 
-import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +25,7 @@ import remus.memory.ResetStrategy;
 import remus.qemu.Accelerator;
 import remus.qemu.DeviceState;
 import remus.qemu.DeviceStateException;
+import remus.qemu.PauseCommands;
 import remus.qemu.QmpException;
 import remus.qemu.RunningGuest;
 
@@ -96,9 +96,9 @@ final class PauseMeasurement
             tracker = new TimedTracker(attached, time);
             memory = new GuestMemoryDevice(mapped, tracker, GuestMemoryDevice.NO_DIGESTS);
             owned.push(memory::abort);
-            poller = owned.push(new Poller(1));
-            floor = owned.push(new FloorCycle(
-                    guest.process().qmp(), stateFile(vm), BenchVm.LIMITS.reply().toNanos(), time));
+            poller = owned.push(new Poller(PauseCommands.SLOTS));
+            floor = owned.push(
+                    new FloorCycle(guest.commands(), BenchVm.LIMITS.reply().toNanos(), time));
             engine = owned.push(new CheckpointEngine(
                     new CheckpointEngine.Settings(
                             EpochLengths.fixed(PauseSettings.INTERVAL.toNanos()),
@@ -115,14 +115,6 @@ final class PauseMeasurement
             if (!complete) {
                 owned.close();
             }
-        }
-    }
-
-    private static String stateFile(BenchVm vm) throws BenchException {
-        try {
-            return vm.paths().stateFileFor(vm.guest().process().identity());
-        } catch (IOException e) {
-            throw new BenchException("QEMU has ended: " + e.getMessage(), e);
         }
     }
 
@@ -196,9 +188,9 @@ final class PauseMeasurement
     private void step(long waitNanos) throws RemusException {
         channel.deliver(engine, time.nanos());
         guest.checkDeadline(time.nanos(), this);
-        poller.enable(0, guest.descriptor(), true, guest.hasUnsent());
+        guest.commands().watch(poller, 0);
         poller.await(channel.hasAnswers() ? 0 : Math.min(waitNanos, LONGEST_WAIT_NANOS));
-        if (poller.readable(0) || poller.writable(0)) {
+        if (PauseCommands.isReady(poller, 0)) {
             guest.poll(this);
         }
         check();

@@ -16,6 +16,7 @@ import remus.memory.GuestMemory;
 import remus.memory.ResetStrategy;
 import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
+import remus.qemu.PauseCommands;
 import remus.qemu.QemuInstallation;
 
 /**
@@ -70,7 +71,7 @@ public final class WwsBench {
                         vm.definition().accelerator() == Accelerator.KVM
                                 ? ResetStrategy.FIND_THEN_RESET
                                 : ResetStrategy.ONE_RESETTING_SCAN);
-                Poller poller = new Poller(1)) {
+                Poller poller = new Poller(PauseCommands.SLOTS)) {
             tracker.arm();
             long begin = time.nanos();
             long end = begin + settings.duration().toNanos();
@@ -93,7 +94,7 @@ public final class WwsBench {
 
     private void awaitTime(long due, BenchVm vm, GuestWatch watch, Poller poller) throws RemusException {
         for (long wait = due - time.nanos(); wait > 0; wait = due - time.nanos()) {
-            poller.enable(0, vm.guest().descriptor(), true, vm.guest().hasUnsent());
+            vm.guest().commands().watch(poller, 0);
             poller.await(wait);
             vm.guest().poll(watch);
             watch.check();

@@ -6,6 +6,7 @@ import remus.linux.LinuxException;
 import remus.linux.Poller;
 import remus.network.GuestNetwork;
 import remus.network.NicLink;
+import remus.qemu.PauseCommands;
 import remus.qemu.RunningGuest;
 
 /**
@@ -15,7 +16,7 @@ import remus.qemu.RunningGuest;
 final class AgentWait implements AutoCloseable {
     private static final int WAKEUP_SLOT = 0;
     private static final int QMP_SLOT = 1;
-    private static final int FIRST_NIC_SLOT = 2;
+    private static final int FIRST_NIC_SLOT = QMP_SLOT + PauseCommands.SLOTS;
 
     private final EventFd wakeup;
     private final RunningGuest guest;
@@ -38,9 +39,10 @@ final class AgentWait implements AutoCloseable {
     boolean await(long nanos, boolean withGuest) throws LinuxException {
         poller.enable(WAKEUP_SLOT, wakeup.descriptor(), true, false);
         if (withGuest) {
-            poller.enable(QMP_SLOT, guest.descriptor(), true, guest.hasUnsent());
+            guest.commands().watch(poller, QMP_SLOT);
         } else {
             poller.disable(QMP_SLOT);
+            poller.disable(QMP_SLOT + 1);
         }
         for (int index = 0; index < network.nics().size(); index++) {
             watch(network.nics().get(index), FIRST_NIC_SLOT + 2 * index, withGuest);
@@ -49,7 +51,7 @@ final class AgentWait implements AutoCloseable {
         if (poller.readable(WAKEUP_SLOT)) {
             wakeup.clear();
         }
-        return poller.readable(QMP_SLOT) || poller.writable(QMP_SLOT);
+        return PauseCommands.isReady(poller, QMP_SLOT);
     }
 
     /**

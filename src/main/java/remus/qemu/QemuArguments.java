@@ -165,8 +165,13 @@ public final class QemuArguments {
     }
 
     private void control() {
-        add("-chardev", "socket,id=qmp,path=" + escaped(paths.qmpSocket()) + ",server=on,wait=off");
-        add("-mon", "chardev=qmp,mode=control");
+        monitor("qmp", paths.qmpSocket());
+        monitor("qmp-save", paths.saverSocket());
+    }
+
+    private void monitor(String id, Path socket) {
+        add("-chardev", "socket,id=" + id + ",path=" + escaped(socket) + ",server=on,wait=off");
+        add("-mon", "chardev=" + id + ",mode=control");
     }
 
     private void firmwareAndBoot() {

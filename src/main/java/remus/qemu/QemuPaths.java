@@ -50,7 +50,7 @@ public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
     }
 
     /**
-     * The state file's name as that QEMU understands it: the shortest there is ({@link QmpClient#encodeBare}), for QEMU is
+     * The state file's name as that QEMU understands it: the shortest there is ({@link PauseCommands}), for QEMU is
      * started in the runtime directory; for one that was not, the whole path.
      */
     public String stateFileFor(ProcessIdentity qemu) throws IOException {
@@ -62,6 +62,11 @@ public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
 
     public Path qmpSocket() {
         return runtimeDirectory.resolve("qmp");
+    }
+
+    /** Of the monitor that saves the device state. */
+    public Path saverSocket() {
+        return runtimeDirectory.resolve("qmp-save");
     }
 
     /** QEMU's end of network interface {@code index}, counted from 0 in the order of the definition. */
@@ -99,8 +104,8 @@ public record QemuPaths(Path runtimeDirectory, Path logDirectory) {
     }
 
     private void removeRuntimeFiles() throws IOException {
-        List<Path> files =
-                new ArrayList<>(List.of(ramFile(), stateFile(), qmpSocket(), diskSocket(), incomingSocket()));
+        List<Path> files = new ArrayList<>(
+                List.of(ramFile(), stateFile(), qmpSocket(), saverSocket(), diskSocket(), incomingSocket()));
         for (int nic = 0; nic < QemuArguments.MAX_NICS; nic++) {
             files.add(nicSocket(nic));
         }

@@ -26,7 +26,7 @@ import remus.linux.ProcessIdentity;
  * its input is empty. If the daemon is killed, QEMU goes on; {@link #identity} lets a later daemon find it, and adopt or
  * end it.
  *
- * <p>Thread-safe but for {@link #qmp} and {@link #quit}, which belong to one thread at a time.
+ * <p>Thread-safe but for {@link #qmp}, {@link #saver} and {@link #quit}, which belong to one thread at a time.
  */
 public final class QemuProcess implements AutoCloseable {
     /** How long {@link #close} waits for a killed QEMU to be gone. */
@@ -50,13 +50,24 @@ public final class QemuProcess implements AutoCloseable {
     private final Path log;
     private final long logStart;
     private final QmpClient qmp;
+    private final QmpClient saver;
 
-    private QemuProcess(QemuLife life, ProcessIdentity identity, Path log, long logStart, QmpClient qmp) {
+    private QemuProcess(QemuLife life, ProcessIdentity identity, Path log, long logStart, Monitors monitors) {
         this.life = life;
         this.identity = identity;
         this.log = log;
         this.logStart = logStart;
-        this.qmp = qmp;
+        qmp = monitors.qmp();
+        saver = monitors.saver();
+    }
+
+    /** The connections to both of QEMU's monitors. */
+    private record Monitors(QmpClient qmp, QmpClient saver) implements AutoCloseable {
+        @Override
+        public void close() {
+            saver.close();
+            qmp.close();
+        }
     }
 
     /**
@@ -75,6 +86,7 @@ public final class QemuProcess implements AutoCloseable {
         Path log = paths.logFile();
         try {
             Files.deleteIfExists(paths.qmpSocket());
+            Files.deleteIfExists(paths.saverSocket());
             long logStart = Files.exists(log) ? Files.size(log) : 0;
             Process process = new ProcessBuilder(command)
                     .directory(paths.runtimeDirectory().toFile())
@@ -83,18 +95,18 @@ public final class QemuProcess implements AutoCloseable {
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
                     .start();
             boolean started = false;
-            QmpClient qmp = null;
+            Monitors monitors = null;
             try {
-                qmp = connect(new QemuLife.Child(process), paths.qmpSocket(), limit, log, logStart);
+                monitors = connect(new QemuLife.Child(process), paths, limit, log, logStart);
                 ProcessIdentity identity = ProcessIdentity.of(process.pid())
                         .orElseThrow(() ->
                                 new QemuException(ErrorCategory.RETRY, "QEMU ended as soon as it had started", null));
                 started = true;
-                return new QemuProcess(new QemuLife.Child(process), identity, log, logStart, qmp);
+                return new QemuProcess(new QemuLife.Child(process), identity, log, logStart, monitors);
             } finally {
                 if (!started) {
-                    if (qmp != null) {
-                        qmp.close();
+                    if (monitors != null) {
+                        monitors.close();
                     }
                     process.destroyForcibly().waitFor(KILL_LIMIT.toNanos(), TimeUnit.NANOSECONDS);
                 }
@@ -117,8 +129,7 @@ public final class QemuProcess implements AutoCloseable {
         Path log = paths.logFile();
         try {
             long logStart = Files.exists(log) ? Files.size(log) : 0;
-            return new QemuProcess(
-                    life, identity, log, logStart, connect(life, paths.qmpSocket(), limit, log, logStart));
+            return new QemuProcess(life, identity, log, logStart, connect(life, paths, limit, log, logStart));
         } catch (QemuException e) {
             if (e.getCause() instanceof LinuxException) {
                 throw new IOException(e.getMessage(), e);
@@ -129,7 +140,23 @@ public final class QemuProcess implements AutoCloseable {
 
     /** Closes the connection and lets QEMU run on, for another process to adopt. */
     public void leave() {
+        saver.close();
         qmp.close();
+    }
+
+    private static Monitors connect(QemuLife life, QemuPaths paths, Duration limit, Path log, long logStart)
+            throws QemuException, InterruptedException {
+        QmpClient qmp = connect(life, paths.qmpSocket(), limit, log, logStart);
+        boolean complete = false;
+        try {
+            Monitors monitors = new Monitors(qmp, connect(life, paths.saverSocket(), limit, log, logStart));
+            complete = true;
+            return monitors;
+        } finally {
+            if (!complete) {
+                qmp.close();
+            }
+        }
     }
 
     private static QmpClient connect(QemuLife life, Path socket, Duration limit, Path log, long logStart)
@@ -168,6 +195,11 @@ public final class QemuProcess implements AutoCloseable {
 
     public QmpClient qmp() {
         return qmp;
+    }
+
+    /** The connection to the monitor that saves the device state, and nothing else. */
+    QmpClient saver() {
+        return saver;
     }
 
     public boolean isAlive() {
@@ -250,7 +282,7 @@ public final class QemuProcess implements AutoCloseable {
             // The signal has been sent; only the wait was cut short.
             Thread.currentThread().interrupt();
         } finally {
-            qmp.close();
+            leave();
         }
     }
 }

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -13,6 +14,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Predicate;
+import remus.base.Invariant;
 import remus.linux.FileDescriptor;
 import remus.linux.LinuxException;
 import remus.linux.Poller;
@@ -36,6 +38,14 @@ public final class QmpClient implements AutoCloseable {
     static final int MAX_UNSENT_BYTES = 64 * 1024;
     static final int MAX_QUEUED_MESSAGES = 1024;
 
+    /** Of a command that was begun and then taken back. */
+    private static final long TAKEN_BACK_ID = 0;
+
+    private static final MemorySegment LAST_BYTE = constant("}");
+
+    /** No command that is begun has such an argument. */
+    private static final MemorySegment BAD_ARGUMENTS = constant(",\"arguments\":{\"none\":0}}");
+
     private static final int MAX_READS_PER_POLL = 16;
     private static final int READ_BYTES = 64 * 1024;
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
@@ -47,6 +57,7 @@ public final class QmpClient implements AutoCloseable {
     private final QmpInput input = new QmpInput(MAPPER);
     private final Deque<JsonNode> queued = new ArrayDeque<>();
     private final Deque<Long> bareIds = new ArrayDeque<>();
+    private boolean begun;
     private int unsentBytes;
     private long nextId = FIRST_FREE_ID;
     private boolean ended;
@@ -62,6 +73,10 @@ public final class QmpClient implements AutoCloseable {
 
         /** Something happened; {@code data} may be empty. */
         void event(String name, JsonNode data);
+    }
+
+    private static MemorySegment constant(String text) {
+        return Arena.global().allocateFrom(JAVA_BYTE, text.getBytes(StandardCharsets.UTF_8));
     }
 
     private QmpClient(UnixStreamSocket socket) {
@@ -94,12 +109,11 @@ public final class QmpClient implements AutoCloseable {
     }
 
     /**
-     * One command without an id, to be kept and sent often by {@link #sendBare} while the guest stands still. It is as short
-     * as it can be, for QEMU (7.2, monitor_can_read() in monitor/monitor.c) reads its monitor's socket byte by byte, with some
-     * seven system calls for each: 4 to 6 us.
+     * One command without an id and without its last byte, to be kept and sent often by {@link #begin}: as short as it can be.
      */
-    public static byte[] encodeBare(String command, Map<String, ?> arguments) {
-        return MAPPER.writeValueAsBytes(message(command, arguments));
+    static byte[] encodeBegun(String command, Map<String, ?> arguments) {
+        byte[] json = MAPPER.writeValueAsBytes(message(command, arguments));
+        return Arrays.copyOf(json, json.length - 1);
     }
 
     private static Map<String, Object> message(String command, Map<String, ?> arguments) {
@@ -149,19 +163,44 @@ public final class QmpClient implements AutoCloseable {
     }
 
     /**
-     * Sends {@code count} commands made by {@link #encodeBare}, one right after the other. Their replies are handed over as if
-     * they carried the ids from {@code firstId} on, all less than {@link #FIRST_FREE_ID}: QEMU answers in the order of the
-     * commands, and no others of this client's are without an id.
+     * Says all of a command but its last byte, for QEMU to have read it when {@link #finish} is called. Any other command takes
+     * it back.
+     *
+     * @param command made by {@link #encodeBegun}
      */
-    public void sendBare(MemorySegment commands, long firstId, int count) throws QmpException {
-        for (int i = 0; i < count; i++) {
-            bareIds.addLast(firstId + i);
+    void begin(MemorySegment command) throws QmpException {
+        takeBack();
+        write(command);
+        begun = true;
+    }
+
+    /**
+     * Has QEMU carry out what was begun. The reply is handed over as if it carried {@code id}, less than
+     * {@link #FIRST_FREE_ID}: QEMU answers in the order of the commands, and no others of this client's are without an id.
+     */
+    void finish(long id) throws QmpException {
+        Invariant.check(begun, "no command was begun, id=%d", id);
+        begun = false;
+        bareIds.addLast(id);
+        write(LAST_BYTE);
+    }
+
+    /** What was begun becomes a command that QEMU refuses, without an effect. */
+    private void takeBack() throws QmpException {
+        if (begun) {
+            begun = false;
+            bareIds.addLast(TAKEN_BACK_ID);
+            write(BAD_ARGUMENTS);
         }
-        sendEncoded(commands);
     }
 
     /** Sends one or more lines made by {@link #encode}. Native segments are sent without a copy. */
     public void sendEncoded(MemorySegment lines) throws QmpException {
+        takeBack();
+        write(lines);
+    }
+
+    private void write(MemorySegment lines) throws QmpException {
         long sent = 0;
         if (unsentBytes == 0 && lines.isNative()) {
             sent = write(lines, (int) lines.byteSize());
@@ -304,6 +343,9 @@ public final class QmpClient implements AutoCloseable {
         long id = message.path("id").asLong(-1);
         if (id < 0 && !bareIds.isEmpty() && (value != null || error != null)) {
             id = bareIds.removeFirst();
+        }
+        if (id == TAKEN_BACK_ID) {
+            return;
         }
         if (id >= 0 && value != null) {
             handler.returned(id, value);

@@ -1,10 +1,6 @@
 package remus.qemu;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -13,7 +9,6 @@ import remus.base.ErrorCategory;
 import remus.base.Invariant;
 import remus.base.Time;
 import remus.checkpoint.GuestControl;
-import remus.linux.FileDescriptor;
 import remus.linux.ProcessIdentity;
 import tools.jackson.databind.JsonNode;
 
@@ -44,7 +39,7 @@ import tools.jackson.databind.JsonNode;
  */
 public final class RunningGuest implements GuestControl, AutoCloseable {
     private static final long STOP_ID = 1;
-    private static final long SAVE_ID = STOP_ID + 1;
+    private static final long SAVE_ID = 2;
     private static final long CONT_ID = 3;
     private static final long KEEP_STILL_ID = 4;
     private static final long LET_GO_ID = 5;
@@ -65,16 +60,11 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     }
 
     private final QemuProcess process;
-    private final QmpClient qmp;
+    private final PauseCommands commands;
     private final DeviceState state;
     private final Time time;
     private final long replyLimitNanos;
     private long stopLimitNanos;
-    private final Arena arena = Arena.ofShared();
-    private final MemorySegment stopAndSave;
-    private final MemorySegment cont;
-    private final MemorySegment keepStill;
-    private final MemorySegment letGo;
     private final GuestClock clock = new GuestClock();
     private Phase phase = Phase.RUNNING;
     private boolean keptStill;
@@ -93,21 +83,12 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
      */
     RunningGuest(QemuProcess process, QemuPaths paths, Duration replyLimit, Time time) throws IOException {
         this.process = process;
-        this.qmp = process.qmp();
         this.time = time;
         this.replyLimitNanos = replyLimit.toNanos();
         this.stopLimitNanos = replyLimitNanos;
         this.lastCheckNanos = time.nanos();
         this.state = DeviceState.open(paths.stateFile());
-        ByteArrayOutputStream both = new ByteArrayOutputStream();
-        both.writeBytes(QmpClient.encodeBare("stop", Map.of()));
-        // The command's name is historical: it saves all devices but RAM, under any accelerator.
-        both.writeBytes(QmpClient.encodeBare(
-                "xen-save-devices-state", Map.of("filename", paths.stateFileFor(process.identity()), "live", false)));
-        this.stopAndSave = arena.allocateFrom(ValueLayout.JAVA_BYTE, both.toByteArray());
-        this.cont = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encodeBare("cont", Map.of()));
-        this.keepStill = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(KEEP_STILL_ID, "stop", Map.of()));
-        this.letGo = arena.allocateFrom(ValueLayout.JAVA_BYTE, QmpClient.encode(LET_GO_ID, "cont", Map.of()));
+        this.commands = new PauseCommands(process, paths);
     }
 
     /** Boots the VM. The directories of {@code paths} exist. */
@@ -178,14 +159,9 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         return process;
     }
 
-    /** For a Poller: readable means that {@link #poll} has something to do. */
-    public FileDescriptor descriptor() {
-        return qmp.descriptor();
-    }
-
-    /** Whether a command waits for room in the socket: then wait for writing too. */
-    public boolean hasUnsent() {
-        return qmp.hasUnsent();
+    /** The commands by which it is stopped, saved and resumed; what QEMU says comes by them, too. */
+    public PauseCommands commands() {
+        return commands;
     }
 
     /** Whether it is being stopped, saved or resumed, so that it can't be suspended now. */
@@ -202,7 +178,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     public void suspendAndSave() {
         if (enter(Phase.SUSPENDING, Phase.RUNNING)) {
             clock.stands(time.nanos());
-            sendBare(stopAndSave, STOP_ID, 2, stopLimitNanos);
+            give(() -> commands.stop(STOP_ID), stopLimitNanos);
         }
     }
 
@@ -211,7 +187,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
             resumesStill = isToStandStill();
             if (!resumesStill) {
-                sendBare(cont, CONT_ID, 1, replyLimitNanos);
+                give(() -> commands.cont(CONT_ID), replyLimitNanos);
             }
         }
     }
@@ -254,13 +230,13 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             }
         } else {
             clock.stands(time.nanos());
-            send(keepStill, replyLimitNanos);
+            give(() -> commands.stop(KEEP_STILL_ID), replyLimitNanos);
         }
     }
 
     private void letGoNow() {
         clock.runs(time.nanos());
-        send(letGo, replyLimitNanos);
+        give(() -> commands.cont(LET_GO_ID), replyLimitNanos);
     }
 
     @Override
@@ -300,28 +276,21 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         return true;
     }
 
-    private void send(MemorySegment lines, long limitNanos) {
-        deadlineNanos = time.nanos() + limitNanos;
-        try {
-            qmp.sendEncoded(lines);
-        } catch (QmpException e) {
-            sendingFailed(e);
-        }
+    /** A command, or what makes one quick. */
+    @FunctionalInterface
+    private interface Command {
+        void give() throws QmpException;
     }
 
-    private void sendBare(MemorySegment commands, long firstId, int count, long limitNanos) {
+    private void give(Command command, long limitNanos) {
         deadlineNanos = time.nanos() + limitNanos;
         try {
-            qmp.sendBare(commands, firstId, count);
+            command.give();
         } catch (QmpException e) {
-            sendingFailed(e);
+            sendFailure = e;
+            // The caller is not ready for a listener's call, and must not wait for a descriptor that may stay silent.
+            deadlineNanos = time.nanos();
         }
-    }
-
-    private void sendingFailed(QmpException cause) {
-        sendFailure = cause;
-        // The caller is not ready for a listener's call, and must not wait for a descriptor that may stay silent.
-        deadlineNanos = time.nanos();
     }
 
     /** Hands over all that has come from QEMU; returns at once. */
@@ -333,7 +302,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             if (sendFailure != null) {
                 throw sendFailure;
             }
-            qmp.poll(new Replies(listener));
+            commands.poll(new Replies(listener));
             finishStillResume(listener);
         } catch (QmpException e) {
             fail(explained(e), listener);
@@ -349,7 +318,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         long gapNanos = nowNanos - lastCheckNanos;
         lastCheckNanos = nowNanos;
         finishStillResume(listener);
-        if (phase != Phase.FAILED && qmp.hasQueued()) {
+        if (phase != Phase.FAILED && commands.hasQueued()) {
             // Came while the standby was activated; the descriptor does not tell.
             poll(listener);
         }
@@ -409,7 +378,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             if (id == STOP_ID && phase == Phase.SUSPENDING) {
                 phase = Phase.SAVING;
                 stopLimitNanos = replyLimitNanos; // the disks are there, for stopping flushes them
-                deadlineNanos = time.nanos() + replyLimitNanos;
+                give(() -> commands.save(SAVE_ID), replyLimitNanos);
                 listener.suspended();
             } else if (id == SAVE_ID && phase == Phase.SAVING) {
                 phase = Phase.SAVED;
@@ -417,11 +386,14 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             } else if (id == CONT_ID && phase == Phase.RESUMING) {
                 phase = Phase.RUNNING;
                 if (isToStandStill()) {
-                    send(keepStill, replyLimitNanos); // asked for after the cont had left
+                    give(() -> commands.stop(KEEP_STILL_ID), replyLimitNanos); // asked for after the cont had left
                 } else {
                     clock.runs(time.nanos());
                 }
                 listener.resumed();
+                if (phase == Phase.RUNNING && !isToStandStill()) {
+                    give(commands::prepare, replyLimitNanos);
+                }
             } else if (id != KEEP_STILL_ID && id != LET_GO_ID && phase != Phase.FAILED) {
                 fail(QmpException.unusable("QEMU answered what was not asked: id=" + id, null), listener);
             }
@@ -493,7 +465,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             letGo.run();
         } finally {
             state.close();
-            arena.close();
+            commands.close();
         }
     }
 }

@@ -86,12 +86,12 @@ final class Hosts implements AutoCloseable {
     /** Polls the guest until {@code seen} has what is asked for. */
     static void pollUntil(RunningGuest guest, Seen seen, String what) throws LinuxException {
         long deadline = System.nanoTime() + LIMIT.toNanos();
-        try (Poller poller = new Poller(1)) {
+        try (Poller poller = new Poller(PauseCommands.SLOTS)) {
             while (!seen.take(what)) {
                 if (System.nanoTime() > deadline) {
                     throw new AssertionError("not seen: " + what + ", but " + seen.all);
                 }
-                poller.enable(0, guest.descriptor(), true, guest.hasUnsent());
+                guest.commands().watch(poller, 0);
                 poller.await(5_000_000);
                 guest.poll(seen);
                 guest.checkDeadline(TIME.nanos(), seen);

@@ -111,7 +111,7 @@ class LinuxGuestSystemTest {
         private @Nullable DeviceState saved;
 
         void checkpoint(RunningGuest guest, StagedBytes state, int index) throws Exception {
-            try (Poller poller = new Poller(1)) {
+            try (Poller poller = new Poller(PauseCommands.SLOTS)) {
                 suspendedAt = savedAt = resumedAt = 0;
                 long begin = System.nanoTime();
                 guest.suspendAndSave();
@@ -138,7 +138,7 @@ class LinuxGuestSystemTest {
         }
 
         private void step(Poller poller, RunningGuest guest, long nanos) throws Exception {
-            poller.enable(0, guest.descriptor(), true, guest.hasUnsent());
+            guest.commands().watch(poller, 0);
             poller.await(nanos);
             guest.poll(this);
         }

@@ -65,6 +65,8 @@ class QemuArgumentsTest {
                 -action panic=none
                 -chardev socket,id=qmp,path=/run/remus/shop/qmp,server=on,wait=off
                 -mon chardev=qmp,mode=control
+                -chardev socket,id=qmp-save,path=/run/remus/shop/qmp-save,server=on,wait=off
+                -mon chardev=qmp-save,mode=control
                 -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/seabios/bios-256k.bin
                 -kernel /vm/vmlinuz
                 -initrd /vm/initrd.img
@@ -98,6 +100,8 @@ class QemuArgumentsTest {
                 -action panic=none
                 -chardev socket,id=qmp,path=/run/remus/shop/qmp,server=on,wait=off
                 -mon chardev=qmp,mode=control
+                -chardev socket,id=qmp-save,path=/run/remus/shop/qmp-save,server=on,wait=off
+                -mon chardev=qmp-save,mode=control
                 -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/seabios/bios-256k.bin
                 -kernel /vm/vmlinuz
                 -initrd /vm/initrd.img
@@ -132,6 +136,8 @@ class QemuArgumentsTest {
                 -action panic=none
                 -chardev socket,id=qmp,path=/run/remus/shop/qmp,server=on,wait=off
                 -mon chardev=qmp,mode=control
+                -chardev socket,id=qmp-save,path=/run/remus/shop/qmp-save,server=on,wait=off
+                -mon chardev=qmp-save,mode=control
                 -kernel /vm/vmlinuz
                 -initrd /vm/initrd.img
                 -append console=ttyS0,115200 quiet

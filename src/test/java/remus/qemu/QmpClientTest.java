@@ -70,31 +70,41 @@ class QmpClientTest {
     }
 
     @Test
-    void repliesWithoutAnIdAreThoseOfBareCommandsInTheirOrder() throws Exception {
+    void aCommandMayBeSaidAheadButForItsLastByte() throws Exception {
         QmpClient client = connected();
-        byte[] both = "{\"execute\":\"stop\"}{\"execute\":\"cont\"}".getBytes(StandardCharsets.UTF_8);
-        assertEquals(new String(both, 0, 18, StandardCharsets.UTF_8), text(QmpClient.encodeBare("stop", Map.of())));
-        client.sendBare(MemorySegment.ofArray(both), 1, 2);
+        MemorySegment stop = MemorySegment.ofArray(QmpClient.encodeBegun("stop", Map.of()));
+        client.begin(stop);
+        assertEquals("{\"execute\":\"stop\"", readChars(17));
+        client.finish(1);
+        assertEquals("}", readChars(1));
+        client.begin(stop);
+        client.finish(2);
         long named = client.send("query-status", Map.of());
-        client.sendBare(MemorySegment.ofArray(both).asSlice(0, 18), 7, 1);
         say(
-                "{\"return\": {}}\r\n{\"event\": \"RESUME\"}\r\n{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n"
-                        + "{\"return\": 5, \"id\": " + named + "}\r\n{\"return\": {}}\r\n");
-        pollUntil(client, 5);
+                "{\"return\": {}}\r\n{\"event\": \"STOP\"}\r\n{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n"
+                        + "{\"return\": 5, \"id\": " + named + "}\r\n");
+        pollUntil(client, 4);
         assertEquals(
-                List.of(
-                        "returned 1 {}",
-                        "event RESUME ",
-                        "refused 2 GenericError no",
-                        "returned 17 5",
-                        "returned 7 {}"),
-                received.all);
+                List.of("returned 1 {}", "event STOP ", "refused 2 GenericError no", "returned 17 5"), received.all);
         say("{\"return\": {}}\r\n");
-        assertThrows(QmpException.class, () -> pollUntil(client, 6), "nobody has asked for that");
+        assertThrows(QmpException.class, () -> pollUntil(client, 5), "nobody has asked for that");
     }
 
-    private static String text(byte[] bytes) {
-        return new String(bytes, StandardCharsets.UTF_8);
+    @Test
+    void aCommandThatWasBegunIsTakenBackByAnother() throws Exception {
+        QmpClient client = connected();
+        client.begin(MemorySegment.ofArray(QmpClient.encodeBegun("cont", Map.of())));
+        client.begin(MemorySegment.ofArray(QmpClient.encodeBegun("stop", Map.of())));
+        long quit = client.send("quit", Map.of());
+        assertEquals(
+                "{\"execute\":\"cont\",\"arguments\":{\"none\":0}}"
+                        + "{\"execute\":\"stop\",\"arguments\":{\"none\":0}}"
+                        + "{\"execute\":\"quit\",\"id\":" + quit + "}",
+                readLine());
+        String refusal = "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Parameter 'none' is unexpected\"}}\r\n";
+        say(refusal + refusal + "{\"return\": {}, \"id\": " + quit + "}\r\n");
+        pollUntil(client, 1);
+        assertEquals(List.of("returned " + quit + " {}"), received.all);
     }
 
     @Test
@@ -283,6 +293,14 @@ class QmpClientTest {
         } catch (java.io.IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
+    }
+
+    private String readChars(int count) throws Exception {
+        ByteBuffer bytes = ByteBuffer.allocate(count);
+        while (bytes.hasRemaining() && peer.read(bytes) >= 0) {
+            // until all of them are there
+        }
+        return new String(bytes.array(), 0, bytes.position(), StandardCharsets.UTF_8);
     }
 
     private String readLine() throws Exception {
