@@ -266,9 +266,6 @@ class QemuFailureSystemTest {
             }
         };
         guest.suspendAndSave();
-        Hosts.await(
-                "both replies are there",
-                () -> Files.size(hosts.root.resolve("a").resolve("state")) > 0);
         Hosts.pollUntil(guest, seen, "suspended");
         guest.checkDeadline(Hosts.TIME.nanos(), seen);
         assertEquals(List.of("suspended"), seen.all);
