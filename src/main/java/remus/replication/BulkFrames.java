@@ -2,18 +2,16 @@ package remus.replication;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Invariant;
 import remus.base.Time;
+import remus.checkpoint.OutgoingPages;
 import remus.checkpoint.StagedBytes;
 import remus.checkpoint.StagedCheckpoint;
-import remus.checkpoint.StagedPages;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
 import remus.wire.Digest;
@@ -21,8 +19,7 @@ import remus.wire.FrameType;
 import remus.wire.WireLimits;
 
 /**
- * Turns a checkpoint or a pre-copy chunk into frames, one at a time and in order: the pages in the order of their
- * capture, for of two copies of a page the later one counts. The first checkpoint begins only when the writes of the
+ * Turns a checkpoint or a pre-copy chunk into frames, one at a time and in order. The first checkpoint begins only when the writes of the
  * disks' synchronization have been sent, and each ends only when those of its epoch have. Confined to the channel's thread.
  */
 final class BulkFrames {
@@ -49,32 +46,25 @@ final class BulkFrames {
     private final OutgoingFrame frame;
     private final Predicate<EpochId> writesAreOut;
     private final Time time;
-    private final int pageBytes;
-    private final int maxPages;
+    private final OutgoingPages pages;
     private @Nullable StagedCheckpoint checkpoint;
-    private @Nullable StagedPages pages;
     private EpochId epoch = EpochId.NONE;
     private Step step = Step.DONE;
-    private int run;
-    private int pagesOfRun;
     private long offset;
 
     /** @param writesAreOut whether all disk writes of an epoch, and of those before it, have been sent */
-    BulkFrames(OutgoingFrame frame, int pageBytes, Predicate<EpochId> writesAreOut, Time time) {
+    BulkFrames(OutgoingFrame frame, OutgoingPages pages, Predicate<EpochId> writesAreOut, Time time) {
         this.frame = frame;
+        this.pages = pages;
         this.time = time;
         this.writesAreOut = writesAreOut;
-        this.pageBytes = pageBytes;
-        maxPages = WireLimits.MAX_BULK_BYTES / pageBytes;
     }
 
     void start(OutgoingQueue.Item item) {
         checkpoint = item.checkpoint();
-        pages = checkpoint == null ? item.chunk() : checkpoint.pages();
+        pages.start(checkpoint == null ? Invariant.present(item.chunk(), "bulk data") : checkpoint.pages());
         epoch = item.epoch();
         step = checkpoint == null ? Step.PAGES : Step.BEGIN;
-        run = 0;
-        pagesOfRun = 0;
         offset = 0;
     }
 
@@ -128,7 +118,6 @@ final class BulkFrames {
                 }
                 case DONE -> {
                     checkpoint = null;
-                    pages = null;
                     return Outcome.DONE;
                 }
             }
@@ -144,64 +133,12 @@ final class BulkFrames {
     }
 
     private boolean nextPages() {
-        StagedPages from = pages;
-        if (from == null || run == from.runCount()) {
+        FrameType type = pages.next(frame.begin(), frame);
+        if (type == null) {
             return false;
         }
-        Invariant.check(from.pageBytes() == pageBytes, "pages of %d bytes, not %d", from.pageBytes(), pageBytes);
-        boolean zero = from.isZero(run);
-        ByteBuffer head = frame.begin();
-        int countAt = head.position();
-        head.putInt(0);
-        int runs = zero ? putZeroRuns(from, head) : putRuns(from, head);
-        head.putInt(countAt, runs);
-        frame.finish(zero ? FrameType.ZERO_PAGES : FrameType.PAGES, epoch);
+        frame.finish(type, epoch);
         return true;
-    }
-
-    private int putZeroRuns(StagedPages from, ByteBuffer head) {
-        int runs = 0;
-        while (run < from.runCount() && from.isZero(run) && runs < WireLimits.MAX_ZERO_RUNS) {
-            head.putLong(from.firstPage(run)).putInt(from.pageCount(run));
-            run++;
-            runs++;
-        }
-        return runs;
-    }
-
-    /** Runs lie one after the other in their block, so most frames need one part or two, not one a run. */
-    private int putRuns(StagedPages from, ByteBuffer head) {
-        int runs = 0;
-        int taken = 0;
-        @Nullable MemorySegment partMemory = null;
-        long partOffset = 0;
-        long partBytes = 0;
-        while (run < from.runCount() && !from.isZero(run) && taken < maxPages && runs < WireLimits.MAX_PAGE_RUNS) {
-            int count = Math.min(from.pageCount(run) - pagesOfRun, maxPages - taken);
-            head.putLong(from.firstPage(run) + pagesOfRun).putInt(count);
-            MemorySegment memory = from.data(run);
-            long at = from.dataOffset(run) + (long) pagesOfRun * pageBytes;
-            if (!memory.equals(partMemory) || at != partOffset + partBytes) {
-                if (partMemory != null) {
-                    frame.addPart(partMemory, partOffset, partBytes);
-                }
-                partMemory = memory;
-                partOffset = at;
-                partBytes = 0;
-            }
-            partBytes += (long) count * pageBytes;
-            taken += count;
-            runs++;
-            pagesOfRun += count;
-            if (pagesOfRun == from.pageCount(run)) {
-                run++;
-                pagesOfRun = 0;
-            }
-        }
-        if (partMemory != null) {
-            frame.addPart(partMemory, partOffset, partBytes);
-        }
-        return runs;
     }
 
     private boolean nextDeviceState(StagedBytes state) {
@@ -241,7 +178,7 @@ final class BulkFrames {
     private void end(StagedCheckpoint of) {
         byte[] digest = of.memoryDigest();
         new CheckpointEnd(
-                        of.pages().pageCount(),
+                        pages.sentPageCount(),
                         of.deviceState().size(),
                         of.outputFrameCount(),
                         of.diskWrites().operations(),

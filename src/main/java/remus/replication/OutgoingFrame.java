@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import remus.base.EpochId;
 import remus.base.Invariant;
+import remus.checkpoint.OutgoingPages;
 import remus.wire.FrameEncoder;
 import remus.wire.FrameType;
 import remus.wire.WireLimits;
@@ -14,7 +15,7 @@ import remus.wire.WireLimits;
  * The one frame that is being sent: its head in a buffer of its own, the bulk of its payload where it lies, written
  * together without a copy. Confined to the channel's thread.
  */
-final class OutgoingFrame {
+final class OutgoingFrame implements OutgoingPages.Parts {
     /** Room for the longest head: a hello, a table of zero pages, or a batch of mirrored input. */
     private static final int HEAD_BYTES = 192 << 10;
 
@@ -42,7 +43,8 @@ final class OutgoingFrame {
     }
 
     /** Adds memory that follows the head, and must stay as it is until the frame is sent. */
-    void addPart(MemorySegment memory, long offset, long length) {
+    @Override
+    public void addPart(MemorySegment memory, long offset, long length) {
         parts[partCount++] = memory.asSlice(offset, length).asByteBuffer();
     }
 

@@ -15,10 +15,12 @@ import remus.base.ErrorCategory;
 import remus.base.Time;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.DiskOperation;
+import remus.checkpoint.OutgoingPages;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.wire.DiskBlocks;
 import remus.wire.WireException;
+import remus.wire.WireLimits;
 
 /**
  * A session's way to its backup over TCP. The VM's agent only puts things into an {@link OutgoingQueue}, and who serves
@@ -60,6 +62,7 @@ public final class PrimaryChannel implements BackupChannel {
     private volatile @Nullable Transport transport;
 
     // Only the channel's thread uses these.
+    private final OutgoingPages pages;
     private int attempts;
     private String lastReport = "";
 
@@ -69,6 +72,7 @@ public final class PrimaryChannel implements BackupChannel {
         this.time = time;
         writes = new WriteQueue(this::wake, listener::writesAreFilling);
         queue = new OutgoingQueue(writes);
+        pages = new OutgoingPages(settings.hello().pageBytes(), settings.hello().pageCount(), WireLimits.MAX_PAGE_RUNS);
         thread = Thread.ofPlatform()
                 .daemon()
                 .name("remus-channel-" + settings.hello().vm())
@@ -302,7 +306,7 @@ public final class PrimaryChannel implements BackupChannel {
             }
             // A wish for a new connection is fulfilled by this one.
             reconnectWanted.set(null);
-            return new PrimaryLink(connecting, settings, queue, writes, listener, reconnectWanted, time);
+            return new PrimaryLink(connecting, settings, queue, writes, pages, listener, reconnectWanted, time);
         } catch (IOException | RuntimeException e) {
             connecting.close();
             throw e;

@@ -14,6 +14,7 @@ import remus.base.EpochId;
 import remus.base.Time;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.ForwardedWrites;
+import remus.checkpoint.OutgoingPages;
 import remus.wire.DiskBlocks;
 import remus.wire.FrameEncoder;
 import remus.wire.FrameHeader;
@@ -89,6 +90,7 @@ final class PrimaryLink implements AutoCloseable {
             PrimaryChannelSettings settings,
             OutgoingQueue queue,
             WriteQueue writes,
+            OutgoingPages pages,
             BackupChannel.Listener listener,
             AtomicReference<@Nullable String> reconnectWanted,
             Time time) {
@@ -102,7 +104,7 @@ final class PrimaryLink implements AutoCloseable {
         mode = queue.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
         receiver = new FrameReceiver(transport, FROM_BACKUP, RECEIVE_BUFFER_BYTES);
         frame = new OutgoingFrame(transport, new FrameEncoder(settings.term()));
-        bulk = new BulkFrames(frame, settings.hello().pageBytes(), writes::areOut, time);
+        bulk = new BulkFrames(frame, pages, writes::areOut, time);
         lastReceivedNanos = time.nanos();
         firstEndNanos = lastReceivedNanos;
     }

@@ -12,6 +12,7 @@ import remus.base.Term;
 import remus.checkpoint.BackupChannel;
 import remus.checkpoint.DiskWriteCount;
 import remus.checkpoint.ForwardedWrites;
+import remus.checkpoint.OutgoingPages;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
 import remus.wire.FrameType;
@@ -30,6 +31,8 @@ final class BulkQueue {
     private final BackupChannel.Listener listener;
     private final Scheduler scheduler;
     private final ForwardedWrites writes = new ForwardedWrites();
+    private final OutgoingPages pages =
+            new OutgoingPages(Guest.PAGE_BYTES, Guest.PAGES, CheckpointMaker.MAX_FRAME_PAGES);
     private final Deque<StagedPages> chunks = new ArrayDeque<>();
     private final List<StagedCheckpoint> unacknowledged = new ArrayList<>();
     private boolean resumable;
@@ -157,7 +160,10 @@ final class BulkQueue {
             lastEnded = from.epoch();
         }
         boolean claimsLess = daemon.world().sabotage().endsBeforeItsDiskWrites();
-        channel.send(from.next(claimsLess ? sentWrites.getOrDefault(from.epoch(), DiskWriteCount.NONE) : null));
+        byte[] frame = from.next(claimsLess ? sentWrites.getOrDefault(from.epoch(), DiskWriteCount.NONE) : null);
+        if (frame != null) {
+            channel.send(frame);
+        }
         if (from.isDone()) {
             making = null;
             if (!from.isCheckpoint()) {
@@ -170,13 +176,13 @@ final class BulkQueue {
     private @Nullable CheckpointMaker nextMaker() {
         StagedPages chunk = chunks.peek();
         if (chunk != null) {
-            return new CheckpointMaker(term, chunk);
+            return new CheckpointMaker(term, chunk, pages);
         }
         if (begunCount < unacknowledged.size()) {
             StagedCheckpoint checkpoint = unacknowledged.get(begunCount++);
             Sabotage sabotage = daemon.world().sabotage();
             return new CheckpointMaker(
-                    term, checkpoint, sabotage.inboundMark(checkpoint), sabotage.forgetsPages(checkpoint));
+                    term, checkpoint, pages, sabotage.inboundMark(checkpoint), sabotage.forgetsPages(checkpoint));
         }
         return null;
     }

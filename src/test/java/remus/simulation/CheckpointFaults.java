@@ -69,7 +69,11 @@ final class CheckpointFaults {
             } else if (type == FrameType.CHECKPOINT_END.code() || type == FrameType.HELLO.code()) {
                 epoch = 0;
             } else if (type == FrameType.PAGES.code() || type == FrameType.ZERO_PAGES.code()) {
-                pages += bytes.getInt(WireLimits.HEADER_BYTES + Integer.BYTES + Long.BYTES);
+                int runs = bytes.getInt(WireLimits.HEADER_BYTES);
+                for (int run = 0; run < runs; run++) {
+                    int at = WireLimits.HEADER_BYTES + Integer.BYTES + run * WireLimits.RUN_BYTES;
+                    pages += bytes.getInt(at + Long.BYTES);
+                }
             } else if (type == FrameType.DEVICE_STATE.code()) {
                 state += frame.length - WireLimits.HEADER_BYTES - 2 * Long.BYTES;
             } else if (type == FrameType.OUTPUT_FRAMES.code()) {

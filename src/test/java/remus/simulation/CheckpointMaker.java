@@ -6,12 +6,15 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
+import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.Term;
 import remus.checkpoint.DiskWriteCount;
+import remus.checkpoint.OutgoingPages;
 import remus.checkpoint.StagedBytes;
 import remus.checkpoint.StagedCheckpoint;
 import remus.checkpoint.StagedPages;
@@ -24,33 +27,44 @@ import remus.wire.FrameType;
  * changed too early is seen.
  */
 final class CheckpointMaker {
+    /** Few, so that there is more than one frame that may be lost. */
+    static final int MAX_FRAME_PAGES = 2;
+
+    private static final int MAX_PAGES_BYTES = 1024 + MAX_FRAME_PAGES * Guest.PAGE_BYTES;
+
     /** Makes one frame. */
     private interface Part {
         byte[] make(@Nullable DiskWriteCount claimed);
     }
 
     private final Term term;
+    private final OutgoingPages outgoing;
+    private @Nullable StagedPages unsentPages;
+    private boolean begun;
+    private boolean pagesStarted;
     private final Deque<Part> parts = new ArrayDeque<>();
     private final @Nullable StagedCheckpoint checkpoint;
     private final EpochId epoch;
 
     /** A pre-copy chunk. */
-    CheckpointMaker(Term term, StagedPages chunk) {
+    CheckpointMaker(Term term, StagedPages chunk, OutgoingPages outgoing) {
         this.term = term;
+        this.outgoing = outgoing;
         checkpoint = null;
         epoch = EpochId.NONE;
-        addPages(chunk);
+        unsentPages = chunk;
     }
 
     /** @param forgetsPages leaves out the pages, and says that there are none */
-    CheckpointMaker(Term term, StagedCheckpoint of, long inboundMark, boolean forgetsPages) {
+    CheckpointMaker(Term term, StagedCheckpoint of, OutgoingPages outgoing, long inboundMark, boolean forgetsPages) {
         this.term = term;
+        this.outgoing = outgoing;
         checkpoint = of;
         epoch = of.epoch();
         CheckpointBegin begin = new CheckpointBegin(of.first(), of.isStill(), inboundMark, 0);
         parts.add(_ -> frame(FrameType.CHECKPOINT_BEGIN, Wire.SMALL_BYTES, begin::encode));
         if (!forgetsPages) {
-            addPages(of.pages());
+            unsentPages = of.pages();
         }
         StagedBytes state = of.deviceState();
         long half = state.size() / 2;
@@ -67,7 +81,7 @@ final class CheckpointMaker {
                 FrameType.CHECKPOINT_END,
                 Wire.SMALL_BYTES,
                 new CheckpointEnd(
-                        forgetsPages ? 0 : of.pages().pageCount(),
+                        forgetsPages ? 0 : outgoing.sentPageCount(),
                         of.deviceState().size(),
                         of.outputFrameCount(),
                         writes.operations(),
@@ -85,38 +99,51 @@ final class CheckpointMaker {
 
     /** Whether only the frame that ends it is left, which disk writes must precede. */
     boolean isAtEnd() {
-        return checkpoint != null && parts.size() == 1;
+        return checkpoint != null && parts.size() == 1 && unsentPages == null;
     }
 
     boolean isDone() {
-        return parts.isEmpty();
+        return parts.isEmpty() && unsentPages == null;
     }
 
-    /** @param claimed what the end says of disk writes; null: the truth */
-    byte[] next(@Nullable DiskWriteCount claimed) {
+    /**
+     * The next frame; null: there is none after all, for of a chunk's last pages none had to be sent.
+     *
+     * @param claimed what the end says of disk writes; null: the truth
+     */
+    byte @Nullable [] next(@Nullable DiskWriteCount claimed) {
+        if (unsentPages != null && (begun || checkpoint == null)) {
+            byte[] frame = nextPages(unsentPages);
+            if (frame != null || checkpoint == null) {
+                return frame;
+            }
+        }
+        begun = true;
         return parts.remove().make(claimed);
+    }
+
+    private byte @Nullable [] nextPages(StagedPages pages) {
+        if (!pagesStarted) {
+            pagesStarted = true;
+            outgoing.start(pages);
+        }
+        ByteBuffer payload = ByteBuffer.allocate(MAX_PAGES_BYTES);
+        List<ByteBuffer> behind = new ArrayList<>();
+        FrameType type = outgoing.next(
+                payload,
+                (memory, offset, length) ->
+                        behind.add(memory.asSlice(offset, length).asByteBuffer()));
+        if (type == null) {
+            unsentPages = null;
+            return null;
+        }
+        behind.forEach(payload::put);
+        payload.flip();
+        return frame(type, payload.remaining(), target -> target.put(payload));
     }
 
     private byte[] frame(FrameType type, int bytes, Consumer<ByteBuffer> payload) {
         return Wire.frame(term, type, epoch, bytes, payload);
-    }
-
-    private void addPages(StagedPages pages) {
-        for (int i = 0; i < pages.runCount(); i++) {
-            int run = i;
-            parts.add(_ -> pages(pages, run));
-        }
-    }
-
-    private byte[] pages(StagedPages pages, int run) {
-        boolean zero = pages.isZero(run);
-        int bytes = zero ? 0 : pages.pageCount(run) * pages.pageBytes();
-        return frame(zero ? FrameType.ZERO_PAGES : FrameType.PAGES, 64 + bytes, payload -> {
-            payload.putInt(1).putLong(pages.firstPage(run)).putInt(pages.pageCount(run));
-            if (!zero) {
-                put(payload, pages.data(run), pages.dataOffset(run), bytes);
-            }
-        });
     }
 
     private void addState(StagedBytes state, long from, long length) {

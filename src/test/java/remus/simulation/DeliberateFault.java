@@ -60,6 +60,7 @@ record DeliberateFault(String name, Supplier<? extends Sabotage> sabotage, Set<R
                         Rule.R3,
                         Rule.OWNER,
                         Rule.R8),
+                // It goes on under a term that has been used: the next session's may have been, too.
                 of("a restarted daemon trusts the old record", RecordFaults.TrustsOldRecord::new, Rule.R2, Rule.TERM),
                 of("the loser kills its guest at once", RecordFaults.LoserKills::new, Rule.LIVE));
     }
