@@ -58,6 +58,19 @@ public interface BackupChannel extends DiskForwarding, AutoCloseable {
      */
     void signOff(String reason);
 
+    /**
+     * Bytes of the pages in all checkpoints that were sent so far, of one that was taken twice once. May be called by any
+     * thread, as {@link #sentPageBytes}.
+     */
+    default long rawPageBytes() {
+        return 0;
+    }
+
+    /** Bytes that these pages took on the connection. */
+    default long sentPageBytes() {
+        return 0;
+    }
+
     /** Drops the connection, if any, and sends nothing any more. */
     @Override
     void close();

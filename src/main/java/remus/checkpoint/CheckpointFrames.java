@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import remus.base.EpochId;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
+import remus.wire.CodedPages;
 import remus.wire.Digest;
 import remus.wire.DiskWrites;
 import remus.wire.EthernetFrames;
@@ -37,6 +38,15 @@ public abstract class CheckpointFrames implements FrameHandler<CheckpointExcepti
             } else {
                 receiver().zeroPages(epoch, runs.firstPage(run), runs.pageCount(run));
             }
+        }
+    }
+
+    @Override
+    public final void codedPages(EpochId epoch, CodedPages pages) throws CheckpointException {
+        if (epoch.equals(EpochId.NONE)) {
+            receiver().preCopyCodedPages(pages);
+        } else {
+            receiver().codedPages(epoch, pages);
         }
     }
 

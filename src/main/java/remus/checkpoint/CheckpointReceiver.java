@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import remus.base.EpochId;
 import remus.base.ErrorCategory;
 import remus.base.Invariant;
+import remus.wire.CodedPages;
 import remus.wire.WireLimits;
 
 /**
@@ -107,6 +108,20 @@ public final class CheckpointReceiver implements AutoCloseable {
         preCopyPageCount += count;
     }
 
+    /** Coded pages of a pre-copy round: what they differ from is memory as all before them has left it. */
+    public void preCopyCodedPages(CodedPages pages) throws CheckpointException {
+        expectNoWholeCheckpoint();
+        StagedPages unused = receiving.pages();
+        for (int index = 0; index < pages.count(); index++) {
+            checkRange(pages.page(index), 1);
+            unused.clear();
+            compose(pages, index, unused);
+            memory.write(pages.page(index), 1, unused.data(0), unused.dataOffset(0));
+        }
+        unused.clear();
+        preCopyPageCount += pages.count();
+    }
+
     private void expectNoWholeCheckpoint() throws CheckpointException {
         if (!lastWhole.equals(EpochId.NONE) || isReceiving) {
             throw protocolError("pre-copy pages after checkpoint epoch=" + lastWhole);
@@ -189,6 +204,31 @@ public final class CheckpointReceiver implements AutoCloseable {
         checkData(count, data, offset);
         checkPageCount(count);
         receiving.pages().append(firstPage, count, data, offset);
+    }
+
+    /**
+     * Pages that are told by how they differ from the last whole checkpoint's. That has to be in memory for it: where it could
+     * not be applied it is tried once more, and this fails rather than build on anything else.
+     */
+    public void codedPages(EpochId epoch, CodedPages pages) throws CheckpointException {
+        expectReceiving(epoch);
+        applyMemory();
+        checkPageCount(pages.count());
+        for (int index = 0; index < pages.count(); index++) {
+            checkRange(pages.page(index), 1);
+            compose(pages, index, receiving.pages());
+        }
+    }
+
+    private void compose(CodedPages pages, int index, StagedPages target) throws CheckpointException {
+        int offset = target.appendBlank(pages.page(index));
+        MemorySegment data = target.data(target.runCount() - 1);
+        if (pages.hasBase(index)) {
+            memory.read(pages.page(index), data, offset);
+        } else {
+            data.asSlice(offset, pageBytes).fill((byte) 0);
+        }
+        pages.apply(index, data, offset);
     }
 
     public void zeroPages(EpochId epoch, long firstPage, int count) throws CheckpointException {

@@ -89,6 +89,33 @@ public final class StagedPages implements AutoCloseable {
         pageCount += count;
     }
 
+    /**
+     * Makes room for {@code page}, whose content the caller puts into the last run's {@link #data}, from the offset that is
+     * returned on.
+     *
+     * @throws CheckpointException when the limit would be passed
+     */
+    public int appendBlank(long page) throws CheckpointException {
+        if (pageBytes > limitBytes - dataBytes()) {
+            throw CheckpointException.stagingFull(limitBytes);
+        }
+        if (usedInLastBlock == blockBytes) {
+            openBlock();
+        }
+        int offset = usedInLastBlock;
+        int last = runCount - 1;
+        boolean continues =
+                runCount > 0 && blockIndexes[last] == usedBlockCount - 1 && firstPages[last] + pageCounts[last] == page;
+        if (continues) {
+            pageCounts[last]++;
+        } else {
+            addRun(page, 1, usedBlockCount - 1, offset);
+        }
+        usedInLastBlock += pageBytes;
+        pageCount++;
+        return offset;
+    }
+
     /** Notes {@code count} pages that hold only zeros. */
     public void appendZero(long firstPage, int count) {
         addRun(firstPage, count, NO_BLOCK, 0);

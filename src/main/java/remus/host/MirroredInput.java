@@ -6,6 +6,7 @@ import remus.base.ErrorCategory;
 import remus.checkpoint.CheckpointException;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
+import remus.wire.CodedPages;
 import remus.wire.DiskWrites;
 import remus.wire.EthernetFrames;
 import remus.wire.FrameHandler;
@@ -51,6 +52,11 @@ final class MirroredInput implements FrameHandler<CheckpointException> {
 
     @Override
     public void zeroPages(EpochId epoch, PageRuns runs) throws CheckpointException {
+        throw tooLate("memory");
+    }
+
+    @Override
+    public void codedPages(EpochId epoch, CodedPages pages) throws CheckpointException {
         throw tooLate("memory");
     }
 

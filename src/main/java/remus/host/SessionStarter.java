@@ -34,6 +34,7 @@ import remus.migration.MigrationPlan;
 import remus.network.GuestNetwork;
 import remus.qemu.Accelerator;
 import remus.qemu.VmDefinition;
+import remus.replication.Compression;
 import remus.replication.PrimaryChannel;
 import remus.replication.PrimaryChannelSettings;
 import remus.wire.Hello;
@@ -239,7 +240,13 @@ final class SessionStarter implements ActiveVm.SessionFactory {
 
     private ProtectionSession.Parts parts(Term term, VmParts vm, GuestMemoryDevice device, GuestMemory memory) {
         PrimaryChannelSettings channel = new PrimaryChannelSettings(
-                backup.address(), backup.id().name(), hello, term, name -> FileChannel.open(files.get(name)), limits());
+                backup.address(),
+                backup.id().name(),
+                hello,
+                term,
+                name -> FileChannel.open(files.get(name)),
+                Compression.AUTO,
+                limits());
         return new ProtectionSession.Parts(
                 vm.guest(),
                 device,

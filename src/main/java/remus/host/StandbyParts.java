@@ -372,6 +372,11 @@ final class StandbyParts implements AutoCloseable {
         }
 
         @Override
+        public void read(long page, MemorySegment target, long offset) throws CheckpointException {
+            memory().read(page, target, offset);
+        }
+
+        @Override
         public void zero(long firstPage, int count) throws CheckpointException {
             memory().zero(firstPage, count);
         }

@@ -36,6 +36,12 @@ public final class StandbyMemory implements BackupMemory, AutoCloseable {
     }
 
     @Override
+    public void read(long page, MemorySegment target, long offset) throws CheckpointException {
+        checkRange(page, 1);
+        MemorySegment.copy(memory.segment(), page * GuestMemory.PAGE_BYTES, target, offset, GuestMemory.PAGE_BYTES);
+    }
+
+    @Override
     public void zero(long firstPage, int count) throws CheckpointException {
         checkRange(firstPage, count);
         try {

@@ -12,6 +12,7 @@ import remus.base.Time;
 import remus.checkpoint.OutgoingPages;
 import remus.checkpoint.StagedBytes;
 import remus.checkpoint.StagedCheckpoint;
+import remus.checkpoint.StagedPages;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
 import remus.wire.Digest;
@@ -19,8 +20,8 @@ import remus.wire.FrameType;
 import remus.wire.WireLimits;
 
 /**
- * Turns a checkpoint or a pre-copy chunk into frames, one at a time and in order. The first checkpoint begins only when the writes of the
- * disks' synchronization have been sent, and each ends only when those of its epoch have. Confined to the channel's thread.
+ * Turns a checkpoint or a pre-copy chunk into frames, one at a time and in order. The first checkpoint begins only when the
+ * writes of the disks' synchronization have been sent, and each ends only when those of its epoch have. Confined to the channel's thread.
  */
 final class BulkFrames {
     private static final ValueLayout.OfInt LENGTH = JAVA_INT_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
@@ -47,22 +48,39 @@ final class BulkFrames {
     private final Predicate<EpochId> writesAreOut;
     private final Time time;
     private final OutgoingPages pages;
+    private final int pageBytes;
+    private final CompressionChoice choice;
+    private final PageTraffic traffic;
     private @Nullable StagedCheckpoint checkpoint;
     private EpochId epoch = EpochId.NONE;
     private Step step = Step.DONE;
     private long offset;
+    private boolean coded;
+    private long countedPages;
 
     /** @param writesAreOut whether all disk writes of an epoch, and of those before it, have been sent */
-    BulkFrames(OutgoingFrame frame, OutgoingPages pages, Predicate<EpochId> writesAreOut, Time time) {
+    BulkFrames(
+            OutgoingFrame frame,
+            OutgoingPages pages,
+            CompressionChoice choice,
+            PageTraffic traffic,
+            Predicate<EpochId> writesAreOut,
+            Time time) {
         this.frame = frame;
         this.pages = pages;
+        this.choice = choice;
+        this.traffic = traffic;
+        pageBytes = pages.pageBytes();
         this.time = time;
         this.writesAreOut = writesAreOut;
     }
 
     void start(OutgoingQueue.Item item) {
         checkpoint = item.checkpoint();
-        pages.start(checkpoint == null ? Invariant.present(item.chunk(), "bulk data") : checkpoint.pages());
+        coded = choice.choose(time.nanos());
+        StagedPages staged = checkpoint == null ? Invariant.present(item.chunk(), "bulk data") : checkpoint.pages();
+        pages.start(staged, coded);
+        countedPages = 0;
         epoch = item.epoch();
         step = checkpoint == null ? Step.PAGES : Step.BEGIN;
         offset = 0;
@@ -133,12 +151,18 @@ final class BulkFrames {
     }
 
     private boolean nextPages() {
+        long began = coded ? time.nanos() : 0;
         FrameType type = pages.next(frame.begin(), frame);
-        if (type == null) {
-            return false;
+        long sent = type == null ? 0 : frame.finish(type, epoch);
+        long raw = (pages.pageCount() - countedPages) * pageBytes;
+        countedPages = pages.pageCount();
+        if (coded && type != FrameType.ZERO_PAGES) {
+            choice.coded(raw, sent, time.nanos() - began);
         }
-        frame.finish(type, epoch);
-        return true;
+        if (checkpoint != null) {
+            traffic.add(raw, sent);
+        }
+        return type != null;
     }
 
     private boolean nextDeviceState(StagedBytes state) {

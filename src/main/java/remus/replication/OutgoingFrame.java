@@ -1,11 +1,13 @@
 package remus.replication;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import remus.base.EpochId;
 import remus.base.Invariant;
+import remus.base.Time;
 import remus.checkpoint.OutgoingPages;
 import remus.wire.FrameEncoder;
 import remus.wire.FrameType;
@@ -21,15 +23,20 @@ final class OutgoingFrame implements OutgoingPages.Parts {
 
     private final Transport transport;
     private final FrameEncoder encoder;
+    private final LinkSpeed link;
+    private final Time time;
     private final ByteBuffer head = ByteBuffer.allocateDirect(HEAD_BYTES);
     private final ByteBuffer[] parts = new ByteBuffer[1 + WireLimits.MAX_PAGE_RUNS];
     private int partCount = 1;
     private int writtenParts;
     private boolean sent = true;
 
-    OutgoingFrame(Transport transport, FrameEncoder encoder) {
+    /** @param link is told of what the connection takes, and when it takes no more */
+    OutgoingFrame(Transport transport, FrameEncoder encoder, LinkSpeed link, Time time) {
         this.transport = transport;
         this.encoder = encoder;
+        this.link = link;
+        this.time = time;
         parts[0] = head;
     }
 
@@ -53,10 +60,17 @@ final class OutgoingFrame implements OutgoingPages.Parts {
         parts[partCount++] = bytes;
     }
 
-    void finish(FrameType type, EpochId epoch) {
+    /** Completes the frame, of which nothing has been written yet; returns its bytes. */
+    @CanIgnoreReturnValue
+    long finish(FrameType type, EpochId epoch) {
         encoder.finish(type, epoch, parts, partCount);
         writtenParts = 0;
         sent = false;
+        long bytes = 0;
+        for (int i = 0; i < partCount; i++) {
+            bytes += parts[i].remaining();
+        }
+        return bytes;
     }
 
     boolean isSent() {
@@ -71,7 +85,9 @@ final class OutgoingFrame implements OutgoingPages.Parts {
                 writtenParts++;
             }
             sent = writtenParts == partCount;
+            link.wrote(count);
             if (count == 0 && !sent) {
+                link.full(time.nanos());
                 return false;
             }
         }

@@ -95,7 +95,7 @@ public final class PeerProbe {
 
     private LinkFigures bulk(Conversation talk, long[] roundTripNanos)
             throws IOException, WireException, PeerException {
-        OutgoingFrame frame = new OutgoingFrame(talk.transport(), new FrameEncoder(Term.NONE));
+        OutgoingFrame frame = new OutgoingFrame(talk.transport(), new FrameEncoder(Term.NONE), new LinkSpeed(), time);
         ByteBuffer bytes = ByteBuffer.allocateDirect(WireLimits.MAX_DISCARD_BYTES);
         long began = time.nanos();
         long sent = 0;

@@ -63,6 +63,9 @@ public final class PrimaryChannel implements BackupChannel {
 
     // Only the channel's thread uses these.
     private final OutgoingPages pages;
+    private final LinkSpeed speed = new LinkSpeed();
+    private final CompressionChoice choice;
+    private final PageTraffic traffic = new PageTraffic(); // others read it
     private int attempts;
     private String lastReport = "";
 
@@ -72,6 +75,7 @@ public final class PrimaryChannel implements BackupChannel {
         this.time = time;
         writes = new WriteQueue(this::wake, listener::writesAreFilling);
         queue = new OutgoingQueue(writes);
+        choice = new CompressionChoice(settings.compression(), speed);
         pages = new OutgoingPages(settings.hello().pageBytes(), settings.hello().pageCount(), WireLimits.MAX_PAGE_RUNS);
         thread = Thread.ofPlatform()
                 .daemon()
@@ -160,6 +164,16 @@ public final class PrimaryChannel implements BackupChannel {
         wake();
     }
 
+    @Override
+    public long rawPageBytes() {
+        return traffic.rawBytes();
+    }
+
+    @Override
+    public long sentPageBytes() {
+        return traffic.sentBytes();
+    }
+
     /** Inbound frames that were not mirrored because the connection did not keep up. May be called by any thread. */
     public long droppedInboundCount() {
         return queue.droppedInboundCount();
@@ -196,6 +210,8 @@ public final class PrimaryChannel implements BackupChannel {
     private void run() {
         try {
             while (!isClosing()) {
+                // What the backup has of what was sent before is not known.
+                pages.connected();
                 Runnable ending = connectAndRun();
                 if (ending != null) {
                     queue.close();
@@ -209,6 +225,8 @@ public final class PrimaryChannel implements BackupChannel {
             LOG.error("the channel to {} failed", settings.backup(), e);
             queue.close();
             listener.channelFailed(e);
+        } finally {
+            pages.close();
         }
     }
 
@@ -306,7 +324,18 @@ public final class PrimaryChannel implements BackupChannel {
             }
             // A wish for a new connection is fulfilled by this one.
             reconnectWanted.set(null);
-            return new PrimaryLink(connecting, settings, queue, writes, pages, listener, reconnectWanted, time);
+            return new PrimaryLink(
+                    connecting,
+                    settings,
+                    queue,
+                    writes,
+                    pages,
+                    speed,
+                    choice,
+                    traffic,
+                    listener,
+                    reconnectWanted,
+                    time);
         } catch (IOException | RuntimeException e) {
             connecting.close();
             throw e;

@@ -13,10 +13,17 @@ import remus.wire.Hello;
  * @param hello the session, as it is introduced; its mode is the channel's to choose
  * @param term the session's term
  * @param files the files that the hello names
+ * @param compression whether pages are coded, which takes processor time and spares the link
  * @param limits how long to wait for what
  */
 public record PrimaryChannelSettings(
-        HostAddress backup, String backupName, Hello hello, Term term, FileSource files, Limits limits) {
+        HostAddress backup,
+        String backupName,
+        Hello hello,
+        Term term,
+        FileSource files,
+        Compression compression,
+        Limits limits) {
     /**
      * Time limits of a channel; all are positive.
      *

@@ -73,6 +73,7 @@ final class PrimaryLink implements AutoCloseable {
     private final FrameReceiver receiver;
     private final OutgoingFrame frame;
     private final BulkFrames bulk;
+    private final LinkSpeed speed;
     private final Hello.Mode mode;
     private Stage stage = Stage.GREETING;
     private long lastReceivedNanos;
@@ -91,6 +92,9 @@ final class PrimaryLink implements AutoCloseable {
             OutgoingQueue queue,
             WriteQueue writes,
             OutgoingPages pages,
+            LinkSpeed speed,
+            CompressionChoice choice,
+            PageTraffic traffic,
             BackupChannel.Listener listener,
             AtomicReference<@Nullable String> reconnectWanted,
             Time time) {
@@ -103,8 +107,10 @@ final class PrimaryLink implements AutoCloseable {
         this.time = time;
         mode = queue.isResumable() ? Hello.Mode.RESUME : Hello.Mode.NEW;
         receiver = new FrameReceiver(transport, FROM_BACKUP, RECEIVE_BUFFER_BYTES);
-        frame = new OutgoingFrame(transport, new FrameEncoder(settings.term()));
-        bulk = new BulkFrames(frame, pages, writes::areOut, time);
+        this.speed = speed;
+        speed.starved();
+        frame = new OutgoingFrame(transport, new FrameEncoder(settings.term()), speed, time);
+        bulk = new BulkFrames(frame, pages, choice, traffic, writes::areOut, time);
         lastReceivedNanos = time.nanos();
         firstEndNanos = lastReceivedNanos;
     }
@@ -132,6 +138,9 @@ final class PrimaryLink implements AutoCloseable {
             readAnswers();
             if (ending != null || (write() && makeFrame())) {
                 continue;
+            }
+            if (frame.isSent()) {
+                speed.starved();
             }
             checkLimits();
             String wanted = reconnectWanted.getAndSet(null);
@@ -379,6 +388,7 @@ final class PrimaryLink implements AutoCloseable {
                     OUTPUT_FRAMES,
                     CHECKPOINT_END,
                     RELEASED,
+                    CODED_PAGES,
                     INBOUND_FRAMES,
                     GUEST_DEAD,
                     HAND_OVER,

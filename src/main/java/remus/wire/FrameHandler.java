@@ -20,6 +20,9 @@ public interface FrameHandler<X extends Exception> {
     /** As {@link #pages}, for pages that hold only zeros. */
     void zeroPages(EpochId epoch, PageRuns runs) throws X;
 
+    /** As {@link #pages}, for pages that are told by how they differ from what is here. */
+    void codedPages(EpochId epoch, CodedPages pages) throws X;
+
     void checkpointBegin(EpochId epoch, CheckpointBegin begin) throws X;
 
     /** The next part of the device state, which has {@code totalBytes} in all. */

@@ -17,7 +17,7 @@ public record FrameHeader(FrameType type, int payloadBytes, int checksum, Term t
     static final int MAGIC = 0x524D5553;
 
     /** The version of the protocol that is spoken here; no other is understood. */
-    public static final int VERSION = 4;
+    public static final int VERSION = 5;
 
     static final int LENGTH_OFFSET = 8;
     static final int CHECKSUM_OFFSET = 12;

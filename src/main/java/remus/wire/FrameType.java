@@ -54,7 +54,8 @@ public enum FrameType {
     ECHOED(32, Sender.ANSWERER, MAX_ECHO_BYTES),
     DISCARD(33, Sender.ASKER, MAX_DISCARD_BYTES),
     HAND_OVER(34, Sender.PRIMARY, 8 + MAX_REASON_FIELD_BYTES),
-    RELIEF(35, Sender.BACKUP, MAX_REASON_FIELD_BYTES);
+    RELIEF(35, Sender.BACKUP, MAX_REASON_FIELD_BYTES),
+    CODED_PAGES(36, Sender.PRIMARY, CodedPages.MAX_BYTES);
 
     /** Which side of a connection sends frames of a type. */
     public enum Sender {
@@ -71,7 +72,7 @@ public enum FrameType {
     /** Longest payload of any type, in bytes. */
     public static final int MAX_PAYLOAD_BYTES = DISK_WRITES.maxPayloadBytes;
 
-    private static final FrameType[] BY_CODE = new FrameType[36];
+    private static final FrameType[] BY_CODE = new FrameType[37];
 
     static {
         for (FrameType type : values()) {

@@ -15,6 +15,7 @@ public final class SessionFrames {
     private final Term term;
     private final SessionOrder order = new SessionOrder();
     private final PageRuns runs;
+    private final CodedPages codedPages;
     private final EthernetFrames ethernetFrames = new EthernetFrames();
     private final DiskWrites diskWrites;
 
@@ -23,6 +24,7 @@ public final class SessionFrames {
         this.hello = hello;
         this.term = term;
         runs = new PageRuns(hello.pageCount(), hello.pageBytes());
+        codedPages = new CodedPages(hello.pageCount(), hello.pageBytes());
         diskWrites = new DiskWrites(hello.disks());
     }
 
@@ -56,6 +58,11 @@ public final class SessionFrames {
                 runs.decodeZero(payload);
                 order.pages(FrameType.ZERO_PAGES, epoch, runs.pageCount());
                 handler.zeroPages(epoch, runs);
+            }
+            case CODED_PAGES -> {
+                codedPages.decode(payload);
+                order.pages(FrameType.CODED_PAGES, epoch, codedPages.count());
+                handler.codedPages(epoch, codedPages);
             }
             case CHECKPOINT_BEGIN -> {
                 CheckpointBegin begin = CheckpointBegin.decode(payload);

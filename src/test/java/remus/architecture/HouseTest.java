@@ -120,6 +120,17 @@ class HouseTest {
     }
 
     @Test
+    void onlyTheWireKnowsThePacker() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("remus.wire")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("net.jpountz..")
+                .check(CLASSES);
+    }
+
+    @Test
     void onlyTheCommandLineDrawsOnTerminals() {
         noClasses()
                 .that()

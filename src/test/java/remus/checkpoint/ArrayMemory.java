@@ -46,6 +46,11 @@ public final class ArrayMemory implements BackupMemory {
     }
 
     @Override
+    public void read(long page, MemorySegment target, long offset) {
+        MemorySegment.copy(bytes, (int) page * pageBytes, target, JAVA_BYTE, offset, pageBytes);
+    }
+
+    @Override
     public void zero(long firstPage, int count) throws CheckpointException {
         failIfTold();
         Arrays.fill(bytes, (int) firstPage * pageBytes, (int) (firstPage + count) * pageBytes, (byte) 0);

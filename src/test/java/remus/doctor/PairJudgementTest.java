@@ -51,7 +51,7 @@ class PairJudgementTest {
     @Test
     void aPeerIsAnotherHostOfTheSameRelease() {
         HostAnswer beta = with("7.2.22");
-        String found = "host beta at 192.0.2.2:7420: Remus 0.1.0, protocol 4, Linux 6.1.0";
+        String found = "host beta at 192.0.2.2:7420: Remus 0.1.0, protocol 5, Linux 6.1.0";
         Expected.ok("peer", found, PairJudgement.peer(ADDRESS, beta, "0.1.0", null));
         Expected.ok("peer", found, PairJudgement.peer(ADDRESS, beta, "0.1.0", "alpha"));
         Expected.failure(

@@ -34,6 +34,7 @@ import remus.qemu.Accelerator;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
 import remus.replication.BackupConnection;
+import remus.replication.Compression;
 import remus.replication.PrimaryChannel;
 import remus.replication.PrimaryChannelSettings;
 import remus.replication.ReplicationServer;
@@ -188,6 +189,7 @@ class BackupServiceTest {
                         hello,
                         SESSION,
                         name -> new EndlessFile(),
+                        Compression.NEVER,
                         PrimaryChannelSettings.Limits.forDetection(Duration.ofMillis(400))),
                 listener,
                 host.time);

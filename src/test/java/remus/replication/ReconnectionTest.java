@@ -75,6 +75,34 @@ class ReconnectionTest {
     }
 
     @Test
+    void aSessionWithCodedPagesSurvivesCutsAtRandomBytes() throws Exception {
+        long seed = 7421;
+        Random random = new Random(seed);
+        primary.close();
+        primary = new TestPrimary(relay.address(), "beta", Compression.ALWAYS, TestPrimary.limits());
+        primary.synchronize();
+        for (int epoch = 2; epoch <= 40; epoch++) {
+            if (epoch % 2 == 0) {
+                // Pages are little of it, and come first.
+                relay.cutAfter(1 + random.nextInt(random.nextBoolean() ? 4_000 : 1_500_000));
+            }
+            primary.channel.send(primary.checkpoint(epoch, 400));
+            int sent = epoch;
+            TestPrimary.await(
+                    "epoch " + epoch + ", seed " + seed + ": " + primary.heard,
+                    () -> primary.heard.contains("acknowledged " + sent)
+                            || primary.heard.contains("reconnected " + sent));
+        }
+        assertFalse(backup.log.stream().anyMatch(line -> line.startsWith("TORN")));
+        assertTrue(backup.log.stream().anyMatch(line -> line.startsWith("coded 40")));
+        assertEquals(40, wholeEpochs().stream().distinct().count());
+        assertEquals((byte) 41, backup.pages.get(100L + 399));
+        assertEquals((byte) 41, backup.pages.get(50L));
+        assertEquals((byte) 0, backup.pages.get(56L));
+        assertTrue(primary.channel.sentPageBytes() < primary.channel.rawPageBytes() / 50);
+    }
+
+    @Test
     void anAcknowledgementLostInTheCutIsMadeUpByTheWelcome() throws Exception {
         primary.synchronize();
         backup.acknowledges = false;

@@ -20,6 +20,7 @@ import remus.base.Term;
 import remus.base.Time;
 import remus.wire.CheckpointBegin;
 import remus.wire.CheckpointEnd;
+import remus.wire.CodedPages;
 import remus.wire.DiskWrites;
 import remus.wire.EthernetFrames;
 import remus.wire.FrameHandler;
@@ -218,6 +219,23 @@ final class TestBackup implements SessionHandler, FrameHandler<RuntimeException>
             }
         }
         log.add("zero " + epoch + " " + runs.pageCount());
+    }
+
+    @Override
+    public void codedPages(EpochId epoch, CodedPages coded) {
+        MemorySegment page = MemorySegment.ofArray(new byte[TestPrimary.PAGE_BYTES]);
+        for (int i = 0; i < coded.count(); i++) {
+            page.fill(coded.hasBase(i) ? pages.getOrDefault(coded.page(i), (byte) 0) : 0);
+            coded.apply(i, page, 0);
+            byte fill = page.get(ValueLayout.JAVA_BYTE, 0);
+            for (int b = 0; b < page.byteSize(); b += 512) {
+                if (page.get(ValueLayout.JAVA_BYTE, b) != fill) {
+                    log.add("TORN page " + coded.page(i));
+                }
+            }
+            pages.put(coded.page(i), fill);
+        }
+        log.add("coded " + epoch + " " + coded.count());
     }
 
     @Override

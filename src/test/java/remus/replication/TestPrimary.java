@@ -61,6 +61,10 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
 
     /** @param backupName what the backup is expected to call itself */
     TestPrimary(HostAddress backup, String backupName, PrimaryChannelSettings.Limits limits) {
+        this(backup, backupName, Compression.NEVER, limits);
+    }
+
+    TestPrimary(HostAddress backup, String backupName, Compression compression, PrimaryChannelSettings.Limits limits) {
         channel = new PrimaryChannel(
                 new PrimaryChannelSettings(
                         backup,
@@ -68,6 +72,7 @@ final class TestPrimary implements BackupChannel.Listener, AutoCloseable {
                         hello(),
                         TERM,
                         name -> Channels.newChannel(new java.io.ByteArrayInputStream(KERNEL)),
+                        compression,
                         limits),
                 this,
                 TestBackup.TIME);

@@ -82,6 +82,9 @@ final class BulkQueue {
         begunCount = 0;
         lastEnded = EpochId.NONE;
         sentWrites.clear();
+        if (!daemon.world().sabotage().keepsBaseWhenConnected()) {
+            pages.connected();
+        }
     }
 
     /** What was written may not have arrived. */
@@ -176,15 +179,19 @@ final class BulkQueue {
     private @Nullable CheckpointMaker nextMaker() {
         StagedPages chunk = chunks.peek();
         if (chunk != null) {
-            return new CheckpointMaker(term, chunk, pages);
+            return new CheckpointMaker(term, chunk, pages, codes());
         }
         if (begunCount < unacknowledged.size()) {
             StagedCheckpoint checkpoint = unacknowledged.get(begunCount++);
-            Sabotage sabotage = daemon.world().sabotage();
             return new CheckpointMaker(
-                    term, checkpoint, pages, sabotage.inboundMark(checkpoint), sabotage.forgetsPages(checkpoint));
+                    term, checkpoint, pages, codes(), daemon.world().sabotage());
         }
         return null;
+    }
+
+    /** Most are, so that many build on what was sent before. */
+    private boolean codes() {
+        return scheduler.chance(0.9);
     }
 
     private byte[] encoded(ForwardedWrites.Batch batch) {

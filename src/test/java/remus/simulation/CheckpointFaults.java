@@ -32,6 +32,14 @@ final class CheckpointFaults {
         }
     }
 
+    /** What was sent before the connection broke is taken for what the backup has. */
+    static final class KeepsBase extends Sabotage {
+        @Override
+        boolean keepsBaseWhenConnected() {
+            return true;
+        }
+    }
+
     /** Every other time the mark is a frame too far. */
     static final class TrimsTooEarly extends Sabotage {
         @Override
@@ -69,16 +77,23 @@ final class CheckpointFaults {
             } else if (type == FrameType.CHECKPOINT_END.code() || type == FrameType.HELLO.code()) {
                 epoch = 0;
             } else if (type == FrameType.PAGES.code() || type == FrameType.ZERO_PAGES.code()) {
-                int runs = bytes.getInt(WireLimits.HEADER_BYTES);
-                for (int run = 0; run < runs; run++) {
-                    int at = WireLimits.HEADER_BYTES + Integer.BYTES + run * WireLimits.RUN_BYTES;
-                    pages += bytes.getInt(at + Long.BYTES);
-                }
+                pages += count(bytes, WireLimits.RUN_BYTES);
+            } else if (type == FrameType.CODED_PAGES.code()) {
+                pages += count(bytes, WireLimits.RUN_BYTES + 1);
             } else if (type == FrameType.DEVICE_STATE.code()) {
                 state += frame.length - WireLimits.HEADER_BYTES - 2 * Long.BYTES;
             } else if (type == FrameType.OUTPUT_FRAMES.code()) {
                 frames += bytes.getInt(WireLimits.HEADER_BYTES);
             }
+        }
+
+        private static long count(ByteBuffer frame, int runBytes) {
+            long count = 0;
+            int runs = frame.getInt(WireLimits.HEADER_BYTES);
+            for (int run = 0; run < runs; run++) {
+                count += frame.getInt(WireLimits.HEADER_BYTES + Integer.BYTES + run * runBytes + Long.BYTES);
+            }
+            return count;
         }
 
         @Override

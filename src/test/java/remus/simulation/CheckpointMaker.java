@@ -39,6 +39,7 @@ final class CheckpointMaker {
 
     private final Term term;
     private final OutgoingPages outgoing;
+    private final boolean coded;
     private @Nullable StagedPages unsentPages;
     private boolean begun;
     private boolean pagesStarted;
@@ -47,20 +48,24 @@ final class CheckpointMaker {
     private final EpochId epoch;
 
     /** A pre-copy chunk. */
-    CheckpointMaker(Term term, StagedPages chunk, OutgoingPages outgoing) {
+    CheckpointMaker(Term term, StagedPages chunk, OutgoingPages outgoing, boolean coded) {
         this.term = term;
         this.outgoing = outgoing;
+        this.coded = coded;
         checkpoint = null;
         epoch = EpochId.NONE;
         unsentPages = chunk;
     }
 
-    /** @param forgetsPages leaves out the pages, and says that there are none */
-    CheckpointMaker(Term term, StagedCheckpoint of, OutgoingPages outgoing, long inboundMark, boolean forgetsPages) {
+    /** @param sabotage may say that the pages are left out, and another mark */
+    CheckpointMaker(Term term, StagedCheckpoint of, OutgoingPages outgoing, boolean coded, Sabotage sabotage) {
         this.term = term;
         this.outgoing = outgoing;
+        this.coded = coded;
         checkpoint = of;
         epoch = of.epoch();
+        boolean forgetsPages = sabotage.forgetsPages(of);
+        long inboundMark = sabotage.inboundMark(of);
         CheckpointBegin begin = new CheckpointBegin(of.first(), of.isStill(), inboundMark, 0);
         parts.add(_ -> frame(FrameType.CHECKPOINT_BEGIN, Wire.SMALL_BYTES, begin::encode));
         if (!forgetsPages) {
@@ -125,7 +130,7 @@ final class CheckpointMaker {
     private byte @Nullable [] nextPages(StagedPages pages) {
         if (!pagesStarted) {
             pagesStarted = true;
-            outgoing.start(pages);
+            outgoing.start(pages, coded);
         }
         ByteBuffer payload = ByteBuffer.allocate(MAX_PAGES_BYTES);
         List<ByteBuffer> behind = new ArrayList<>();

@@ -36,13 +36,16 @@ record DeliberateFault(String name, Supplier<? extends Sabotage> sabotage, Set<R
                 of("apply disk writes of a later epoch", CheckpointFaults.MixesDiskWrites::new, Rule.DISK, Rule.WHOLE),
                 of("apply a partial checkpoint", CheckpointFaults.AppliesPartial::new, Rule.R3, Rule.DISK),
                 of("forget the pages of a failed transfer", CheckpointFaults.ForgetsPages::new, Rule.R3),
+                of("build on what was sent before a break", CheckpointFaults.KeepsBase::new, Rule.R3, Rule.WHOLE),
                 of("trim inbound too early", CheckpointFaults.TrimsTooEarly::new, Rule.INBOUND),
-                of("activate without the record", RecordFaults.ActivatesUnasked::new, Rule.R2, Rule.OWNER),
+                // LIVE: a standby that fails to load is told by the record that it never took over, and drops its
+                // image.
+                of("activate without the record", RecordFaults.ActivatesUnasked::new, Rule.R2, Rule.OWNER, Rule.LIVE),
                 of("go alone without the record", RecordFaults.GoesAloneUnasked::new, Rule.R2, Rule.R8, Rule.OWNER),
                 of(
                         "a stale backup activates after its primary went alone",
                         RecordFaults.StaleBackupActivates::new,
-                        Rule.R2,
+                        Rule.R2, // of the primary that is alone, once the record names the other
                         Rule.R8,
                         Rule.OWNER,
                         Rule.SEEN),

@@ -56,6 +56,11 @@ class Sabotage {
         return false;
     }
 
+    /** Whether what was sent on an earlier connection is built on. */
+    boolean keepsBaseWhenConnected() {
+        return false;
+    }
+
     /** Whether a checkpoint's end is sent before all of its disk writes, counting those that were. */
     boolean endsBeforeItsDiskWrites() {
         return false;

@@ -114,6 +114,15 @@ final class Samples {
             }
             case ZERO_PAGES ->
                 target.putInt(2).putLong(8).putInt(3).putLong(65535).putInt(1);
+            case CODED_PAGES -> {
+                target.putInt(2).putLong(7).putInt(1).put((byte) 1);
+                target.putLong(4096).putInt(1).put((byte) 0);
+                target.put((byte) 1).putInt(208);
+                // LZ4: mask and first byte of a page's blocks as they are, then that byte repeated; five at the end.
+                target.put((byte) 0x9F).putLong(1L << 63 | 1).put((byte) 0x11).put(new byte[] {1, 0, 108});
+                target.put((byte) 0x9F).putLong(1L << 1).put((byte) 0x22).put(new byte[] {1, 0, 39});
+                target.put((byte) 0x50).put(new byte[] {0x22, 0x22, 0x22, 0x22, 0x22});
+            }
             case CHECKPOINT_BEGIN -> new CheckpointBegin(false, true, 99, 5_000_000).encode(target);
             case DEVICE_STATE -> target.putLong(2).putLong(5).put(new byte[] {'a', 'b', 'c'});
             case OUTPUT_FRAMES ->
@@ -198,6 +207,15 @@ final class Samples {
                 PageRuns runs = new PageRuns(GUEST_PAGES, PAGE_BYTES);
                 runs.decodeZero(payload);
                 yield runs;
+            }
+            case CODED_PAGES -> {
+                CodedPages pages = new CodedPages(GUEST_PAGES, PAGE_BYTES);
+                pages.decode(payload);
+                MemorySegment page = MemorySegment.ofArray(new byte[PAGE_BYTES]);
+                for (int index = 0; index < pages.count(); index++) {
+                    pages.apply(index, page, 0);
+                }
+                yield pages;
             }
             case CHECKPOINT_BEGIN -> CheckpointBegin.decode(payload);
             case DEVICE_STATE -> Payloads.decodeCount(payload, "offset") + Payloads.decodeCount(payload, "total");
