@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param syncRate most disk data that is copied per second while the backup is synchronized, such as {@code 50MiB};
  *     {@code 0B}: as fast as it goes
  * @param standby whether a QEMU waits on the backup
+ * @param compress whether pages are coded on their way to it
  */
 public record ProtectRequest(
         @Nullable String backup,
@@ -27,4 +28,5 @@ public record ProtectRequest(
         @Nullable Long verifyEvery,
         @Nullable WhenAlone whenAlone,
         @Nullable String syncRate,
-        @Nullable StandbyMode standby) {}
+        @Nullable StandbyMode standby,
+        @Nullable CompressMode compress) {}

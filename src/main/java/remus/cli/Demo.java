@@ -180,6 +180,7 @@ final class Demo {
                 null,
                 null,
                 null,
+                null,
                 null);
         primary.post(VmPath.verb(VM, "protect"), request);
         long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();

@@ -179,6 +179,7 @@ final class DiskBench implements AutoCloseable {
                 null,
                 WhenAlone.HOLD,
                 null,
+                null,
                 null);
         running.alpha().post(VmPath.verb(VM, "protect"), request);
         running.alpha()

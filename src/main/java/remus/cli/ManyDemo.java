@@ -274,6 +274,7 @@ final class ManyDemo {
                 null,
                 null,
                 null,
+                null,
                 null);
     }
 

@@ -290,6 +290,7 @@ final class PartitionDemo {
                             null,
                             null,
                             null,
+                            null,
                             null));
         }
         long deadline = System.nanoTime() + PROTECT_LIMIT.toNanos();

@@ -6,6 +6,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.TypeConversionException;
+import remus.api.CompressMode;
 import remus.api.ProtectRequest;
 import remus.api.StandbyMode;
 import remus.api.VmState;
@@ -97,6 +98,15 @@ final class ProtectCommand extends Command.OfApi {
                             + "(cold): spares its memory there, and costs time then.")
     private @Nullable StandbyMode standby;
 
+    @Option(
+            names = "--compress",
+            paramLabel = "auto|always|never",
+            converter = CompressOption.class,
+            description =
+                    "Whether pages are compressed on their way to the backup: auto (default) does it where the link "
+                            + "holds checkpoints up and it takes less time than it spares.")
+    private @Nullable CompressMode compress;
+
     @Option(names = "--no-wait", description = "End as soon as protection has begun.")
     private boolean noWait;
 
@@ -115,7 +125,8 @@ final class ProtectCommand extends Command.OfApi {
                 verifyEvery,
                 whenAlone,
                 syncRate,
-                standby);
+                standby,
+                compress);
         VmStatus begun = client().post(VmPath.verb(vm, "protect"), request, VmStatus.class);
         print(
                 noWait || begun.state() == VmState.PROTECTED
@@ -152,6 +163,17 @@ final class ProtectCommand extends Command.OfApi {
                 throw new TypeConversionException("'%s' is not a share such as 20%%".formatted(text));
             }
             return text;
+        }
+    }
+
+    static final class CompressOption implements ITypeConverter<CompressMode> {
+        @Override
+        public CompressMode convert(String text) {
+            try {
+                return CompressMode.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
         }
     }
 

@@ -153,8 +153,20 @@ final class StatusText {
             add(lines, "commit", times(checkpoint.commitMicros()));
             Percentiles pages = checkpoint.dirtyPages();
             add(lines, "dirty pages", "p50 %d, p99 %d, max %d".formatted(pages.p50(), pages.p99(), pages.max()));
-            add(lines, "traffic", new ByteSize(checkpoint.bytesPerSecond()) + "/s");
+            add(lines, "traffic", traffic(checkpoint.bytesPerSecond(), checkpoint.rawBytesPerSecond()));
         }
+    }
+
+    private static String traffic(long bytesPerSecond, long rawBytesPerSecond) {
+        String sent = new ByteSize(bytesPerSecond) + "/s";
+        return bytesPerSecond == 0 || rawBytesPerSecond <= bytesPerSecond
+                ? sent
+                : String.format(
+                        Locale.ROOT,
+                        "%s for %s/s, %.1f : 1",
+                        sent,
+                        new ByteSize(rawBytesPerSecond),
+                        (double) rawBytesPerSecond / bytesPerSecond);
     }
 
     private static void add(List<String> lines, String label, String value) {

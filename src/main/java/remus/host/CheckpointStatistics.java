@@ -16,19 +16,38 @@ final class CheckpointStatistics {
     private final Histogram dirtyPages = new Histogram(SIGNIFICANT_DIGITS);
     private final Histogram commitMicros = new Histogram(SIGNIFICANT_DIGITS);
     private long windowStartNanos;
-    private long windowBytes;
+    private long windowStateBytes;
+    private long rawBytesBefore;
+    private long sentBytesBefore;
     private long bytesPerSecond;
+    private long rawBytesPerSecond;
 
-    void taken(long pauseNanos, long pageCount, long bytes, long nowNanos) {
+    /**
+     * A checkpoint was taken.
+     *
+     * @param stateBytes its device state
+     * @param rawPageBytes of all checkpoints that were sent, as {@link remus.checkpoint.BackupChannel#rawPageBytes}
+     * @param sentPageBytes what these took
+     */
+    void taken(long pauseNanos, long pageCount, long stateBytes, long rawPageBytes, long sentPageBytes, long nowNanos) {
         pauseMicros.recordValue(pauseNanos / 1_000);
         dirtyPages.recordValue(pageCount);
-        windowBytes += bytes;
+        windowStateBytes += stateBytes;
         long elapsed = nowNanos - windowStartNanos;
         if (elapsed >= RATE_WINDOW_NANOS) {
-            bytesPerSecond = windowStartNanos == 0 ? 0 : (long) (windowBytes * 1e9 / elapsed);
+            if (windowStartNanos != 0) {
+                bytesPerSecond = rate(sentPageBytes - sentBytesBefore, elapsed);
+                rawBytesPerSecond = rate(rawPageBytes - rawBytesBefore, elapsed);
+            }
             windowStartNanos = nowNanos;
-            windowBytes = 0;
+            windowStateBytes = 0;
+            rawBytesBefore = rawPageBytes;
+            sentBytesBefore = sentPageBytes;
         }
+    }
+
+    private long rate(long pageBytes, long nanos) {
+        return (long) ((pageBytes + windowStateBytes) * 1e9 / nanos);
     }
 
     void committed(long commitNanos) {
@@ -41,7 +60,8 @@ final class CheckpointStatistics {
                 percentiles(pauseMicros),
                 percentiles(dirtyPages),
                 percentiles(commitMicros),
-                bytesPerSecond);
+                bytesPerSecond,
+                rawBytesPerSecond);
     }
 
     private static Percentiles percentiles(Histogram histogram) {

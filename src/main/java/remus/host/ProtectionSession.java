@@ -390,7 +390,9 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         statistics.taken(
                 pauseNanos,
                 checkpoint.pages().pageCount(),
-                checkpoint.pages().dataBytes() + checkpoint.deviceState().size(),
+                checkpoint.deviceState().size(),
+                channel.rawPageBytes(),
+                channel.sentPageBytes(),
                 time.nanos());
         watched.taken(checkpoint, pauseNanos);
     }

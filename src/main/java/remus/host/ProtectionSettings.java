@@ -8,6 +8,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import remus.api.CompressMode;
 import remus.api.ProtectRequest;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
@@ -30,6 +31,7 @@ import remus.host.OperationException.Kind;
  * @param verifyEvery commits between two comparisons of RAM digests; 0 never
  * @param syncRate most disk data copied per second while the backup is synchronized; 0 B: no limit
  * @param standby whether a QEMU waits on the backup
+ * @param compress whether pages are coded on their way to the backup
  */
 public record ProtectionSettings(
         List<String> backups,
@@ -40,7 +42,8 @@ public record ProtectionSettings(
         boolean outputCommit,
         long verifyEvery,
         ByteSize syncRate,
-        StandbyMode standby) {
+        StandbyMode standby,
+        CompressMode compress) {
     public static final Duration MIN_INTERVAL = Duration.ofMillis(5);
     public static final Duration MAX_INTERVAL = Duration.ofSeconds(10);
 
@@ -78,7 +81,8 @@ public record ProtectionSettings(
             true,
             0,
             new ByteSize(0),
-            StandbyMode.WARM);
+            StandbyMode.WARM,
+            CompressMode.AUTO);
 
     public ProtectionSettings {
         backups = List.copyOf(backups);
@@ -94,10 +98,12 @@ public record ProtectionSettings(
         WhenAlone whenAlone = orElse(yaml.value("whenAlone", WhenAlone::parse), DEFAULTS.whenAlone());
         ByteSize syncRate = orElse(yaml.value("syncRate", ByteSize::parse), DEFAULTS.syncRate());
         StandbyMode standby = orElse(yaml.value("standby", StandbyMode::parse), DEFAULTS.standby());
+        CompressMode compress = orElse(yaml.value("compress", CompressMode::parse), DEFAULTS.compress());
         yaml.end();
         checkSyncRate(syncRate, yaml::refuse);
         check(interval, detect, yaml::refuse);
-        return new ProtectionSettings(backups, interval, maxPauseShare, detect, whenAlone, true, 0, syncRate, standby);
+        return new ProtectionSettings(
+                backups, interval, maxPauseShare, detect, whenAlone, true, 0, syncRate, standby, compress);
     }
 
     /**
@@ -131,7 +137,8 @@ public record ProtectionSettings(
                 orElse(request.outputCommit(), outputCommit),
                 newVerifyEvery,
                 newSyncRate,
-                orElse(request.standby(), standby));
+                orElse(request.standby(), standby),
+                orElse(request.compress(), compress));
     }
 
     /** That one comes first; the others follow it. */
@@ -157,13 +164,31 @@ public record ProtectionSettings(
 
     ProtectionSettings withCandidates(List<String> candidates) {
         return new ProtectionSettings(
-                candidates, interval, maxPauseShare, detect, whenAlone, outputCommit, verifyEvery, syncRate, standby);
+                candidates,
+                interval,
+                maxPauseShare,
+                detect,
+                whenAlone,
+                outputCommit,
+                verifyEvery,
+                syncRate,
+                standby,
+                compress);
     }
 
     /** These settings, but nobody goes on alone by what he can't hear: two of them would have one image. */
     ProtectionSettings holding() {
         return new ProtectionSettings(
-                backups, interval, maxPauseShare, detect, WhenAlone.HOLD, outputCommit, verifyEvery, syncRate, standby);
+                backups,
+                interval,
+                maxPauseShare,
+                detect,
+                WhenAlone.HOLD,
+                outputCommit,
+                verifyEvery,
+                syncRate,
+                standby,
+                compress);
     }
 
     /**
@@ -180,7 +205,8 @@ public record ProtectionSettings(
                 true,
                 verify ? 1 : 0,
                 syncRate,
-                StandbyMode.WARM);
+                StandbyMode.WARM,
+                compress);
     }
 
     private ByteSize syncRate(@Nullable String text, List<String> problems) {

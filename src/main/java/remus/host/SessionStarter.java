@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import remus.api.CompressMode;
 import remus.availability.HostId;
 import remus.base.CloseStack;
 import remus.base.HostAddress;
@@ -245,7 +246,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 hello,
                 term,
                 name -> FileChannel.open(files.get(name)),
-                Compression.AUTO,
+                compression(settings.compress()),
                 limits());
         return new ProtectionSession.Parts(
                 vm.guest(),
@@ -255,6 +256,14 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 listener -> new PrimaryChannel(channel, listener, services.time()),
                 this::removeWitnesses,
                 memory::close);
+    }
+
+    private static Compression compression(CompressMode mode) {
+        return switch (mode) {
+            case AUTO -> Compression.AUTO;
+            case ALWAYS -> Compression.ALWAYS;
+            case NEVER -> Compression.NEVER;
+        };
     }
 
     private List<CheckpointDevice> devices(GuestMemoryDevice memory, VmParts parts) {

@@ -16,6 +16,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import remus.api.CompressMode;
 import remus.api.Json;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
@@ -61,6 +62,7 @@ record SharedDefinition(
      * @param maxPauseShare in percent
      * @param syncRateBytes 0: no limit
      * @param standby what is to wait on the backup
+     * @param compress whether pages are coded
      * @param moving the VM is to go on there for good; null: it is to be protected
      */
     record Protection(
@@ -70,12 +72,14 @@ record SharedDefinition(
             int maxPauseShare,
             long syncRateBytes,
             StandbyMode standby,
+            CompressMode compress,
             @Nullable Moving moving) {
         /** @throws IllegalArgumentException for more, or longer ones, than a definition or a host's command can name */
         Protection {
             backups = List.copyOf(backups);
             Objects.requireNonNull(whenAlone, "whenAlone");
             Objects.requireNonNull(standby, "standby");
+            Objects.requireNonNull(compress, "compress");
             if (backups.size() > ProtectionSettings.MAX_CANDIDATES
                     || backups.stream().anyMatch(name -> name.isEmpty() || name.length() > WireLimits.MAX_TEXT_BYTES)) {
                 throw new IllegalArgumentException("no hosts that could be backups: " + backups);
@@ -191,6 +195,7 @@ record SharedDefinition(
                         protection.maxPauseShare(),
                         protection.syncRate().bytes(),
                         protection.standby(),
+                        protection.compress(),
                         moving));
     }
 
@@ -235,7 +240,8 @@ record SharedDefinition(
                 protection.outputCommit(),
                 moving == null ? hello.verifyEvery() : moving.verifyEvery(),
                 new ByteSize(protection.syncRateBytes()),
-                protection.standby());
+                protection.standby(),
+                protection.compress());
         if (moving != null) {
             return moving.isProtected() ? before.withLast(primary.toString()) : before.withCandidates(List.of());
         }

@@ -116,7 +116,7 @@ final class StandbyStatus {
                 hello.interval().toMillis(),
                 copy.qemuPid(),
                 copy.tapName(),
-                new CheckpointStatus(checkpointCount, Percentiles.NONE, Percentiles.NONE, Percentiles.NONE, 0),
+                new CheckpointStatus(checkpointCount, Percentiles.NONE, Percentiles.NONE, Percentiles.NONE, 0, 0),
                 OutputStatus.NONE,
                 copy.diskStatus(),
                 0,

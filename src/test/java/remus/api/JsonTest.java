@@ -12,7 +12,7 @@ class JsonTest {
             {"host":"alpha","vms":[{"name":"shop","role":"primary","state":"PROTECTED","reason":null,"term":3,\
             "epoch":42,"committedEpoch":41,"peer":"192.0.2.7:7420","intervalMillis":25,"qemuPid":4711,"tap":"rm0",\
             "checkpoint":{"count":41,"pauseMicros":{"p50":1,"p99":2,"max":3},"dirtyPages":{"p50":4,"p99":5,"max":6},\
-            "commitMicros":{"p50":7,"p99":8,"max":9},"bytesPerSecond":10},\
+            "commitMicros":{"p50":7,"p99":8,"max":9},"bytesPerSecond":10,"rawBytesPerSecond":30},\
             "output":{"heldFrames":11,"heldBytes":12,"releasedFrames":13,"droppedFrames":14},\
             "disk":[{"name":"root","pendingBytes":15,"syncedPercent":16}],"guestClockLagMillis":17,"standby":"cold"}],\
             "arbiter":{"name":"none","reachable":true,"reason":null},\
@@ -34,7 +34,7 @@ class JsonTest {
                     4711L,
                     "rm0",
                     new CheckpointStatus(
-                            41, new Percentiles(1, 2, 3), new Percentiles(4, 5, 6), new Percentiles(7, 8, 9), 10),
+                            41, new Percentiles(1, 2, 3), new Percentiles(4, 5, 6), new Percentiles(7, 8, 9), 10, 30),
                     new OutputStatus(11, 12, 13, 14),
                     List.of(new DiskStatus("root", 15, 16)),
                     17,
@@ -73,7 +73,7 @@ class JsonTest {
                 "committedEpoch":0,"peer":null,"intervalMillis":0,"qemuPid":null,"tap":null,\
                 "checkpoint":{"count":0,"pauseMicros":{"p50":0,"p99":0,"max":0},\
                 "dirtyPages":{"p50":0,"p99":0,"max":0},"commitMicros":{"p50":0,"p99":0,"max":0},\
-                "bytesPerSecond":0},\
+                "bytesPerSecond":0,"rawBytesPerSecond":0},\
                 "output":{"heldFrames":0,"heldBytes":0,"releasedFrames":0,"droppedFrames":0},\
                 "disk":[],"guestClockLagMillis":0,"standby":null}""", Json.write(stopped));
     }
@@ -92,7 +92,7 @@ class JsonTest {
     @Test
     void requestsMayLeaveOutWhatHasADefault() {
         assertEquals(
-                new ProtectRequest("beta", null, null, null, null, null, WhenAlone.HOLD, null, null),
+                new ProtectRequest("beta", null, null, null, null, null, WhenAlone.HOLD, null, null, null),
                 Json.readStrictly("{\"backup\":\"beta\",\"whenAlone\":\"hold\"}", ProtectRequest.class));
     }
 

@@ -38,6 +38,7 @@ class DiskReportTest {
                 new Percentiles(each, 2 * each, 3 * each),
                 new Percentiles(7, 8, 9),
                 new Percentiles(10 * each, 20 * each, 30 * each),
+                0,
                 0);
     }
 

@@ -187,7 +187,7 @@ class BackupLossSystemTest {
                     hosts.alpha,
                     hosts.beta,
                     new remus.api.ProtectRequest(
-                            null, "50ms", null, DIGEST_DETECT, null, 1L, WhenAlone.HOLD, null, null));
+                            null, "50ms", null, DIGEST_DETECT, null, 1L, WhenAlone.HOLD, null, null, null));
             VmStatus status = hosts.alpha.await(
                     DemoGuest.NAME,
                     now -> now.state() != VmState.PROTECTED || now.committedEpoch() >= commits,

@@ -171,6 +171,7 @@ class BadInputSystemTest {
                         null,
                         WhenAlone.HOLD,
                         null,
+                        null,
                         null));
         hosts.awaitEvent(hosts.beta, EventType.BACKING_UP);
         expectRefusal(

@@ -50,7 +50,7 @@ class ColdStandbySystemTest {
         hosts.protect(
                 primary,
                 backup,
-                new ProtectRequest(null, "25ms", null, DETECT, null, null, WhenAlone.HOLD, null, standby));
+                new ProtectRequest(null, "25ms", null, DETECT, null, null, WhenAlone.HOLD, null, standby, null));
         assertEquals(standby, primary.status(DemoGuest.NAME).standby());
         expectStandby(hosts, backup, standby);
     }

@@ -22,6 +22,7 @@ class DemoReportTest {
                 new Percentiles(pause, 2 * pause, 3 * pause),
                 new Percentiles(180, 900, 9_000),
                 Percentiles.NONE,
+                0,
                 0);
     }
 

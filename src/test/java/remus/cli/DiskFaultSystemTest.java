@@ -402,6 +402,7 @@ class DiskFaultSystemTest {
                         null,
                         WhenAlone.HOLD,
                         "1MiB",
+                        null,
                         null));
         hosts.alpha.await(
                 VM,

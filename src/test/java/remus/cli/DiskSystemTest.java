@@ -97,6 +97,7 @@ class DiskSystemTest {
                         null,
                         WhenAlone.HOLD,
                         "1MiB",
+                        null,
                         null));
         hosts.alpha.await(
                 VM,

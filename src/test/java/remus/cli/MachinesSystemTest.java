@@ -56,7 +56,7 @@ class MachinesSystemTest {
             hosts.protect(
                     hosts.alpha,
                     hosts.beta,
-                    new ProtectRequest(null, "25ms", null, "2s", null, null, WhenAlone.HOLD, null, standby));
+                    new ProtectRequest(null, "25ms", null, "2s", null, null, WhenAlone.HOLD, null, standby, null));
             try (RedisClientLoad load = hosts.load()) {
                 hosts.awaitAnswers(load, 20);
                 awaitNumber(image, 1);

@@ -134,6 +134,7 @@ final class MigrationCampaignVm implements AutoCloseable {
                         null,
                         WhenAlone.HOLD,
                         null,
+                        null,
                         null));
         campaign.expectProtected(owner, backup, name());
     }

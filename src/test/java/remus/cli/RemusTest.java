@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import remus.api.CompressMode;
 import remus.api.DrainStage;
 import remus.api.DrainStep;
 import remus.api.Draining;
@@ -278,7 +279,8 @@ class RemusTest {
     @Test
     void protectSendsOnlyWhatWasSaid() {
         assertEquals(0, ask("protect", "shop", "--no-wait").exitCode());
-        assertEquals(new ProtectRequest(null, null, null, null, null, null, null, null, null), host.asked.getLast());
+        assertEquals(
+                new ProtectRequest(null, null, null, null, null, null, null, null, null, null), host.asked.getLast());
         Result result = ask(
                 "protect",
                 "shop",
@@ -295,11 +297,22 @@ class RemusTest {
                 "--when-alone",
                 "continue",
                 "--standby",
-                "cold");
+                "cold",
+                "--compress",
+                "always");
         assertEquals("VM shop is being synchronized with 192.0.2.7:7420\n", result.out());
         assertEquals(
                 new ProtectRequest(
-                        "192.0.2.7:7420", "50ms", null, "1s", false, 10L, WhenAlone.CONTINUE, null, StandbyMode.COLD),
+                        "192.0.2.7:7420",
+                        "50ms",
+                        null,
+                        "1s",
+                        false,
+                        10L,
+                        WhenAlone.CONTINUE,
+                        null,
+                        StandbyMode.COLD,
+                        CompressMode.ALWAYS),
                 host.asked.getLast());
     }
 
@@ -480,7 +493,7 @@ class RemusTest {
                   pause         p50 3.1 ms, p99 5.9 ms, max 21 ms
                   commit        p50 4.2 ms, p99 9.1 ms, max 88 ms
                   dirty pages   p50 180, p99 910, max 12000
-                  traffic       36.4 MiB/s
+                  traffic       36.4 MiB/s for 400 MiB/s, 11.0 : 1
                   output        7 frames (4 KiB) held, 123456 released, 2 dropped
                   disk root     100 % synchronized, 0 B pending
                   standby       warm

@@ -33,7 +33,12 @@ class ScenarioReportTest {
                 new TakeOver(Instant.ofEpochMilli(5_010), Instant.ofEpochMilli(5_030)),
                 new AnswerTimes.Stall(1_000_000_000, 1_000_000_000 + stall * 1_000_000),
                 new CheckpointStatus(
-                        40, new Percentiles(3_000, 6_000, 9_000), new Percentiles(90, 200, 300), Percentiles.NONE, 0));
+                        40,
+                        new Percentiles(3_000, 6_000, 9_000),
+                        new Percentiles(90, 200, 300),
+                        Percentiles.NONE,
+                        0,
+                        0));
     }
 
     private static Failover failover(DemoRound round) {

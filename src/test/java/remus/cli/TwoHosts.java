@@ -281,7 +281,10 @@ final class TwoHosts implements AutoCloseable {
 
     /** Protects the VM on {@code primary} by the other host, and waits until it is. */
     void protect(DemoHost primary, DemoHost backup, String detect, WhenAlone whenAlone) throws Exception {
-        protect(primary, backup, new ProtectRequest(null, "25ms", null, detect, null, null, whenAlone, null, null));
+        protect(
+                primary,
+                backup,
+                new ProtectRequest(null, "25ms", null, detect, null, null, whenAlone, null, null, null));
     }
 
     void protect(DemoHost primary, DemoHost backup, ProtectRequest request) throws Exception {
@@ -296,7 +299,8 @@ final class TwoHosts implements AutoCloseable {
                         request.verifyEvery(),
                         request.whenAlone(),
                         request.syncRate(),
-                        request.standby()));
+                        request.standby(),
+                        request.compress()));
         note(await(primary, VmState.PROTECTED));
         note(await(backup, VmState.STANDBY));
     }

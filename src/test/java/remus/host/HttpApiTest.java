@@ -124,8 +124,8 @@ class HttpApiTest {
 
     @Test
     void verbsReachTheHost() throws Exception {
-        ProtectRequest protect =
-                new ProtectRequest("192.0.2.7:7420", "25ms", null, null, false, 10L, WhenAlone.CONTINUE, null, null);
+        ProtectRequest protect = new ProtectRequest(
+                "192.0.2.7:7420", "25ms", null, null, false, 10L, WhenAlone.CONTINUE, null, null, null);
         assertEquals(200, post("/api/v1/vms/shop/protect", Json.write(protect)).status());
         assertEquals(protect, host.asked.getLast());
         assertEquals(

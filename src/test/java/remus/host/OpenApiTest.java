@@ -26,6 +26,7 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import remus.api.ArbiterView;
 import remus.api.CheckpointStatus;
+import remus.api.CompressMode;
 import remus.api.DiskStatus;
 import remus.api.DrainStage;
 import remus.api.DrainStep;
@@ -86,6 +87,7 @@ class OpenApiTest {
                     EventType.class,
                     WhenAlone.class,
                     StandbyMode.class,
+                    CompressMode.class,
                     DrainStage.class,
                     MigrationMode.class,
                     MigrationStage.class,

@@ -16,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import remus.api.CompressMode;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
@@ -59,7 +60,8 @@ class ProtectionSessionTest {
                             true,
                             1,
                             new ByteSize(0),
-                            StandbyMode.WARM),
+                            StandbyMode.WARM,
+                            CompressMode.AUTO),
                     null),
             new CheckpointEngine.Settings(EpochLengths.fixed(25_000_000), 1 << 20, 4096, 1 << 20),
             new ProtectionSession.Parts(

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import remus.api.CompressMode;
 import remus.api.ProtectRequest;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
@@ -23,16 +24,18 @@ class ProtectionSettingsTest {
             true,
             0,
             new ByteSize(0),
-            StandbyMode.WARM);
+            StandbyMode.WARM,
+            CompressMode.AUTO);
 
     private static ProtectRequest request(String interval, String detect) {
-        return new ProtectRequest(null, interval, null, detect, null, null, null, null, null);
+        return new ProtectRequest(null, interval, null, detect, null, null, null, null, null, null);
     }
 
     @Test
     void aRequestChangesOnlyWhatItSays() throws Exception {
         assertEquals(
-                FROM_FILE, FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null, null, null)));
+                FROM_FILE,
+                FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null, null, null, null)));
         assertEquals(
                 new ProtectionSettings(
                         Stream.concat(Stream.of("192.0.2.7:7420"), FROM_FILE.backups().stream())
@@ -44,7 +47,8 @@ class ProtectionSettingsTest {
                         false,
                         10,
                         ByteSize.ofMebibytes(50),
-                        StandbyMode.COLD),
+                        StandbyMode.COLD,
+                        CompressMode.AUTO),
                 FROM_FILE.with(new ProtectRequest(
                         "192.0.2.7:7420",
                         "25ms",
@@ -54,15 +58,17 @@ class ProtectionSettingsTest {
                         10L,
                         WhenAlone.HOLD,
                         "50MiB",
-                        StandbyMode.COLD)));
+                        StandbyMode.COLD,
+                        null)));
     }
 
     @Test
     void aBackupThatIsAskedForComesFirstAndAFormerPrimaryLast() throws Exception {
         ProtectionSettings named =
-                FROM_FILE.with(new ProtectRequest("gamma", null, null, null, null, null, null, null, null));
+                FROM_FILE.with(new ProtectRequest("gamma", null, null, null, null, null, null, null, null, null));
         assertEquals("gamma", named.backups().getFirst());
-        assertEquals(named, named.with(new ProtectRequest("gamma", null, null, null, null, null, null, null, null)));
+        assertEquals(
+                named, named.with(new ProtectRequest("gamma", null, null, null, null, null, null, null, null, null)));
         ProtectionSettings taken = named.withLast("192.0.2.1:7420");
         assertEquals("192.0.2.1:7420", taken.backups().getLast());
         assertEquals(taken, taken.withLast("192.0.2.1:7420"));
@@ -88,13 +94,14 @@ class ProtectionSettingsTest {
         assertTrue(message.contains("detect: 'never' is not a duration"), message);
         assertThrows(
                 OperationException.class,
-                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, null, null, null, "100KiB", null)));
+                () -> FROM_FILE.with(
+                        new ProtectRequest(null, null, null, null, null, null, null, "100KiB", null, null)));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("1ms", "100ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("25ms", "49ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("60ms", "100ms")));
         assertThrows(OperationException.class, () -> FROM_FILE.with(request("25ms", "2min")));
         assertThrows(
                 OperationException.class,
-                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, null, -1L, null, null, null)));
+                () -> FROM_FILE.with(new ProtectRequest(null, null, null, null, null, -1L, null, null, null, null)));
     }
 }

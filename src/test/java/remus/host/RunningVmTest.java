@@ -11,6 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import remus.api.CompressMode;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.availability.HostId;
@@ -56,7 +57,8 @@ class RunningVmTest {
                 true,
                 0,
                 new ByteSize(0),
-                StandbyMode.COLD);
+                StandbyMode.COLD,
+                CompressMode.AUTO);
         return RunningVm.alone(definition, RECORD, protection);
     }
 

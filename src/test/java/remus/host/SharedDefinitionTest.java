@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import remus.api.CompressMode;
 import remus.api.StandbyMode;
 import remus.api.WhenAlone;
 import remus.base.ByteSize;
@@ -37,7 +38,14 @@ class SharedDefinitionTest {
                 List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
                 true,
                 new SharedDefinition.Protection(
-                        List.of("beta", "192.0.2.3:7420"), WhenAlone.CONTINUE, true, 20, 1 << 20, standby, null));
+                        List.of("beta", "192.0.2.3:7420"),
+                        WhenAlone.CONTINUE,
+                        true,
+                        20,
+                        1 << 20,
+                        standby,
+                        CompressMode.NEVER,
+                        null));
     }
 
     @Test
@@ -65,6 +73,7 @@ class SharedDefinitionTest {
                         20,
                         0,
                         StandbyMode.WARM,
+                        CompressMode.ALWAYS,
                         new SharedDefinition.Moving(
                                 false,
                                 25_000_000,
@@ -122,7 +131,8 @@ class SharedDefinitionTest {
                         true,
                         7,
                         ByteSize.ofMebibytes(1),
-                        StandbyMode.COLD),
+                        StandbyMode.COLD,
+                        CompressMode.NEVER),
                 arrived.protectionAfter(hello, primary, false));
         assertEquals(
                 new ProtectionSettings(
@@ -134,7 +144,8 @@ class SharedDefinitionTest {
                         true,
                         7,
                         ByteSize.ofMebibytes(1),
-                        StandbyMode.COLD),
+                        StandbyMode.COLD,
+                        CompressMode.NEVER),
                 arrived.protectionAfter(hello, primary, true));
     }
 

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import remus.api.CompressMode;
 import remus.api.StandbyMode;
 import remus.api.StartRequest;
 import remus.api.WhenAlone;
@@ -113,7 +114,8 @@ class VmDefinitionFileTest {
                         true,
                         0,
                         ByteSize.ofMebibytes(40),
-                        StandbyMode.COLD),
+                        StandbyMode.COLD,
+                        CompressMode.AUTO),
                 file.protection());
     }
 
