@@ -56,6 +56,7 @@ final class BulkFrames {
     private Step step = Step.DONE;
     private long offset;
     private boolean coded;
+    private boolean synchronizing;
     private long countedPages;
 
     /** @param writesAreOut whether all disk writes of an epoch, and of those before it, have been sent */
@@ -77,6 +78,11 @@ final class BulkFrames {
 
     void start(OutgoingQueue.Item item) {
         checkpoint = item.checkpoint();
+        boolean synchronizes = checkpoint == null || checkpoint.first();
+        if (synchronizing && !synchronizes) {
+            choice.synchronizationEnded();
+        }
+        synchronizing = synchronizes;
         coded = choice.choose(time.nanos());
         StagedPages staged = checkpoint == null ? Invariant.present(item.chunk(), "bulk data") : checkpoint.pages();
         pages.start(staged, coded);

@@ -10,13 +10,16 @@ package remus.replication;
  * A byte costs <i>link</i> nanoseconds as it is, and <i>codec + share × link</i> coded.
  *
  * <pre>
- * OFF     the connection has been full of late, a byte takes longer on it than {@link #CHEAPEST_CODEC_NANOS},
+ * OFF     the connection has been full of late, a byte takes longer on it than {@link #FAST_LINK_NANOS},
  *         and the last attempt is {@link #RETRY_NANOS} ago                  → TRYING
  * TRYING  enough was coded, of which the first half does not count, for what was sent before was
  *         no base yet: it pays                                             → ON, else OFF
  * ON      it pays no more                                                  → OFF
  *         the link was not full for {@link #LINK_KNOWN_NANOS}: it is looked at again  → OFF
  * </pre>
+ *
+ * <p>Pre-copy fills any link, or has its backup take pages slower than the link does; so when the checkpoints that follow each
+ * other begin it is OFF, and nothing is known of the link until one of these has filled it.
  *
  * <p>It pays where it takes less than {@link #WORTH_SHARE} of the time: the guest has a use for the processor, too. Where the
  * link is never full nothing is coded. Pure: the clock is an argument. Confined to the channel's thread.
@@ -25,8 +28,8 @@ final class CompressionChoice {
     /** Of the time that pages take as they are, coding and sending them may take so much. */
     static final double WORTH_SHARE = 0.8;
 
-    /** No codec of ours takes less for a byte; a link that does not either needs no attempt: it carries 4 GB/s. */
-    static final double CHEAPEST_CODEC_NANOS = 0.25;
+    /** A link on which a byte takes no more carries half a GB a second, and is not what a guest waits for. */
+    static final double FAST_LINK_NANOS = 2;
 
     /** An attempt is so many checkpoints or chunks, at least, */
     static final int TRIAL_ITEMS = 16;
@@ -89,6 +92,13 @@ final class CompressionChoice {
         }
     }
 
+    /** Memory has been brought to the backup: from now on checkpoints follow each other. */
+    void synchronizationEnded() {
+        link.forget();
+        state = State.OFF;
+        retryAtNanos = NONE;
+    }
+
     /** Whether the next checkpoint or chunk is coded. */
     boolean choose(long nowNanos) {
         return switch (mode) {
@@ -101,7 +111,7 @@ final class CompressionChoice {
     private boolean chooseByFigures(long nowNanos) {
         switch (state) {
             case OFF -> {
-                boolean slow = link.isKnown(nowNanos, LINK_FRESH_NANOS) && link.nanosPerByte() > CHEAPEST_CODEC_NANOS;
+                boolean slow = link.isKnown(nowNanos, LINK_FRESH_NANOS) && link.nanosPerByte() > FAST_LINK_NANOS;
                 if (slow && (retryAtNanos == NONE || nowNanos - retryAtNanos >= 0)) {
                     state = State.TRYING;
                     warm = false;

@@ -55,6 +55,15 @@ final class LinkSpeed {
         bytesSinceFull = 0;
     }
 
+    /** What comes next is of another kind, and what the connection took before tells nothing of it. */
+    void forget() {
+        measuredAtNanos = NONE;
+        nanosPerByte = 0;
+        sampleBytes = 0;
+        sampleNanos = 0;
+        starved();
+    }
+
     /** Whether it was measured within that time. */
     boolean isKnown(long nowNanos, long withinNanos) {
         return measuredAtNanos != NONE && nowNanos - measuredAtNanos <= withinNanos;
