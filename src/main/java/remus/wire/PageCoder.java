@@ -29,6 +29,7 @@ public final class PageCoder {
     private static final VarHandle WORD = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
     private static final MemorySegment ZERO_PAGE = Arena.global().allocate(WireLimits.MAX_PAGE_BYTES, 64);
 
+    private final int pageBytes;
     private final int blockBytes;
     private final int maxPages;
     private final LZ4Compressor compressor = LZ4Factory.safeInstance().fastCompressor();
@@ -43,6 +44,7 @@ public final class PageCoder {
 
     /** @param pageBytes a power of two, {@link WireLimits#MIN_PAGE_BYTES} to {@link WireLimits#MAX_PAGE_BYTES} */
     public PageCoder(int pageBytes) {
+        this.pageBytes = pageBytes;
         blockBytes = pageBytes / CodedPages.BLOCKS;
         maxPages = WireLimits.MAX_BULK_BYTES / pageBytes;
         pages = new long[maxPages];
@@ -82,9 +84,16 @@ public final class PageCoder {
 
     /** Puts the blocks that differ behind the place of the mask, and returns the mask. */
     private long putBlocks(MemorySegment memory, long offset, MemorySegment base, long baseOffset) {
+        // What is equal up to there is seen quickest by the machine's own means; so are pages that are equal
+        // altogether.
+        long first =
+                MemorySegment.mismatch(memory, offset, offset + pageBytes, base, baseOffset, baseOffset + pageBytes);
+        if (first < 0) {
+            return 0;
+        }
         long mask = 0;
         int at = bodyBytes + Long.BYTES;
-        for (int block = 0; block < CodedPages.BLOCKS; block++) {
+        for (int block = (int) first / blockBytes; block < CodedPages.BLOCKS; block++) {
             long from = (long) block * blockBytes;
             if (putBlock(at, memory, offset + from, base, baseOffset + from)) {
                 mask |= 1L << block;
