@@ -1,5 +1,7 @@
 package remus.host;
 
+import java.nio.file.Path;
+import java.util.List;
 import remus.availability.BackupEvent;
 import remus.availability.BackupEvent.CheckpointWhole;
 import remus.availability.BackupEvent.PrimaryLost;
@@ -10,12 +12,17 @@ import remus.availability.HostId;
 import remus.availability.LocalArbiter;
 import remus.availability.OwnershipAgent;
 import remus.availability.OwnershipRecord;
+import remus.availability.RequestId;
 import remus.availability.Requests;
 import remus.availability.WhenAlone;
+import remus.base.ByteSize;
 import remus.base.EpochId;
 import remus.base.Invariant;
 import remus.base.Term;
 import remus.base.Time;
+import remus.qemu.Accelerator;
+import remus.qemu.MachineType;
+import remus.qemu.VmDefinition;
 import remus.replication.PeerAnswer;
 
 /**
@@ -51,6 +58,23 @@ final class TakeOverDrill {
         BackupState.Role role = agent.state().role();
         Invariant.check(role instanceof BackupState.Taken, "the drill's VM is taken over: %s", role);
         StandbyOwnership.lossBy(new PeerAnswer.Refused("drill"));
+        note(OwnershipRecord.alone(session.next(), self, new RequestId("drill")));
+    }
+
+    private static void note(OwnershipRecord record) {
+        VmDefinition definition = new VmDefinition(
+                "drill",
+                MachineType.Q35,
+                1,
+                ByteSize.ofMebibytes(64),
+                Accelerator.TCG,
+                "max",
+                new VmDefinition.Boot(Path.of("/kernel"), Path.of("/initrd"), ""),
+                List.of(new VmDefinition.Disk("root", Path.of("/image"))),
+                List.of(new VmDefinition.Nic("52:54:00:12:34:56", "br0")),
+                Path.of("/console"));
+        RunningVm vm = RunningVm.alone(definition, record, ProtectionSettings.DEFAULTS);
+        RunningVm.decode(vm.encode());
     }
 
     private static final class NobodyThere implements LocalArbiter.Surroundings {
