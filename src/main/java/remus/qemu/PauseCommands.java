@@ -5,6 +5,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import remus.base.Invariant;
 import remus.linux.LinuxException;
 import remus.linux.Poller;
 import tools.jackson.databind.JsonNode;
@@ -34,6 +36,7 @@ public final class PauseCommands implements AutoCloseable {
     private final MemorySegment stop = begun("stop", Map.of());
     private final MemorySegment cont = begun("cont", Map.of());
     private final MemorySegment save;
+    private final WithoutEvents withoutEvents = new WithoutEvents();
     private Begun begun = Begun.NOTHING;
     private boolean saveBegun;
 
@@ -117,7 +120,8 @@ public final class PauseCommands implements AutoCloseable {
      */
     public void poll(QmpClient.Handler handler) throws QmpException {
         control.poll(handler);
-        saver.poll(new WithoutEvents(handler));
+        withoutEvents.handler = handler;
+        saver.poll(withoutEvents);
     }
 
     /** Whether messages wait that no descriptor tells of. */
@@ -131,15 +135,21 @@ public final class PauseCommands implements AutoCloseable {
     }
 
     /** QEMU tells each of its monitors of each event. */
-    private record WithoutEvents(QmpClient.Handler handler) implements QmpClient.Handler {
+    private static final class WithoutEvents implements QmpClient.Handler {
+        private QmpClient.@Nullable Handler handler;
+
+        private QmpClient.Handler handler() {
+            return Invariant.present(handler, "a handler, during poll()");
+        }
+
         @Override
         public void returned(long id, JsonNode value) {
-            handler.returned(id, value);
+            handler().returned(id, value);
         }
 
         @Override
         public void refused(long id, String errorClass, String description) {
-            handler.refused(id, errorClass, description);
+            handler().refused(id, errorClass, description);
         }
 
         @Override

@@ -66,6 +66,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     private final long replyLimitNanos;
     private long stopLimitNanos;
     private final GuestClock clock = new GuestClock();
+    private final Replies replies = new Replies();
     private Phase phase = Phase.RUNNING;
     private boolean keptStill;
     private boolean held;
@@ -178,7 +179,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
     public void suspendAndSave() {
         if (enter(Phase.SUSPENDING, Phase.RUNNING)) {
             clock.stands(time.nanos());
-            give(() -> commands.stop(STOP_ID), stopLimitNanos);
+            give(Order.STOP, stopLimitNanos);
         }
     }
 
@@ -187,7 +188,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         if (!shutDown && enter(Phase.RESUMING, Phase.SAVED)) {
             resumesStill = isToStandStill();
             if (!resumesStill) {
-                give(() -> commands.cont(CONT_ID), replyLimitNanos);
+                give(Order.CONT, replyLimitNanos);
             }
         }
     }
@@ -230,13 +231,13 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             }
         } else {
             clock.stands(time.nanos());
-            give(() -> commands.stop(KEEP_STILL_ID), replyLimitNanos);
+            give(Order.KEEP_STILL, replyLimitNanos);
         }
     }
 
     private void letGoNow() {
         clock.runs(time.nanos());
-        give(() -> commands.cont(LET_GO_ID), replyLimitNanos);
+        give(Order.LET_GO, replyLimitNanos);
     }
 
     @Override
@@ -276,16 +277,27 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         return true;
     }
 
-    /** A command, or what makes one quick. */
-    @FunctionalInterface
-    private interface Command {
-        void give() throws QmpException;
+    /** What QEMU is told. */
+    private enum Order {
+        STOP,
+        SAVE,
+        CONT,
+        KEEP_STILL,
+        LET_GO,
+        PREPARE
     }
 
-    private void give(Command command, long limitNanos) {
+    private void give(Order order, long limitNanos) {
         deadlineNanos = time.nanos() + limitNanos;
         try {
-            command.give();
+            switch (order) {
+                case STOP -> commands.stop(STOP_ID);
+                case SAVE -> commands.save(SAVE_ID);
+                case CONT -> commands.cont(CONT_ID);
+                case KEEP_STILL -> commands.stop(KEEP_STILL_ID);
+                case LET_GO -> commands.cont(LET_GO_ID);
+                case PREPARE -> commands.prepare();
+            }
         } catch (QmpException e) {
             sendFailure = e;
             // The caller is not ready for a listener's call, and must not wait for a descriptor that may stay silent.
@@ -302,7 +314,8 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             if (sendFailure != null) {
                 throw sendFailure;
             }
-            commands.poll(new Replies(listener));
+            replies.listener = listener;
+            commands.poll(replies);
             finishStillResume(listener);
         } catch (QmpException e) {
             fail(explained(e), listener);
@@ -365,12 +378,12 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
         }
     }
 
-    /** Turns replies and events into steps of the phase and calls of the listener. */
+    /** Turns replies and events into steps of the phase and calls of the listener of the moment. */
     private final class Replies implements QmpClient.Handler {
-        private final GuestListener listener;
+        private @Nullable GuestListener listener;
 
-        Replies(GuestListener listener) {
-            this.listener = listener;
+        private GuestListener listener() {
+            return Invariant.present(listener, "a listener, during poll()");
         }
 
         @Override
@@ -378,24 +391,24 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             if (id == STOP_ID && phase == Phase.SUSPENDING) {
                 phase = Phase.SAVING;
                 stopLimitNanos = replyLimitNanos; // the disks are there, for stopping flushes them
-                give(() -> commands.save(SAVE_ID), replyLimitNanos);
-                listener.suspended();
+                give(Order.SAVE, replyLimitNanos);
+                listener().suspended();
             } else if (id == SAVE_ID && phase == Phase.SAVING) {
                 phase = Phase.SAVED;
-                listener.saved(state);
+                listener().saved(state);
             } else if (id == CONT_ID && phase == Phase.RESUMING) {
                 phase = Phase.RUNNING;
                 if (isToStandStill()) {
-                    give(() -> commands.stop(KEEP_STILL_ID), replyLimitNanos); // asked for after the cont had left
+                    give(Order.KEEP_STILL, replyLimitNanos); // asked for after the cont had left
                 } else {
                     clock.runs(time.nanos());
                 }
-                listener.resumed();
+                listener().resumed();
                 if (phase == Phase.RUNNING && !isToStandStill()) {
-                    give(commands::prepare, replyLimitNanos);
+                    give(Order.PREPARE, replyLimitNanos);
                 }
             } else if (id != KEEP_STILL_ID && id != LET_GO_ID && phase != Phase.FAILED) {
-                fail(QmpException.unusable("QEMU answered what was not asked: id=" + id, null), listener);
+                fail(QmpException.unusable("QEMU answered what was not asked: id=" + id, null), listener());
             }
         }
 
@@ -411,7 +424,7 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             }
             String command =
                     id == STOP_ID || id == KEEP_STILL_ID ? "stop" : id == SAVE_ID ? "xen-save-devices-state" : "cont";
-            fail(QmpException.refused(command, errorClass, description), listener);
+            fail(QmpException.refused(command, errorClass, description), listener());
         }
 
         @Override
@@ -423,13 +436,13 @@ public final class RunningGuest implements GuestControl, AutoCloseable {
             switch (name) {
                 case "SHUTDOWN" -> {
                     shutDown = true;
-                    listener.guestShutdown(data.path("reason").asString("unknown"), byGuest);
+                    listener().guestShutdown(data.path("reason").asString("unknown"), byGuest);
                 }
                 case "RESET" -> {
                     isBehind(0); // as it boots it takes the time from its hardware clock, which never stands still
-                    listener.guestReset(byGuest);
+                    listener().guestReset(byGuest);
                 }
-                case "GUEST_PANICKED" -> listener.guestPanicked();
+                case "GUEST_PANICKED" -> listener().guestPanicked();
                 default -> {
                     // STOP, RESUME and the many others say nothing that the replies do not say.
                 }

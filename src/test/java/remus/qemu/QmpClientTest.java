@@ -108,6 +108,30 @@ class QmpClientTest {
     }
 
     @Test
+    void whatComesWithEachCheckpointMeansTheSameHoweverItIsWritten() throws Exception {
+        QmpClient client = connected();
+        String time = "{\"timestamp\": {\"seconds\": 1795470000, \"microseconds\": 123456}, ";
+        MemorySegment stop = MemorySegment.ofArray(QmpClient.encodeBegun("stop", Map.of()));
+        for (int id = 1; id <= 3; id++) {
+            client.begin(stop);
+            client.finish(id);
+        }
+        say(time + "\"event\": \"STOP\"}\r\n{\"return\": {}}\r\n{\"return\":{}}\r\n" + time
+                + "\"event\": \"RESUME\"}\r\n" + time + "\"data\": {\"a\": 1}, \"event\": \"STOP\"}\r\n"
+                + "{\"return\": {}, \"x\": 1}\r\n");
+        pollUntil(client, 6);
+        assertEquals(
+                List.of(
+                        "event STOP ",
+                        "returned 1 {}",
+                        "returned 2 {}",
+                        "event RESUME ",
+                        "event STOP {\"a\":1}",
+                        "returned 3 {}"),
+                received.all);
+    }
+
+    @Test
     void linesMayComeInAnyPieces() throws Exception {
         QmpClient client = connected();
         String all = String.join(
