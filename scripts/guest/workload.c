@@ -5,8 +5,9 @@
  *   workload dirty PAGES MICROS   writes one byte in each of PAGES distinct pages, once per MICROS
  *   workload counter MICROS       prints an increasing number on the console, once per MICROS
  *   workload echo PORT            answers every line on a TCP connection with the line and an increasing number
+ *   workload spin STEPS           computes, and prints an increasing number after each STEPS steps
  *
- * All three are deterministic: what they write depends only on how many rounds went by or lines came in, never on
+ * All of them are deterministic: what they write depends only on how many rounds went by or lines came in, never on
  * a clock or on chance. Single-threaded; nothing is allocated after the start. Bad arguments end them with a line
  * on stderr and status 2, a failed system call with status 1.
  */
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,11 +33,13 @@ enum {
     ANSWER_BYTES = LINE_BYTES + 32,    /* the line, a space, the number, a newline */
     CONNECTIONS_MAX = 64,
     REPORT_MICROS = 5000000,           /* how often dirty says how far it is */
+    LOWEST_PRIORITY = 19,              /* as nice(1) counts */
 };
 
 #define NEVER_RETURNS __attribute__((noreturn))
 #define PAGES_MAX (1ull << 28)         /* 1 TiB: far above any guest here, far below an overflow */
 #define MICROS_MAX 3600000000ull
+#define STEPS_MAX (1ull << 40)         /* about an hour of software emulation */
 
 __attribute__((noreturn, format(printf, 2, 3))) static void stop(int status, const char *format, ...) {
     va_list arguments;
@@ -108,6 +112,22 @@ NEVER_RETURNS static void counter(uint64_t micros) {
         printf("counter: %llu\n", (unsigned long long)count);
         fflush(stdout);
         await_round(&next, micros);
+    }
+}
+
+/* Pure computing: each step needs the result of the one before, so that no compiler can leave one out, and touches no
+ * memory. At the lowest priority: what others in the guest do, such as Redis and dirty, is on time beside it. */
+NEVER_RETURNS static void spin(uint64_t steps) {
+    volatile uint64_t result = 1;
+    if (setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY) != 0)
+        stop_errno("setpriority");
+    for (uint64_t unit = 1;; unit++) {
+        uint64_t value = result;
+        for (uint64_t step = 0; step < steps; step++)
+            value = value * 6364136223846793005u + 1442695040888963407u;
+        result = value;
+        printf("spin: %llu\n", (unsigned long long)unit);
+        fflush(stdout);
     }
 }
 
@@ -215,5 +235,7 @@ int main(int count, char **words) {
         counter(number("micros", words[2], 1000, MICROS_MAX));
     if (strcmp(verb, "echo") == 0 && count == 3)
         echo((uint16_t)number("port", words[2], 1, 65535));
-    stop(2, "usage: workload dirty PAGES MICROS | counter MICROS | echo PORT");
+    if (strcmp(verb, "spin") == 0 && count == 3)
+        spin(number("steps", words[2], 1, STEPS_MAX));
+    stop(2, "usage: workload dirty PAGES MICROS | counter MICROS | echo PORT | spin STEPS");
 }

@@ -23,11 +23,6 @@ public record DiskSettings(
         Duration interval,
         Accelerator accelerator,
         Path directory) {
-    /** A median of more says no more. */
-    public static final int MAX_ROUNDS = 1_000;
-
-    public static final Duration MAX_PER_TURN = Duration.ofHours(1);
-
     /** What the Debian guest with its database needs. */
     private static final ByteSize LEAST_MEMORY = ByteSize.ofMebibytes(384);
 
@@ -35,13 +30,8 @@ public record DiskSettings(
     private static final ByteSize LEAST_DISK = ByteSize.ofMebibytes(16);
 
     public DiskSettings {
-        if (rounds < 1 || rounds > MAX_ROUNDS) {
-            throw new IllegalArgumentException("rounds=" + rounds + " is not a number from 1 to " + MAX_ROUNDS);
-        }
-        if (!perTurn.isPositive() || perTurn.compareTo(MAX_PER_TURN) > 0) {
-            throw new IllegalArgumentException(
-                    "seconds=" + perTurn.toSeconds() + " is not a number from 1 to " + MAX_PER_TURN.toSeconds());
-        }
+        Settings.requireRounds(rounds);
+        Settings.requireSeconds(perTurn);
         if (memory.bytes() < LEAST_MEMORY.bytes()) {
             throw new IllegalArgumentException(
                     "a guest of %s is too small for its database: give it at least %s".formatted(memory, LEAST_MEMORY));

@@ -21,9 +21,6 @@ public record MigrationSettings(
         List<GuestLoad> workloads,
         List<Duration> downtimeLimits,
         Duration patience) {
-    /** A median of more says no more. */
-    public static final int MAX_ROUNDS = 1_000;
-
     /** QEMU takes no longer limit. */
     private static final Duration MAX_DOWNTIME_LIMIT = Duration.ofSeconds(2_000);
 
@@ -33,12 +30,10 @@ public record MigrationSettings(
         systems = List.copyOf(systems);
         workloads = List.copyOf(workloads);
         downtimeLimits = List.copyOf(downtimeLimits);
-        if (rounds < 1 || rounds > MAX_ROUNDS) {
-            throw new IllegalArgumentException("rounds=" + rounds + " is not a number from 1 to " + MAX_ROUNDS);
-        }
-        requireSome(systems, "system");
-        requireSome(workloads, "workload");
-        requireSome(downtimeLimits, "downtime limit");
+        Settings.requireRounds(rounds);
+        Settings.requireSome(systems, "system");
+        Settings.requireSome(workloads, "workload");
+        Settings.requireSome(downtimeLimits, "downtime limit");
         for (GuestLoad workload : workloads) {
             workload.requireRoom(memory);
         }
@@ -52,15 +47,6 @@ public record MigrationSettings(
         if (patience.toSeconds() < 1 || patience.compareTo(MAX_PATIENCE) > 0) {
             throw new IllegalArgumentException("patience of %d ms is not from 1 s to %d s"
                     .formatted(patience.toMillis(), MAX_PATIENCE.toSeconds()));
-        }
-    }
-
-    private static void requireSome(List<?> values, String what) {
-        if (values.isEmpty()) {
-            throw new IllegalArgumentException("no " + what + " is given: name at least one");
-        }
-        if (values.stream().distinct().count() != values.size()) {
-            throw new IllegalArgumentException("a " + what + " is given twice: " + values);
         }
     }
 }

@@ -7,9 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Function;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /** Collects what the migration bench measures and makes its report of that. Confined to one thread. */
 public final class MigrationTally {
@@ -33,38 +31,6 @@ public final class MigrationTally {
                     .map(MigrationTrial::figures)
                     .filter(Objects::nonNull)
                     .toList();
-        }
-    }
-
-    /** Of one figure. */
-    private record Spread(
-            @Nullable Double median,
-            @Nullable Double min,
-            @Nullable Double max) {
-        static <T> Spread of(List<T> all, Function<T, @Nullable Double> figure) {
-            double[] sorted = all.stream()
-                    .map(figure)
-                    .filter(Objects::nonNull)
-                    .mapToDouble(Double::doubleValue)
-                    .sorted()
-                    .toArray();
-            if (sorted.length == 0) {
-                return new Spread(null, null, null);
-            }
-            int half = sorted.length / 2;
-            double median = sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-            return new Spread(rounded(median, 100), rounded(sorted[0], 100), rounded(sorted[sorted.length - 1], 100));
-        }
-
-        private static double rounded(double value, int parts) {
-            return Math.rint(value * parts) / parts;
-        }
-
-        @Nullable
-        Double dividedBy(@Nullable Spread other) {
-            Double mine = median;
-            Double theirs = other == null ? null : other.median;
-            return mine == null || theirs == null || theirs == 0 ? null : rounded(mine / theirs, 1_000);
         }
     }
 

@@ -60,7 +60,7 @@ public final class StopSignal implements AutoCloseable {
 
     /** What is measured until the end, or until a signal comes. */
     @FunctionalInterface
-    interface Measurement<T> {
+    public interface Measurement<T> {
         T run(StopSignal stop) throws RemusException, InterruptedException;
     }
 
@@ -69,7 +69,7 @@ public final class StopSignal implements AutoCloseable {
      *
      * @param failure what is said first where that fails
      */
-    static <T> T during(String failure, Measurement<T> measurement) throws BenchException {
+    public static <T> T during(String failure, Measurement<T> measurement) throws BenchException {
         try (StopSignal stop = install()) {
             try {
                 return measurement.run(stop);

@@ -2,12 +2,10 @@ package remus.cli;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Objects;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import remus.api.Json;
 import remus.base.ByteSize;
 import remus.base.DurationText;
 import remus.base.RemusException;
@@ -28,7 +26,7 @@ import remus.qemu.Accelerator;
             ""
         },
         footer = {"", "Example:", "  remus bench disk --rounds 3 --seconds 5 --interval 50ms"})
-final class BenchDiskCommand extends Command {
+final class BenchDiskCommand extends BenchSubcommand<DiskSettings, DiskCase> {
     @Option(names = "--rounds", paramLabel = "N", description = "How often each case is measured; default: 5.")
     private int rounds = 5;
 
@@ -73,41 +71,29 @@ final class BenchDiskCommand extends Command {
                     "Where the images lie meanwhile, on a file system as in use; default: the temporary directory.")
     private @Nullable Path directory;
 
-    @Option(names = "--json", description = "Print one JSON document.")
-    private boolean json;
-
-    @CommandLine.Spec
-    private CommandLine.Model.@Nullable CommandSpec spec;
-
     BenchDiskCommand(Terminal terminal) {
         super(terminal);
     }
 
     @Override
-    void run() throws RemusException {
-        DiskSettings settings = settings();
-        ProgressLine progress = new ProgressLine(terminal());
-        BenchReport<DiskCase> report;
-        try {
-            report = DiskBench.run(settings, progress::show);
-        } finally {
-            progress.end();
-        }
-        print(json ? Json.write(report) : DiskText.table(report));
+    DiskSettings settings() {
+        return new DiskSettings(
+                rounds,
+                Duration.ofSeconds(seconds),
+                memory,
+                disk,
+                DurationText.parse(interval),
+                accelerator,
+                directory == null ? Path.of(System.getProperty("java.io.tmpdir")) : directory.toAbsolutePath());
     }
 
-    private DiskSettings settings() {
-        try {
-            return new DiskSettings(
-                    rounds,
-                    Duration.ofSeconds(seconds),
-                    memory,
-                    disk,
-                    DurationText.parse(interval),
-                    accelerator,
-                    directory == null ? Path.of(System.getProperty("java.io.tmpdir")) : directory.toAbsolutePath());
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(Objects.requireNonNull(spec).commandLine(), String.valueOf(e.getMessage()), e);
-        }
+    @Override
+    BenchReport<DiskCase> measure(DiskSettings settings, Consumer<String> progress) throws RemusException {
+        return DiskBench.run(settings, progress);
+    }
+
+    @Override
+    String table(BenchReport<DiskCase> report) {
+        return DiskText.table(report);
     }
 }

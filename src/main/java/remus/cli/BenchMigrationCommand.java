@@ -2,14 +2,11 @@ package remus.cli;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Consumer;
 import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.TypeConversionException;
-import remus.api.Json;
 import remus.base.ByteSize;
 import remus.base.DurationText;
 import remus.base.RemusException;
@@ -39,7 +36,7 @@ import remus.qemu.Accelerator;
             "Example:",
             "  remus bench migration --rounds 5 --workload idle,dirty-500 --json"
         })
-final class BenchMigrationCommand extends Command {
+final class BenchMigrationCommand extends BenchSubcommand<MigrationSettings, MigrationCase> {
     @Option(names = "--rounds", paramLabel = "N", description = "How often each case is measured; default: 5.")
     private int rounds = 5;
 
@@ -88,38 +85,25 @@ final class BenchMigrationCommand extends Command {
             description = "After this a migration is given up, and told as one that did not end; default: 60s.")
     private String patience = "60s";
 
-    @Option(names = "--json", description = "Print one JSON document.")
-    private boolean json;
-
-    @CommandLine.Spec
-    private CommandLine.Model.@Nullable CommandSpec spec;
-
     BenchMigrationCommand(Terminal terminal) {
         super(terminal);
     }
 
     @Override
-    void run() throws RemusException {
-        MigrationSettings settings = settings();
-        ProgressLine progress = new ProgressLine(terminal());
-        BenchReport<MigrationCase> report;
-        try {
-            report = MigrationBench.run(settings, progress::show);
-        } finally {
-            progress.end();
-        }
-        print(json ? Json.write(report) : BenchMigrationText.table(report));
+    MigrationSettings settings() {
+        List<Duration> limits = downtimeLimits.stream().map(DurationText::parse).toList();
+        return new MigrationSettings(
+                rounds, memory, accelerator, systems, workloads, limits, DurationText.parse(patience));
     }
 
-    private MigrationSettings settings() {
-        try {
-            List<Duration> limits =
-                    downtimeLimits.stream().map(DurationText::parse).toList();
-            return new MigrationSettings(
-                    rounds, memory, accelerator, systems, workloads, limits, DurationText.parse(patience));
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(Objects.requireNonNull(spec).commandLine(), String.valueOf(e.getMessage()), e);
-        }
+    @Override
+    BenchReport<MigrationCase> measure(MigrationSettings settings, Consumer<String> progress) throws RemusException {
+        return MigrationBench.run(settings, progress);
+    }
+
+    @Override
+    String table(BenchReport<MigrationCase> report) {
+        return BenchMigrationText.table(report);
     }
 
     static final class SystemConverter implements ITypeConverter<MigrationSystem> {

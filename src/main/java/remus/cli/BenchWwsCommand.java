@@ -2,12 +2,9 @@ package remus.cli;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Consumer;
 import picocli.CommandLine;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import remus.api.Json;
 import remus.base.ByteSize;
 import remus.base.DurationText;
 import remus.base.RemusException;
@@ -36,7 +33,7 @@ import remus.qemu.Accelerator;
             "Example:",
             "  remus bench wws --seconds 30 --workload idle,dirty-2000"
         })
-final class BenchWwsCommand extends Command {
+final class BenchWwsCommand extends BenchSubcommand<WwsSettings, WwsCase> {
     @Option(names = "--seconds", paramLabel = "N", description = "How long each guest is watched; default: 30.")
     private int seconds = 30;
 
@@ -69,35 +66,23 @@ final class BenchWwsCommand extends Command {
             description = "What the guest does; default: idle,dirty-500,dirty-2000.")
     private List<GuestLoad> workloads = List.of(new GuestLoad(0), new GuestLoad(500), new GuestLoad(2_000));
 
-    @Option(names = "--json", description = "Print one JSON document.")
-    private boolean json;
-
-    @CommandLine.Spec
-    private CommandLine.Model.@Nullable CommandSpec spec;
-
     BenchWwsCommand(Terminal terminal) {
         super(terminal);
     }
 
     @Override
-    void run() throws RemusException {
-        WwsSettings settings = settings();
-        ProgressLine progress = new ProgressLine(terminal());
-        BenchReport<WwsCase> report;
-        try {
-            report = new WwsBench(settings, progress::show).run();
-        } finally {
-            progress.end();
-        }
-        print(json ? Json.write(report) : WwsText.table(report));
+    WwsSettings settings() {
+        return new WwsSettings(
+                memory, accelerator, workloads, Duration.ofSeconds(seconds), DurationText.parse(interval));
     }
 
-    private WwsSettings settings() {
-        try {
-            return new WwsSettings(
-                    memory, accelerator, workloads, Duration.ofSeconds(seconds), DurationText.parse(interval));
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(Objects.requireNonNull(spec).commandLine(), String.valueOf(e.getMessage()), e);
-        }
+    @Override
+    BenchReport<WwsCase> measure(WwsSettings settings, Consumer<String> progress) throws RemusException {
+        return new WwsBench(settings, progress).run();
+    }
+
+    @Override
+    String table(BenchReport<WwsCase> report) {
+        return WwsText.table(report);
     }
 }

@@ -14,23 +14,14 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.time.ZoneId;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import remus.api.CheckpointStatus;
-import remus.api.ProtectRequest;
 import remus.api.StartRequest;
-import remus.api.VmState;
-import remus.api.VmStatus;
-import remus.api.WhenAlone;
-import remus.base.CloseStack;
-import remus.base.DurationText;
 import remus.base.RemusException;
+import remus.bench.BenchException;
 import remus.bench.BenchMachine;
 import remus.bench.BenchReport;
 import remus.bench.DiskCase;
@@ -39,6 +30,7 @@ import remus.bench.DiskSettings;
 import remus.bench.DiskTally;
 import remus.bench.DiskTally.Setting;
 import remus.bench.DiskWorkload;
+import remus.bench.Epochs;
 import remus.bench.PlainVm;
 import remus.bench.StopSignal;
 import remus.qemu.Accelerator;
@@ -55,7 +47,7 @@ import remus.qemu.VmDefinition;
  *
  * <p>Confined to the thread that calls {@link #run}; what was made is gone when that ends, however it ends.
  */
-final class DiskBench implements AutoCloseable {
+final class DiskBench {
     private static final String NAME = "disk";
     private static final String VM = "bench";
     private static final String DATA = "data";
@@ -64,18 +56,13 @@ final class DiskBench implements AutoCloseable {
     /** The longest turn of the round before all others, which does not count. */
     private static final Duration WARM_UP = Duration.ofSeconds(5);
 
-    /** No failure is awaited here; a busy machine must not be taken for one. */
-    private static final Duration DETECT = Duration.ofSeconds(5);
-
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(5);
-    private static final Duration PROTECT_LIMIT = Duration.ofMinutes(5);
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(20);
     private static final Duration POLL = Duration.ofMillis(200);
 
     private final DiskSettings settings;
     private final Consumer<String> progress;
     private final StopSignal stop;
-    private final CloseStack owned = new CloseStack();
     private final DiskTally tally;
 
     private DiskBench(DiskSettings settings, Consumer<String> progress, StopSignal stop) {
@@ -86,19 +73,9 @@ final class DiskBench implements AutoCloseable {
     }
 
     /** @param progress is told what goes on, for people */
-    static BenchReport<DiskCase> run(DiskSettings settings, Consumer<String> progress) throws RemusException {
-        try (StopSignal stop = StopSignal.install()) {
-            try (DiskBench bench = new DiskBench(settings, progress, stop)) {
-                return bench.measureAll();
-            } catch (InterruptedException e) {
-                stop.check();
-                Thread.currentThread().interrupt();
-                throw new CommandException("the bench was interrupted", e);
-            } catch (RemusException e) {
-                stop.check();
-                throw e;
-            }
-        }
+    static BenchReport<DiskCase> run(DiskSettings settings, Consumer<String> progress) throws BenchException {
+        return StopSignal.during(
+                "the disks could not be measured", stop -> new DiskBench(settings, progress, stop).measureAll());
     }
 
     /** The guests that run side by side. */
@@ -125,28 +102,43 @@ final class DiskBench implements AutoCloseable {
     }
 
     /** What runs, in one place. */
-    private record Running(
-            DemoHost alpha, DemoHost beta, List<PlainVm> withoutRemus, NamespaceThread inside, Path directory) {
+    private record Running(BenchHosts hosts, List<PlainVm> withoutRemus, BenchProtection protection) {
         Socket control(Guest guest) throws RemusException {
-            return inside.connect(DiskGuestImage.addressOfMac(guest.mac), DiskGuestImage.CONTROL_PORT);
+            return hosts.inside().connect(DiskGuestImage.addressOfMac(guest.mac), DiskGuestImage.CONTROL_PORT);
+        }
+
+        Path directory() {
+            return hosts.directory();
+        }
+
+        BenchConsole console(Guest guest) {
+            return new BenchConsole(directory().resolve(guest.key + ".log"));
         }
     }
 
     private BenchReport<DiskCase> measureAll() throws RemusException, InterruptedException {
         QemuInstallation installation = QemuInstallation.probe();
         BenchMachine machine = BenchMachine.read(installation, settings.accelerator());
-        Running running = start(installation);
-        awaitReady(running);
-        for (int round = 0; round <= settings.rounds(); round++) {
-            List<Setting> inTurn = new ArrayList<>(List.of(Setting.values()));
-            // To and fro, so that a machine that gets slower or faster all the time does so for all.
-            for (Setting setting : round % 2 == 0 ? inTurn.reversed() : inTurn) {
-                for (DiskWorkload workload : DiskWorkload.values()) {
-                    turn(running, setting, workload, round);
-                }
+        progress.accept("guest image");
+        Path cached = DiskGuestImage.make().disk();
+        try (BenchHosts hosts = new BenchHosts(NAME, settings.directory())) {
+            Running running = start(hosts, cached, installation);
+            awaitReady(running);
+            for (int round = 0; round <= settings.rounds(); round++) {
+                measureRound(running, round);
             }
         }
         return new BenchReport<>(NAME, LocalDate.now(ZoneId.systemDefault()).toString(), machine, tally.cases());
+    }
+
+    private void measureRound(Running running, int round) throws RemusException, InterruptedException {
+        List<Setting> inTurn = List.of(Setting.values());
+        // To and fro, so that a machine that gets slower or faster all the time does so for all.
+        for (Setting setting : round % 2 == 0 ? inTurn.reversed() : inTurn) {
+            for (DiskWorkload workload : DiskWorkload.values()) {
+                turn(running, setting, workload, round);
+            }
+        }
     }
 
     // ---- what is measured
@@ -157,56 +149,17 @@ final class DiskBench implements AutoCloseable {
                 + ", %s, %s: ".formatted(setting.key(), workload.key());
         Duration duration = round == 0 && settings.perTurn().compareTo(WARM_UP) > 0 ? WARM_UP : settings.perTurn();
         if (setting == Setting.PROTECTED) {
-            protect(running, what);
+            running.protection().begin(Epochs.fixed(settings.interval()), reason -> progress.accept(what + reason));
         }
         settle(running.directory());
         progress.accept(what + "%d s".formatted(duration.toSeconds()));
         double rate = new FioTurn(() -> running.control(Guest.of(setting)), stop, FioTurn.SILENCE_LIMIT)
                 .measure(workload, duration);
-        CheckpointStatus checkpoints = setting == Setting.PROTECTED ? unprotect(running) : null;
+        CheckpointStatus checkpoints =
+                setting == Setting.PROTECTED ? running.protection().end() : null;
         if (round > 0) {
             tally.add(setting, workload, new DiskTally.Turn(rate, checkpoints));
         }
-    }
-
-    private void protect(Running running, String what) throws RemusException, InterruptedException {
-        ProtectRequest request = new ProtectRequest(
-                running.beta().replicationAddress().toString(),
-                DurationText.format(settings.interval()),
-                null,
-                DurationText.format(DETECT),
-                null,
-                null,
-                WhenAlone.HOLD,
-                null,
-                null,
-                null);
-        running.alpha().post(VmPath.verb(VM, "protect"), request);
-        running.alpha()
-                .await(
-                        VM,
-                        status -> {
-                            progress.accept(what + (status.reason() == null ? "synchronizing" : status.reason()));
-                            return status.state() == VmState.PROTECTED;
-                        },
-                        PROTECT_LIMIT,
-                        "protected");
-    }
-
-    /** Ends the session; what its checkpoints were like. */
-    private static CheckpointStatus unprotect(Running running) throws RemusException, InterruptedException {
-        VmStatus status = running.alpha().status(VM);
-        if (status.state() != VmState.PROTECTED) {
-            throw new CommandException("the VM has lost its protection in the middle of the bench: it is %s: %s"
-                    .formatted(status.state(), status.reason()));
-        }
-        running.alpha().post(VmPath.verb(VM, "unprotect"));
-        running.alpha().await(VM, now -> now.state() == VmState.UNPROTECTED, ANSWER_LIMIT, "unprotected");
-        long deadline = System.nanoTime() + ANSWER_LIMIT.toNanos();
-        while (!running.beta().status().vms().isEmpty() && System.nanoTime() - deadline < 0) {
-            TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
-        }
-        return status.checkpoint();
     }
 
     /** Nobody's turn begins with what another one has left to be written to the host's disk. */
@@ -241,60 +194,33 @@ final class DiskBench implements AutoCloseable {
 
     // ---- what it takes
 
-    private Running start(QemuInstallation installation) throws RemusException, InterruptedException {
-        progress.accept("guest image");
-        Path cached = DiskGuestImage.make().disk();
-        Path directory = makeDirectory();
+    private Running start(BenchHosts hosts, Path cached, QemuInstallation installation)
+            throws RemusException, InterruptedException {
+        Path directory = hosts.directory();
         progress.accept("images");
         for (Guest guest : Guest.values()) {
+            makeDirectory(directory.resolve(guest.key));
             DiskGuestImage.copy(cached, image(directory, guest, ROOT));
             fill(image(directory, guest, DATA));
         }
         progress.accept("hosts");
-        DemoTopology topology = owned.push(DemoTopology.create());
-        Path client = topology.namespaceFile(DemoTopology.Place.CLIENT);
-        NamespaceThread inside = owned.push(new NamespaceThread(client));
-        DemoHost alpha = host(topology, DemoTopology.Place.ALPHA, inside, directory);
-        DemoHost beta = host(topology, DemoTopology.Place.BETA, inside, directory);
-        alpha.awaitUp();
-        beta.awaitUp();
+        hosts.start();
         progress.accept("booting the guests");
-        alpha.post("/api/v1/vms", new StartRequest(yaml(directory), directory.toString(), null));
-        PlainVm.Plug plug = new PlainVm.Plug(client, DemoTopology.SWITCH);
+        hosts.alpha().post("/api/v1/vms", new StartRequest(yaml(directory), directory.toString(), null));
+        PlainVm.Plug plug =
+                new PlainVm.Plug(hosts.topology().namespaceFile(DemoTopology.Place.CLIENT), DemoTopology.SWITCH);
         List<PlainVm> withoutRemus = List.of(
-                owned.push(
-                        PlainVm.boot(installation, definition(directory, Guest.PLAIN), PlainVm.DiskPath.FILES, plug)),
-                owned.push(PlainVm.boot(
+                hosts.own(PlainVm.boot(installation, definition(directory, Guest.PLAIN), PlainVm.DiskPath.FILES, plug)),
+                hosts.own(PlainVm.boot(
                         installation, definition(directory, Guest.QEMU_NBD), PlainVm.DiskPath.QEMU_NBD, plug)));
-        return new Running(alpha, beta, withoutRemus, inside, directory);
+        return new Running(hosts, withoutRemus, new BenchProtection(hosts, VM));
     }
 
-    private DemoHost host(DemoTopology topology, DemoTopology.Place place, NamespaceThread inside, Path directory)
-            throws CommandException {
-        DemoHost host = owned.push(new DemoHost(topology, place, inside, directory, Installation.own(List.of())));
-        host.start();
-        return host;
-    }
-
-    private Path makeDirectory() throws CommandException {
+    private static void makeDirectory(Path directory) throws CommandException {
         try {
-            Path directory = Files.createTempDirectory(settings.directory(), "remus-bench-disk-");
-            owned.push(() -> {
-                try (Stream<Path> files = Files.walk(directory)) {
-                    for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                        Files.deleteIfExists(file);
-                    }
-                }
-            });
-            for (Guest guest : Guest.values()) {
-                Files.createDirectories(directory.resolve(guest.key));
-            }
-            return directory;
+            Files.createDirectory(directory);
         } catch (IOException e) {
-            throw new CommandException(
-                    "%s can't hold the images: %s; choose another directory with --directory"
-                            .formatted(settings.directory(), e.getMessage()),
-                    e);
+            throw new CommandException("%s can't be made: %s".formatted(directory, e.getMessage()), e);
         }
     }
 
@@ -372,7 +298,10 @@ final class DiskBench implements AutoCloseable {
                 if (System.nanoTime() - deadline > 0) {
                     throw new CommandException(
                             "the guest on %s disks did not boot within %d s; the last line of its console: %s"
-                                    .formatted(guest.key, BOOT_LIMIT.toSeconds(), lastLine(running, guest)));
+                                    .formatted(
+                                            guest.key,
+                                            BOOT_LIMIT.toSeconds(),
+                                            running.console(guest).lastLine()));
                 }
                 TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
             }
@@ -381,7 +310,7 @@ final class DiskBench implements AutoCloseable {
 
     /** Its database is up, so that it is idle from now on, and it takes commands. */
     private static boolean isReady(Running running, Guest guest) throws RemusException {
-        if (!console(running, guest).contains(DiskGuestImage.READY)) {
+        if (!running.console(guest).text().contains(DiskGuestImage.READY)) {
             return false;
         }
         try {
@@ -390,37 +319,6 @@ final class DiskBench implements AutoCloseable {
                     == 0;
         } catch (CommandException | IOException e) {
             return false;
-        }
-    }
-
-    private static String console(Running running, Guest guest) throws CommandException {
-        Path console = running.directory().resolve(guest.key + ".log");
-        try {
-            return Files.exists(console) ? Files.readString(console, java.nio.charset.StandardCharsets.ISO_8859_1) : "";
-        } catch (IOException e) {
-            throw new CommandException("the guest's console can't be read: " + e.getMessage(), e);
-        }
-    }
-
-    private static String lastLine(Running running, Guest guest) throws CommandException {
-        @Nullable
-        String last = console(running, guest)
-                .lines()
-                .reduce((first, second) -> second)
-                .orElse(null);
-        return last == null ? "(none)" : last;
-    }
-
-    /** Ends everything in reverse order, also in a thread that was interrupted. */
-    @Override
-    public void close() {
-        boolean interrupted = Thread.interrupted();
-        try {
-            owned.close();
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
         }
     }
 }

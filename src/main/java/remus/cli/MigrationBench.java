@@ -1,19 +1,13 @@
 package remus.cli;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.time.ZoneId;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import remus.base.CloseStack;
 import remus.base.RemusException;
+import remus.bench.BenchException;
 import remus.bench.BenchMachine;
 import remus.bench.BenchReport;
 import remus.bench.GuestImage;
@@ -32,13 +26,12 @@ import remus.qemu.QemuInstallation;
  *
  * <p>Confined to the thread that calls {@link #run}; what was made is gone when that ends, however it ends.
  */
-final class MigrationBench implements AutoCloseable {
+final class MigrationBench {
     private static final String NAME = "migration";
 
     private final MigrationSettings settings;
     private final Consumer<String> progress;
     private final StopSignal stop;
-    private final CloseStack owned = new CloseStack();
     private final MigrationTally tally;
 
     private MigrationBench(MigrationSettings settings, Consumer<String> progress, StopSignal stop) {
@@ -49,19 +42,10 @@ final class MigrationBench implements AutoCloseable {
     }
 
     /** @param progress is told what goes on, for people */
-    static BenchReport<MigrationCase> run(MigrationSettings settings, Consumer<String> progress) throws RemusException {
-        try (StopSignal stop = StopSignal.install()) {
-            try (MigrationBench bench = new MigrationBench(settings, progress, stop)) {
-                return bench.measureAll();
-            } catch (InterruptedException e) {
-                stop.check();
-                Thread.currentThread().interrupt();
-                throw new CommandException("the bench was interrupted", e);
-            } catch (RemusException e) {
-                stop.check();
-                throw e;
-            }
-        }
+    static BenchReport<MigrationCase> run(MigrationSettings settings, Consumer<String> progress) throws BenchException {
+        return StopSignal.during(
+                "the migrations could not be measured",
+                stop -> new MigrationBench(settings, progress, stop).measureAll());
     }
 
     private BenchReport<MigrationCase> measureAll() throws RemusException, InterruptedException {
@@ -69,24 +53,28 @@ final class MigrationBench implements AutoCloseable {
         BenchMachine machine = BenchMachine.read(installation, settings.accelerator());
         progress.accept("guest image");
         GuestImage image = GuestImage.make();
-        Path directory = makeDirectory();
-        DemoTopology topology = owned.push(DemoTopology.create());
-        NamespaceThread inside = owned.push(new NamespaceThread(topology.namespaceFile(DemoTopology.Place.CLIENT)));
-        MigrationGround ground = new MigrationGround(settings, image, topology, inside, directory, stop);
-        QemuMigrationTurn qemu = new QemuMigrationTurn(ground, installation);
-        RemusMigrationTurn ours = settings.systems().contains(MigrationSystem.REMUS) ? startHosts(ground) : null;
-        for (int round = 1; round <= settings.rounds(); round++) {
-            // To and fro, so that a machine that gets slower or faster all the time does so for both.
-            List<MigrationSystem> inTurn = new ArrayList<>(settings.systems());
-            for (GuestLoad workload : settings.workloads()) {
-                for (Duration limit : settings.downtimeLimits()) {
-                    for (MigrationSystem system : round % 2 == 0 ? inTurn.reversed() : inTurn) {
-                        turn(round, new MigrationTally.Key(system, workload, limit), qemu, ours);
-                    }
-                }
+        try (BenchHosts hosts = new BenchHosts(NAME)) {
+            MigrationGround ground = new MigrationGround(settings, image, hosts, stop);
+            QemuMigrationTurn qemu = new QemuMigrationTurn(ground, installation);
+            RemusMigrationTurn ours = settings.systems().contains(MigrationSystem.REMUS) ? startHosts(ground) : null;
+            for (int round = 1; round <= settings.rounds(); round++) {
+                measureRound(round, qemu, ours);
             }
         }
         return new BenchReport<>(NAME, LocalDate.now(ZoneId.systemDefault()).toString(), machine, tally.cases());
+    }
+
+    private void measureRound(int round, QemuMigrationTurn qemu, @Nullable RemusMigrationTurn ours)
+            throws RemusException, InterruptedException {
+        // To and fro, so that a machine that gets slower or faster all the time does so for both.
+        List<MigrationSystem> inTurn = round % 2 == 0 ? settings.systems().reversed() : settings.systems();
+        for (GuestLoad workload : settings.workloads()) {
+            for (Duration limit : settings.downtimeLimits()) {
+                for (MigrationSystem system : inTurn) {
+                    turn(round, new MigrationTally.Key(system, workload, limit), qemu, ours);
+                }
+            }
+        }
     }
 
     private void turn(int round, MigrationTally.Key key, QemuMigrationTurn qemu, @Nullable RemusMigrationTurn ours)
@@ -114,49 +102,10 @@ final class MigrationBench implements AutoCloseable {
     /** Starts both, and has each move a guest once: what their JVMs compile then is not measured. */
     private RemusMigrationTurn startHosts(MigrationGround ground) throws RemusException, InterruptedException {
         progress.accept("hosts");
-        DemoHost alpha = host(ground, DemoTopology.Place.ALPHA);
-        DemoHost beta = host(ground, DemoTopology.Place.BETA);
-        alpha.awaitUp();
-        beta.awaitUp();
-        RemusMigrationTurn ours = new RemusMigrationTurn(ground, alpha, beta);
+        ground.hosts().start();
+        RemusMigrationTurn ours = new RemusMigrationTurn(ground);
         progress.accept("warm-up");
         ours.run(settings.workloads().getFirst(), settings.downtimeLimits().getFirst());
         return ours;
-    }
-
-    private DemoHost host(MigrationGround ground, DemoTopology.Place place) throws CommandException {
-        DemoHost host = owned.push(new DemoHost(
-                ground.topology(), place, ground.inside(), ground.directory(), Installation.own(List.of())));
-        host.start();
-        return host;
-    }
-
-    private Path makeDirectory() throws CommandException {
-        try {
-            Path directory = Files.createTempDirectory("remus-bench-migration-");
-            owned.push(() -> {
-                try (Stream<Path> files = Files.walk(directory)) {
-                    for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                        Files.deleteIfExists(file);
-                    }
-                }
-            });
-            return directory;
-        } catch (IOException e) {
-            throw new CommandException("no temporary directory can be made: " + e.getMessage(), e);
-        }
-    }
-
-    /** Ends everything in reverse order, also in a thread that was interrupted. */
-    @Override
-    public void close() {
-        boolean interrupted = Thread.interrupted();
-        try {
-            owned.close();
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
     }
 }

@@ -27,7 +27,8 @@ final class QemuMigrationTurn {
     QemuMigrationTurn(MigrationGround ground, QemuInstallation installation) {
         this.ground = ground;
         this.installation = installation;
-        plug = new PlainVm.Plug(ground.topology().namespaceFile(DemoTopology.Place.CLIENT), DemoTopology.SWITCH);
+        plug = new PlainVm.Plug(
+                ground.hosts().topology().namespaceFile(DemoTopology.Place.CLIENT), DemoTopology.SWITCH);
     }
 
     /** Boots a guest, migrates it, compares both memories and sees whether it runs on. */
@@ -58,7 +59,7 @@ final class QemuMigrationTurn {
     private VmDefinition definition(GuestLoad load, Path console) throws RemusException {
         Accelerator accelerator = ground.settings().accelerator();
         return new VmDefinition(
-                MigrationGround.VM,
+                BenchGuest.VM,
                 MachineType.Q35,
                 1,
                 ground.settings().memory(),
@@ -66,7 +67,7 @@ final class QemuMigrationTurn {
                 accelerator == Accelerator.KVM ? "host" : "max",
                 ground.boot(load),
                 List.of(),
-                List.of(new VmDefinition.Nic(MigrationGround.MAC, DemoTopology.SWITCH)),
+                List.of(new VmDefinition.Nic(BenchGuest.MAC, DemoTopology.SWITCH)),
                 console);
     }
 }

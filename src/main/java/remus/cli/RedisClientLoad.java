@@ -7,13 +7,9 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import redis.clients.jedis.ClientSetInfoConfig;
-import redis.clients.jedis.DefaultJedisClientConfig;
 import redis.clients.jedis.Jedis;
-import redis.clients.jedis.JedisSocketFactory;
 import redis.clients.jedis.exceptions.JedisConnectionException;
 import redis.clients.jedis.exceptions.JedisException;
 
@@ -92,33 +88,8 @@ final class RedisClientLoad implements ClientLoad {
         this.socket = socket;
         this.random = new SplittableRandom(seed);
         this.prefix = "remus-%016x:".formatted(random.nextLong());
-        DefaultJedisClientConfig config = DefaultJedisClientConfig.builder()
-                // Asks nothing of the server before our own requests.
-                .serverDefaultProtocol()
-                .clientSetInfoConfig(ClientSetInfoConfig.DISABLED)
-                .socketTimeoutMillis((int) ANSWER_TIMEOUT.toMillis())
-                .build();
-        this.jedis = new Jedis(new OneSocket(socket), config);
+        this.jedis = OneSocketJedis.over(socket, ANSWER_TIMEOUT);
         this.thread = Thread.ofPlatform().name("redis-client").daemon().unstarted(this::run);
-    }
-
-    /** Hands out one socket, once: Jedis would replace a broken connection silently. */
-    private static final class OneSocket implements JedisSocketFactory {
-        private @Nullable Socket socket;
-
-        private OneSocket(Socket socket) {
-            this.socket = socket;
-        }
-
-        @Override
-        public synchronized Socket createSocket() {
-            Socket one = socket;
-            if (one == null) {
-                throw new JedisConnectionException("the one connection is broken");
-            }
-            socket = null;
-            return one;
-        }
     }
 
     @Override

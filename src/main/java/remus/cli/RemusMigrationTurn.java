@@ -19,7 +19,6 @@ import remus.base.DurationText;
 import remus.base.RemusException;
 import remus.bench.GuestLoad;
 import remus.bench.MigrationTrial;
-import remus.qemu.VmDefinition;
 
 /**
  * Migrations of the product's: a freshly booted guest goes from one host to the other with its memory compared, which
@@ -37,21 +36,27 @@ final class RemusMigrationTurn {
     /** What the two ways of one guest have come to. */
     record Pair(MigrationTrial verified, MigrationTrial measured) {}
 
-    RemusMigrationTurn(MigrationGround ground, DemoHost alpha, DemoHost beta) {
+    /** @param ground its hosts must have been started */
+    RemusMigrationTurn(MigrationGround ground) {
         this.ground = ground;
-        this.alpha = alpha;
-        this.beta = beta;
+        alpha = ground.hosts().alpha();
+        beta = ground.hosts().beta();
     }
 
     /** Boots a guest, and migrates it to and fro. */
     Pair run(GuestLoad load, Duration downtimeLimit) throws RemusException, InterruptedException {
         String console = "remus-%d.log".formatted(++count);
+        BenchGuest.Shape shape = new BenchGuest.Shape(
+                ground.image(), ground.settings().memory(), ground.settings().accelerator());
         alpha.post(
                 "/api/v1/vms",
-                new StartRequest(yaml(load, console), ground.directory().toString(), null));
+                new StartRequest(
+                        BenchGuest.yaml(shape, load.keysWithEcho(), console),
+                        ground.directory().toString(),
+                        null));
         Path written = ground.directory().resolve(console);
         Pair pair;
-        try (EchoClient client = ground.connect(written, () -> alpha.status(MigrationGround.VM))) {
+        try (EchoClient client = ground.connect(written, () -> alpha.status(BenchGuest.VM))) {
             MigrationTrial there = migrate(alpha, beta, load, downtimeLimit, client, true);
             DemoHost home = there.figures() == null ? alpha : beta;
             MigrationTrial back = migrate(home, other(home), load, downtimeLimit, client, false);
@@ -71,13 +76,13 @@ final class RemusMigrationTurn {
             DemoHost from, DemoHost to, GuestLoad load, Duration downtimeLimit, EchoClient client, boolean verify)
             throws RemusException, InterruptedException {
         long begin = System.nanoTime();
-        from.migrate(MigrationGround.VM, request(to, downtimeLimit, verify));
+        from.migrate(BenchGuest.VM, request(to, downtimeLimit, verify));
         MigrationStatus end = awaitEnd(from);
         if (end.stage() == MigrationStage.FAILED) {
             return MigrationTrial.unfinished(Objects.requireNonNullElse(end.reason(), "failed without a reason"));
         }
         VmStatus there = to.await(
-                MigrationGround.VM,
+                BenchGuest.VM,
                 status -> status.role() == VmRole.PRIMARY && status.state() == VmState.UNPROTECTED,
                 ANSWER_LIMIT,
                 "running there");
@@ -117,7 +122,7 @@ final class RemusMigrationTurn {
         boolean givenUp = false;
         while (true) {
             ground.stop().check();
-            MigrationStatus status = from.migration(MigrationGround.VM);
+            MigrationStatus status = from.migration(BenchGuest.VM);
             if (status.stage() == MigrationStage.DONE || status.stage() == MigrationStage.FAILED) {
                 return status;
             }
@@ -128,7 +133,7 @@ final class RemusMigrationTurn {
             }
             if (now - patience > 0 && !givenUp) {
                 givenUp = true;
-                from.cancelMigration(MigrationGround.VM);
+                from.cancelMigration(BenchGuest.VM);
             }
             TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
         }
@@ -154,7 +159,7 @@ final class RemusMigrationTurn {
     private void end() throws RemusException, InterruptedException {
         for (DemoHost host : List.of(alpha, beta)) {
             if (!host.status().vms().isEmpty()) {
-                host.post(VmPath.verb(MigrationGround.VM, "stop"));
+                host.post(VmPath.verb(BenchGuest.VM, "stop"));
             }
             awaitNone(host, vm -> true);
         }
@@ -170,28 +175,5 @@ final class RemusMigrationTurn {
             TimeUnit.NANOSECONDS.sleep(POLL.toNanos());
             vms = host.status().vms();
         }
-    }
-
-    private String yaml(GuestLoad load, String console) throws RemusException {
-        VmDefinition.Boot boot = ground.boot(load);
-        return """
-                name: %s
-                machine: q35
-                cpus: 1
-                memory: %dB
-                accelerator: %s
-                boot: {kernel: %s, initrd: %s, cmdline: "%s"}
-                nics: [{mac: "%s", bridge: %s}]
-                console: %s
-                """.formatted(
-                        MigrationGround.VM,
-                        ground.settings().memory().bytes(),
-                        ground.settings().accelerator().key(),
-                        boot.kernel(),
-                        boot.initrd(),
-                        boot.cmdline(),
-                        MigrationGround.MAC,
-                        DemoTopology.HOST_BRIDGE,
-                        console);
     }
 }

@@ -4,15 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -71,7 +66,7 @@ class MigrationBenchSystemTest {
 
     @Test
     void aShortRunMeasuresBothOursLosesNothingAndNothingIsLeft() throws Exception {
-        Set<String> before = leftovers();
+        List<String> before = BenchLeftovers.list("migration");
         List<String> progress = new ArrayList<>();
 
         BenchReport<MigrationCase> report = run(progress);
@@ -83,34 +78,6 @@ class MigrationBenchSystemTest {
         String table = BenchMigrationText.table(report);
         assertTrue(table.lines().skip(2).limit(20).allMatch(line -> line.length() <= 80), table);
         assertTrue(progress.contains("round 1 of 1, dirty-500, qemu, 300 ms"), progress.toString());
-        assertEquals(before, leftovers());
-    }
-
-    private static Set<String> leftovers() throws Exception {
-        Stream<String> qemus = ProcessHandle.current()
-                .children()
-                .filter(child -> child.info().command().orElse("").contains("qemu"))
-                .map(child -> "process " + child.pid());
-        return Stream.of(
-                        qemus,
-                        names("/dev/shm", "remus-bench-"),
-                        names("/run/netns", "remus" + ProcessHandle.current().pid()),
-                        names(System.getProperty("java.io.tmpdir"), "remus-bench-migration-"))
-                .flatMap(all -> all)
-                .collect(Collectors.toSet());
-    }
-
-    private static Stream<String> names(String directory, String prefix) throws Exception {
-        Path path = Path.of(directory);
-        if (!Files.isDirectory(path)) {
-            return Stream.empty();
-        }
-        try (Stream<Path> files = Files.list(path)) {
-            return files
-                    .map(Path::toString)
-                    .filter(name -> name.startsWith(path.resolve(prefix).toString()))
-                    .toList()
-                    .stream();
-        }
+        assertEquals(before, BenchLeftovers.list("migration"));
     }
 }
