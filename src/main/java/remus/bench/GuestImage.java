@@ -23,6 +23,11 @@ public record GuestImage(Path directory) {
         return make(Architecture.X86_64);
     }
 
+    /** The same with what some benches need besides: a compiler with a source tree, iperf3, and programs for clients. */
+    public static GuestImage makeForBenches() throws BenchException, InterruptedException {
+        return new GuestImage(ImageScript.run(SCRIPT, "amd64", "bench"));
+    }
+
     /** The same for guests of that architecture. */
     public static GuestImage make(Architecture architecture) throws BenchException, InterruptedException {
         return new GuestImage(ImageScript.run(

@@ -33,6 +33,7 @@ final class BenchCommand {
                 .addSubcommand(new BenchDiskCommand(terminal))
                 .addSubcommand(new BenchLatencyCommand(terminal))
                 .addSubcommand(new BenchMigrationCommand(terminal))
+                .addSubcommand(new BenchOverheadCommand(terminal))
                 .addSubcommand(new BenchWwsCommand(terminal));
     }
 

@@ -27,8 +27,8 @@ final class BenchProtection {
     private final String vm;
     private @Nullable Mark begun;
 
-    /** @param checkpoints committed until then */
-    private record Mark(long nanos, long checkpoints) {}
+    /** When a turn began, and what there was then. */
+    private record Mark(long nanos, VmStatus status) {}
 
     BenchProtection(BenchHosts hosts, String vm) {
         this.hosts = hosts;
@@ -66,7 +66,7 @@ final class BenchProtection {
 
     /** From here on the checkpoints of this turn count. */
     void mark() throws RemusException {
-        begun = new Mark(System.nanoTime(), protectedStatus().checkpoint().count());
+        begun = new Mark(System.nanoTime(), protectedStatus());
     }
 
     /** What the checkpoints were like since {@link #mark}. */
@@ -75,9 +75,13 @@ final class BenchProtection {
         if (mark == null) {
             throw new IllegalStateException("nothing was marked");
         }
-        CheckpointStatus now = protectedStatus().checkpoint();
+        VmStatus now = protectedStatus();
+        VmStatus then = mark.status();
         double seconds = (System.nanoTime() - mark.nanos()) / 1e9;
-        return new SessionFigures((now.count() - mark.checkpoints()) / seconds, now);
+        return new SessionFigures(
+                (now.checkpoint().count() - then.checkpoint().count()) / seconds,
+                (now.guestClockLagMillis() - then.guestClockLagMillis()) / seconds / 1e3 * 100,
+                now.checkpoint());
     }
 
     /** Ends the session; what its checkpoints were like. */

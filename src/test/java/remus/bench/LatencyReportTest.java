@@ -37,6 +37,7 @@ class LatencyReportTest {
     private static SessionFigures session(double rate) {
         return new SessionFigures(
                 rate,
+                5,
                 new CheckpointStatus(
                         100, new Percentiles(2_000, 3_000, 4_000), Percentiles.NONE, new Percentiles(900, 0, 0), 0, 0));
     }
