@@ -31,6 +31,7 @@ final class BenchCommand {
         return new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchPauseCommand(terminal))
                 .addSubcommand(new BenchDiskCommand(terminal))
+                .addSubcommand(new BenchFailoverCommand(terminal))
                 .addSubcommand(new BenchLatencyCommand(terminal))
                 .addSubcommand(new BenchMigrationCommand(terminal))
                 .addSubcommand(new BenchOverheadCommand(terminal))

@@ -143,6 +143,11 @@ final class Demo {
         return primary;
     }
 
+    /** What each kill has come to, so far. */
+    List<DemoRound> rounds() {
+        return List.copyOf(rounds);
+    }
+
     /** Where the VM has survived its last kill. */
     private DemoChecks check(DemoApplication application, NamespaceThread inside, DemoHost last)
             throws InterruptedException {

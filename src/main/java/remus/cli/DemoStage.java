@@ -20,9 +20,14 @@ final class DemoStage implements AutoCloseable {
     private final List<AutoCloseable> open = new ArrayList<>();
 
     DemoStage(Terminal terminal) throws CommandException {
+        this(terminal, "remus-demo");
+    }
+
+    /** @param prefix what the directory's name begins with */
+    DemoStage(Terminal terminal, String prefix) throws CommandException {
         this.terminal = terminal;
         try {
-            directory = Files.createTempDirectory("remus-demo");
+            directory = Files.createTempDirectory(prefix);
         } catch (IOException e) {
             throw new CommandException("no temporary directory can be made: " + e.getMessage(), e);
         }
