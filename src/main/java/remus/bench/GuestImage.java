@@ -3,6 +3,7 @@ package remus.bench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import remus.qemu.Architecture;
 import remus.qemu.MachineType;
 import remus.qemu.VmDefinition;
@@ -23,9 +24,14 @@ public record GuestImage(Path directory) {
         return make(Architecture.X86_64);
     }
 
-    /** The same with what some benches need besides: a compiler with a source tree, iperf3, and programs for clients. */
+    /** The same with what some benches need besides: a compiler with a source tree, iperf3, and {@link #client clients}. */
     public static GuestImage makeForBenches() throws BenchException, InterruptedException {
         return new GuestImage(ImageScript.run(SCRIPT, "amd64", "bench"));
+    }
+
+    /** The command that runs a client's program on this host, by the name of its file; only of an image for benches. */
+    public List<String> client(String program) {
+        return List.of(directory.resolve("client/bin/run").toString(), program);
     }
 
     /** The same for guests of that architecture. */

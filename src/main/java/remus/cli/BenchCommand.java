@@ -35,6 +35,7 @@ final class BenchCommand {
                 .addSubcommand(new BenchLatencyCommand(terminal))
                 .addSubcommand(new BenchMigrationCommand(terminal))
                 .addSubcommand(new BenchOverheadCommand(terminal))
+                .addSubcommand(new BenchThroughputCommand(terminal))
                 .addSubcommand(new BenchWwsCommand(terminal));
     }
 
