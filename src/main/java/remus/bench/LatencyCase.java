@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param p50Micros from sending a request until its answer was read: the median of a round
  * @param p99Micros the same, its 99th percentile
  * @param workSeconds how long the guest's fixed work took beside that, by the host's clock
- * @param elapsedOverheadPercent how much longer than unprotected in the same round; null where that was not measured
+ * @param elapsedOverheadPercent how much longer than without protection, right after that, while the client asked as often
  * @param checkpointsPerSecond null, as what follows, where none are taken
  * @param commitMicros from the end of a pause to the backup's acknowledgement, median of a session
  * @param pauseMicros of the guest, the same

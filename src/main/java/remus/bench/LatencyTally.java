@@ -15,16 +15,18 @@ public final class LatencyTally {
      * What one turn has come to.
      *
      * @param workNanos how long the guest's fixed work took
+     * @param alikeNanos the same without protection, while the client asked as often; without protection, the same
      * @param answerNanos how long each request took; at least one
      * @param session null without protection
      */
     public record Turn(
             long workNanos,
+            long alikeNanos,
             List<Long> answerNanos,
             @Nullable SessionFigures session) {
         public Turn {
             answerNanos = List.copyOf(answerNanos);
-            if (workNanos <= 0 || answerNanos.isEmpty()) {
+            if (workNanos <= 0 || alikeNanos <= 0 || answerNanos.isEmpty()) {
                 throw new IllegalArgumentException(
                         "workNanos=%d requests=%d are no turn".formatted(workNanos, answerNanos.size()));
             }
@@ -104,14 +106,10 @@ public final class LatencyTally {
         return Objects.requireNonNull(spread.median());
     }
 
-    /** Each round against the unprotected one of the same round: a machine that gets slower does so for both. */
-    private Spread overhead(List<Turn> rounds) {
-        List<Turn> without = turns.get(LatencyMode.UNPROTECTED);
-        if (without == null) {
-            return Spread.of();
-        }
+    /** Each turn against the unprotected one that came right after it: a machine that gets slower does so for both. */
+    private static Spread overhead(List<Turn> rounds) {
         return Overhead.of(
                 rounds.stream().mapToDouble(Turn::workNanos).toArray(),
-                without.stream().mapToDouble(Turn::workNanos).toArray());
+                rounds.stream().mapToDouble(Turn::alikeNanos).toArray());
     }
 }

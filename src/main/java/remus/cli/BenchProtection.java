@@ -61,7 +61,7 @@ final class BenchProtection {
                 WhenAlone.HOLD,
                 null,
                 null,
- null);
+                null);
     }
 
     /** From here on the checkpoints of this turn count. */

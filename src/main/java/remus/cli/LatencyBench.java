@@ -115,8 +115,29 @@ final class LatencyBench {
                     + "no request was answered within %d ms; give it more --seconds"
                             .formatted((end - begin) / 1_000_000));
         }
+        long workNanos = end - begin;
+        long alikeNanos = workNanos;
+        if (session != null) {
+            progress.accept(what + "the same requests without protection");
+            alikeNanos = unprotectedNanos(running, units, Duration.ofNanos(workNanos / answers.size()));
+        }
         if (round > 0) {
-            tally.add(mode, new LatencyTally.Turn(end - begin, answers, session));
+            tally.add(mode, new LatencyTally.Turn(workNanos, alikeNanos, answers, session));
+        }
+    }
+
+    /**
+     * How long the work takes an unprotected guest that is asked as often. Late answers keep a client from asking, and a guest
+     * that is asked less has less to do besides: against one that is asked more it would look quick.
+     */
+    private long unprotectedNanos(Running running, int units, Duration every)
+            throws RemusException, InterruptedException {
+        running.client().pace(every);
+        try {
+            long begin = running.clock().awaitNext();
+            return running.clock().await(units) - begin;
+        } finally {
+            running.client().pace(settings.every());
         }
     }
 }

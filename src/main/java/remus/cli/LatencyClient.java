@@ -26,7 +26,7 @@ final class LatencyClient implements AutoCloseable {
 
     private final Socket socket;
     private final Jedis jedis;
-    private final long everyNanos;
+    private volatile long everyNanos;
     private final Thread thread;
     private volatile boolean closed;
     private volatile @Nullable String problem;
@@ -78,6 +78,11 @@ final class LatencyClient implements AutoCloseable {
         if (!wanted.equals(answer)) {
             throw new JedisException("'%s' came instead of '%s'".formatted(answer, wanted));
         }
+    }
+
+    /** From now on it sends a request at most once in such a time. */
+    void pace(Duration every) {
+        everyNanos = every.toNanos();
     }
 
     /** How long the answers since the last call took, in nanoseconds. */

@@ -27,9 +27,11 @@ class LatencyReportTest {
                 rounds, Duration.ofSeconds(seconds), every, modes, 20, ByteSize.ofMebibytes(256), Accelerator.TCG);
     }
 
-    private static LatencyTally.Turn turn(double seconds, @Nullable SessionFigures session, long... millis) {
+    private static LatencyTally.Turn turn(
+            double seconds, double alikeSeconds, @Nullable SessionFigures session, long... millis) {
         return new LatencyTally.Turn(
                 Math.round(seconds * 1e9),
+                Math.round(alikeSeconds * 1e9),
                 Arrays.stream(millis).mapToObj(each -> each * 1_000_000).toList(),
                 session);
     }
@@ -49,10 +51,13 @@ class LatencyReportTest {
             tally.add(
                     LatencyMode.UNPROTECTED,
                     new LatencyTally.Turn(
-                            Math.round(slowness * 2e9), List.of(1_000_000L, 2_000_000L, 3_000_000L, 9_000_000L), null));
+                            Math.round(slowness * 2e9),
+                            Math.round(slowness * 2e9),
+                            List.of(1_000_000L, 2_000_000L, 3_000_000L, 9_000_000L),
+                            null));
         }
-        tally.add(LatencyMode.FIXED_25MS, turn(2.4, session(38), 25, 26, 27));
-        tally.add(LatencyMode.FIXED_25MS, turn(4.4, session(36), 28, 30, 90));
+        tally.add(LatencyMode.FIXED_25MS, turn(2.4, 2, session(38), 25, 26, 27));
+        tally.add(LatencyMode.FIXED_25MS, turn(4.4, 4, session(36), 28, 30, 90));
         return tally.cases();
     }
 
@@ -98,16 +103,16 @@ class LatencyReportTest {
     }
 
     @Test
-    void withoutAnUnprotectedModeThereIsNoOverhead() {
+    void theOverheadNeedsNoUnprotectedModeToCompareWith() {
         LatencyTally tally = new LatencyTally(settings(1, 1, Duration.ZERO, List.of(LatencyMode.FIXED_25MS)));
-        tally.add(LatencyMode.FIXED_25MS, turn(1, session(38), 25));
-        assertNull(tally.cases().getFirst().elapsedOverheadPercent());
+        tally.add(LatencyMode.FIXED_25MS, turn(1.5, 1, session(38), 25));
+        assertEquals(50.0, tally.cases().getFirst().elapsedOverheadPercent());
     }
 
     @Test
     void aTallyWithARoundMissingIsNoReport() {
         LatencyTally tally = new LatencyTally(settings(1, 1, Duration.ZERO, BOTH));
-        tally.add(LatencyMode.UNPROTECTED, turn(1, null, 1));
+        tally.add(LatencyMode.UNPROTECTED, turn(1, 1, null, 1));
         assertThrows(IllegalStateException.class, tally::cases);
     }
 

@@ -42,7 +42,12 @@ class ThroughputReportTest {
                 40,
                 5,
                 new CheckpointStatus(
-                        100, new Percentiles(2_000, 0, 0), new Percentiles(pages, 0, 0), Percentiles.NONE, 4_000_000, 0));
+                        100,
+                        new Percentiles(2_000, 0, 0),
+                        new Percentiles(pages, 0, 0),
+                        Percentiles.NONE,
+                        4_000_000,
+                        0));
     }
 
     /** Two rounds, of which the second ran on a machine with half the speed. */
