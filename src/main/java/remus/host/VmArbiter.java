@@ -334,6 +334,20 @@ final class VmArbiter implements Arbiter {
         local.peerSaid(said);
     }
 
+    /**
+     * Tries at once, for a VM that was taken over: its agent has nothing else to do, and another thread would begin some
+     * milliseconds later, for which clients wait.
+     */
+    private boolean isNoted(OwnershipRecord record) {
+        try {
+            services.state().note(vm, record.term(), true);
+            return true;
+        } catch (IOException e) {
+            LOG.error("VM {}: {} can't be written down, trying again", vm, record, e);
+            return false;
+        }
+    }
+
     /** Writes down, again and again, for what is not on disk could be forgotten by a restart, and the VM run twice. */
     private void note(OwnershipRecord record, Runnable durable) {
         if (record.phase() == Phase.ACTIVATING) {
@@ -342,6 +356,10 @@ final class VmArbiter implements Arbiter {
             return;
         }
         boolean activated = record.isOwnedBy(self) && peerIsPrimary;
+        if (activated && isNoted(record)) {
+            durable.run();
+            return;
+        }
         Thread.ofVirtual().name("note-term").start(() -> {
             try {
                 while (!closed) {
