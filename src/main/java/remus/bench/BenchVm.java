@@ -57,7 +57,8 @@ final class BenchVm implements AutoCloseable {
         this.time = time;
         boolean started = false;
         try {
-            Path directory = Files.createTempDirectory(TMPFS, "remus-bench-");
+            Path directory = Files.createTempDirectory(
+                    TMPFS, "remus-bench-" + ProcessHandle.current().pid() + "-");
             owned.push(() -> Files.deleteIfExists(directory));
             Path console = directory.resolve("console");
             paths = new QemuPaths(directory, directory);

@@ -52,7 +52,8 @@ public final class PlainVm implements AutoCloseable {
             throws BenchException, InterruptedException {
         boolean started = false;
         try {
-            Path directory = Files.createTempDirectory(TMPFS, "remus-bench-");
+            Path directory = Files.createTempDirectory(
+                    TMPFS, "remus-bench-" + ProcessHandle.current().pid() + "-");
             paths = new QemuPaths(directory, directory);
             owned.push(() -> {
                 Files.deleteIfExists(paths.logFile());
