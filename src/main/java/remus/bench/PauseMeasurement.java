@@ -27,6 +27,7 @@ import remus.qemu.DeviceState;
 import remus.qemu.DeviceStateException;
 import remus.qemu.PauseCommands;
 import remus.qemu.QmpException;
+import remus.qemu.RealTimeThreads;
 import remus.qemu.RunningGuest;
 
 /**
@@ -60,6 +61,7 @@ final class PauseMeasurement
     private final GuestMemoryDevice memory;
     private final AnsweringChannel channel = new AnsweringChannel();
     private final CheckpointEngine engine;
+    private final RealTimeThreads.OfSession threads;
 
     private PauseSamples samples = new PauseSamples();
     private @Nullable RemusException failure;
@@ -82,6 +84,7 @@ final class PauseMeasurement
         this.time = time;
         this.stop = stop;
         guest = vm.guest();
+        threads = new RealTimeThreads(true).ofSession(guest.process());
         boolean complete = false;
         try {
             GuestMemory mapped = owned.push(GuestMemory.forReading(vm.ram()));
@@ -129,6 +132,15 @@ final class PauseMeasurement
             }
         }
         warmUp();
+        threads.setRealTime(true);
+        try {
+            return measure(duration);
+        } finally {
+            threads.setRealTime(false);
+        }
+    }
+
+    private PauseSamples measure(Duration duration) throws RemusException {
         samples = new PauseSamples();
         long until = time.nanos() + duration.toNanos();
         while (time.nanos() < until) {

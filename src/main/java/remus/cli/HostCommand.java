@@ -67,7 +67,7 @@ final class HostCommand extends Command {
             names = "--config",
             paramLabel = "FILE",
             description =
-                    "YAML file with the keys name, listen, api, state, arbiter, arbiterCredential, keepVms and peers; options go before it.")
+                    "YAML file with the keys name, listen, api, state, arbiter, arbiterCredential, keepVms, realTime and peers; options go before it.")
     private @Nullable Path config;
 
     @Option(
@@ -97,6 +97,16 @@ final class HostCommand extends Command {
     private @Nullable Boolean keepVms;
 
     @Option(
+            names = "--no-real-time",
+            description = {
+                "What the pauses of protected VMs wait for, some threads of this daemon and of QEMU, runs as any other thread."
+                        + " Without it they have real-time priority where the system allows that, for shorter pauses on busy"
+                        + " processors."
+            },
+            arity = "0")
+    private boolean noRealTime;
+
+    @Option(
             names = "--peers",
             paramLabel = "NAME=ADDR:PORT",
             split = ",",
@@ -117,7 +127,9 @@ final class HostCommand extends Command {
     }
 
     private HostConfiguration configuration() throws RemusException {
-        HostSettings settings = new HostSettings(name, listen, api, state, arbiter, arbiterCredential, keepVms, peers);
+        Boolean realTime = noRealTime ? false : null;
+        HostSettings settings =
+                new HostSettings(name, listen, api, state, arbiter, arbiterCredential, keepVms, realTime, peers);
         Path file = config;
         if (file != null) {
             String text = TextFile.read(file, HostSettings.MAX_CHARS, "--config");

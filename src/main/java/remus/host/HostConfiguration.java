@@ -19,6 +19,7 @@ import remus.host.OperationException.Kind;
  * @param arbiter who decides which host owns a VM
  * @param arbiterCredential file with who this host is to an ensemble, or null
  * @param keepVms whether the VMs go on without the daemon when it ends in good order, for the next one to adopt
+ * @param realTime whether what a checkpoint waits for has real-time priority, where the system allows it
  * @param peers replication addresses of other hosts, by the names that VM definitions use
  */
 public record HostConfiguration(
@@ -29,6 +30,7 @@ public record HostConfiguration(
         ArbiterChoice arbiter,
         @Nullable Path arbiterCredential,
         boolean keepVms,
+        boolean realTime,
         Map<String, HostAddress> peers) {
     /** Port that hosts replicate over. */
     public static final int DEFAULT_LISTEN_PORT = 7420;

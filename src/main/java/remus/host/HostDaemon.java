@@ -33,6 +33,7 @@ import remus.linux.BootTime;
 import remus.qemu.QemuException;
 import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
+import remus.qemu.RealTimeThreads;
 import remus.replication.PeerQuery;
 import remus.replication.ReplicationException;
 import remus.replication.ReplicationServer;
@@ -155,7 +156,8 @@ final class HostDaemon implements HostOperations, AutoCloseable {
                     new ImageOwnership(configuration.name(), state, peers),
                     arbitration,
                     resources.push(new ProtectionKeeper(time)),
-                    resources.push(new HostDrain(configuration.name(), time)));
+                    resources.push(new HostDrain(configuration.name(), time)),
+                    new RealTimeThreads(configuration.realTime()));
             HostDaemon daemon = new HostDaemon(configuration, services, facts, resources);
             opened = true;
             return daemon;

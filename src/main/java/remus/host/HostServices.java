@@ -11,6 +11,7 @@ import remus.base.HostAddress;
 import remus.base.Time;
 import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
+import remus.qemu.RealTimeThreads;
 import remus.replication.PeerQuery;
 
 /**
@@ -34,7 +35,8 @@ record HostServices(
         ImageOwnership images,
         Arbitration arbitration,
         ProtectionKeeper keeper,
-        HostDrain drain) {
+        HostDrain drain,
+        RealTimeThreads threads) {
     /** Buffers asked for between QEMU's NIC and us, in bytes; the system may give less. */
     static final int NIC_SOCKET_BUFFER_BYTES = 4 << 20;
 

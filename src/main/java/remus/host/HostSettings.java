@@ -11,10 +11,11 @@ import remus.host.OperationException.Kind;
 
 /**
  * What somebody said about a host's set-up, on the command line or in a file: any part may be missing. The keys of
- * the file are the long options: {@code name, listen, api, state, arbiter, arbiterCredential, keepVms, peers}.
+ * the file are the long options: {@code name, listen, api, state, arbiter, arbiterCredential, keepVms, realTime, peers}.
  *
  * @param arbiter as {@link ArbiterChoice#parse} reads it
  * @param keepVms as {@link HostConfiguration} has it
+ * @param realTime as {@link HostConfiguration} has it
  * @param peers empty when nothing is said
  */
 public record HostSettings(
@@ -25,6 +26,7 @@ public record HostSettings(
         @Nullable String arbiter,
         @Nullable Path arbiterCredential,
         @Nullable Boolean keepVms,
+        @Nullable Boolean realTime,
         Map<String, HostAddress> peers) {
     /** Longest configuration file, in characters. */
     public static final int MAX_CHARS = 64 << 10;
@@ -49,6 +51,7 @@ public record HostSettings(
         String arbiter = yaml.value("arbiter", HostSettings::checkedArbiter);
         Path credential = yaml.value("arbiterCredential", baseDirectory::resolve);
         Boolean keepVms = yaml.value("keepVms", HostSettings::yesOrNo);
+        Boolean realTime = yaml.value("realTime", HostSettings::yesOrNo);
         Map<String, HostAddress> peers = new HashMap<>();
         StrictYaml peersYaml = yaml.mapping("peers");
         if (peersYaml != null) {
@@ -63,7 +66,7 @@ public record HostSettings(
         }
         yaml.end();
         yaml.refuseProblems(WHAT);
-        return new HostSettings(name, listen, api, state, arbiter, credential, keepVms, peers);
+        return new HostSettings(name, listen, api, state, arbiter, credential, keepVms, realTime, peers);
     }
 
     /** @throws IllegalArgumentException saying what a name looks like */
@@ -109,6 +112,7 @@ public record HostSettings(
                 arbiter == null ? others.arbiter : arbiter,
                 arbiterCredential == null ? others.arbiterCredential : arbiterCredential,
                 keepVms == null ? others.keepVms : keepVms,
+                realTime == null ? others.realTime : realTime,
                 peers.isEmpty() ? others.peers : peers);
     }
 
@@ -137,6 +141,7 @@ public record HostSettings(
                 choice,
                 arbiterCredential,
                 keepVms != null && keepVms,
+                realTime == null || realTime,
                 peers);
     }
 }

@@ -26,6 +26,7 @@ import remus.checkpoint.PreCopyRound;
 import remus.checkpoint.PreCopySource;
 import remus.checkpoint.SmallRemainder;
 import remus.checkpoint.StagedCheckpoint;
+import remus.qemu.RealTimeThreads;
 
 /**
  * The primary's side of one protection session: joins the engine that takes checkpoints, the channel to the backup, whose
@@ -53,6 +54,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
             List<CheckpointDevice> devices,
             VmDisks disks,
             BackupChannelFactory channel,
+            RealTimeThreads.OfSession threads,
             Runnable ready,
             Runnable release) {}
 
@@ -68,6 +70,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private final Agent agent;
     private final Time time;
     private final BackupChannel channel;
+    private final RealTimeThreads.OfSession threads;
     private final Runnable ready;
     private final Runnable release;
     private final CheckpointEngine engine;
@@ -78,6 +81,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
     private final CheckpointStatistics statistics = new CheckpointStatistics();
     private final SessionProgress watched;
     private final long detectNanos;
+    private boolean isRealTime;
     private boolean parting;
     private boolean ended;
     private long lastHeartbeatNanos;
@@ -99,6 +103,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         this.time = time;
         ProtectionSettings settings = plan.settings();
         detectNanos = settings.detect().toNanos();
+        threads = parts.threads();
         ready = parts.ready();
         release = parts.release();
         disks = parts.disks();
@@ -141,6 +146,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         parting = true;
         ending = next;
         engine.end();
+        setRealTime(false);
         signOff(reason);
     }
 
@@ -154,6 +160,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         // Before the end of the tracking, which takes a while: the guest stands still.
         channel.handOver(Math.max(0, time.nanos() - engine.suspendedAtNanos()), reason);
         engine.end();
+        setRealTime(false);
     }
 
     /** What the backup of a session that is parting says is told to {@code next} from now on. */
@@ -358,6 +365,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
         }
         ended = true;
         engine.end();
+        setRealTime(false);
         Thread.ofVirtual().name("session-end").start(() -> {
             channel.close();
             engine.close();
@@ -399,6 +407,7 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
 
     @Override
     public void committed(EpochId epoch, long commitNanos) {
+        setRealTime(true);
         statistics.committed(commitNanos);
         if (engine.hasCommittedLast()) {
             post(owner::lastCommitted);
@@ -408,6 +417,14 @@ final class ProtectionSession implements CheckpointEngine.Observer, SessionSynch
                     takeLast();
                 }
             });
+        }
+    }
+
+    /** From the first commit on: copying all memory has time. */
+    private void setRealTime(boolean realTime) {
+        if (isRealTime != realTime) {
+            isRealTime = realTime;
+            threads.setRealTime(realTime);
         }
     }
 

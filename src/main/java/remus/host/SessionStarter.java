@@ -254,6 +254,7 @@ final class SessionStarter implements ActiveVm.SessionFactory {
                 devices(device, vm),
                 vm.disks(),
                 listener -> new PrimaryChannel(channel, listener, services.time()),
+                services.threads().ofSession(vm.guest().process()),
                 this::removeWitnesses,
                 memory::close);
     }

@@ -211,6 +211,8 @@ final class StandbyParts implements AutoCloseable {
             qemu.prepare();
             GuestNetwork network = onFailure.push(network(definition, paths));
             qemu.awaitNics(network.nics().size());
+            services.threads()
+                    .set(qemu.process(), true); // it sleeps until the activation, which is not to wait for others
             onFailure.release();
             return new Machine(own, server, qemu, network, new AtomicBoolean());
         } catch (IOException | DiskException | QemuException | ActivationException | LinuxException e) {

@@ -58,6 +58,8 @@ final class StandbyVm implements HostedVm {
     private final PrimaryFrames frames;
     private final CountDownLatch ended = new CountDownLatch(1);
 
+    private boolean isRealTime;
+
     /** From then on its QEMU is among what the kernel counts; until then it is only spoken for. */
     private volatile boolean hasQemu;
 
@@ -130,6 +132,7 @@ final class StandbyVm implements HostedVm {
         } finally {
             close(activated);
         }
+        services.threads().setOwn(false);
         if (activated != null) {
             tellOfSwitchover(activated);
             activated.run();
@@ -218,6 +221,7 @@ final class StandbyVm implements HostedVm {
 
     private void receive() throws CheckpointException, StandbyException, IOException {
         primary.receive(frames, ownership::isBackup, this::heard);
+        hurry();
         beat();
         if (!copy.isStarted() && primary.hasSentFiles()) {
             startStandby();
@@ -232,6 +236,14 @@ final class StandbyVm implements HostedVm {
     private void heard() {
         ownership.heard();
         beat();
+    }
+
+    /** From the first whole checkpoint on: what comes before it is all memory, which has time. */
+    private void hurry() {
+        if (!isRealTime && copy.isWhole()) {
+            isRealTime = true;
+            services.threads().setOwn(true);
+        }
     }
 
     private void beat() {
@@ -254,6 +266,7 @@ final class StandbyVm implements HostedVm {
             // Giving back what received checkpoints takes tens of milliseconds, for which no client is to wait.
             Thread.ofVirtual().name("standby-close").start(() -> {
                 try {
+                    services.threads().set(activated.parts().guest().process(), false);
                     closeParts();
                 } finally {
                     ended.countDown();

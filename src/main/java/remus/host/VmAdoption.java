@@ -125,6 +125,7 @@ final class VmAdoption {
             }
             RunningGuest guest = RunningGuest.adopt(found.process(), paths, services.qemuLimits(), services.time());
             onFailure.push(guest::leave);
+            services.threads().set(guest.process(), false);
             GuestNetwork network = onFailure.push(StandbyParts.network(definition, paths));
             for (NicLink nic : network.nics()) {
                 nic.bringUp();

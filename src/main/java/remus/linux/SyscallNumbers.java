@@ -27,6 +27,8 @@ final class SyscallNumbers {
     static final int FALLOCATE = ARM64 ? 47 : 285;
     static final int EVENTFD2 = ARM64 ? 19 : 290;
     static final int SETNS = ARM64 ? 268 : 308;
+    static final int SCHED_SETSCHEDULER = ARM64 ? 119 : 144;
+    static final int SCHED_GETSCHEDULER = ARM64 ? 120 : 145;
     static final int USERFAULTFD = ARM64 ? 282 : 323;
     static final int CLOCK_GETTIME = ARM64 ? 113 : 228;
     static final int ADJTIMEX = ARM64 ? 171 : 159;

@@ -3,6 +3,8 @@ package remus.qemu;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -42,6 +44,9 @@ public final class QemuProcess implements AutoCloseable {
     private static final int TAIL_LINES = 8;
     /** What QEMU puts before its messages: the time, its name. */
     private static final Pattern LINE_PREFIX = Pattern.compile("^(\\S+Z )?(qemu-system-\\S+: )?");
+
+    /** How QEMU names them (iothread.c: "IO" and the id). */
+    private static final String IO_THREAD_NAME = "IO ";
 
     private static final Path NULL = Path.of("/dev/null");
 
@@ -204,6 +209,29 @@ public final class QemuProcess implements AutoCloseable {
 
     public boolean isAlive() {
         return life.isAlive();
+    }
+
+    /**
+     * The threads that have to run for a guest to be stopped, saved and continued, and for its devices: QEMU's main thread and
+     * its I/O threads, by the names that it gives them. Not its vCPUs, nor the workers that come and go.
+     *
+     * @return their numbers; empty where QEMU has ended
+     */
+    public List<Long> emulatorThreads() {
+        List<Long> threads = new ArrayList<>();
+        Path tasks = Path.of("/proc", Long.toString(identity.pid()), "task");
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(tasks)) {
+            for (Path task : all) {
+                long thread = Long.parseLong(task.getFileName().toString());
+                if (thread == identity.pid()
+                        || Files.readString(task.resolve("comm")).startsWith(IO_THREAD_NAME)) {
+                    threads.add(thread);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            return List.of(); // it, or one of them, has just ended
+        }
+        return threads;
     }
 
     /** Calls {@code callback} once, as soon as QEMU has ended, on a thread of the JVM's: it must be brief. */

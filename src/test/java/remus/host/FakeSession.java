@@ -84,6 +84,7 @@ final class FakeSession implements ActiveVm.SessionFactory {
                         List.of(),
                         new VmDisks("shop", List.of(), GuestDisks.Mode.OPEN, time),
                         this::listening,
+                        realTime -> {},
                         () -> {},
                         () -> {}),
                 learns,

@@ -1,6 +1,7 @@
 package remus.host;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,7 +16,8 @@ import remus.base.HostAddress;
 
 class HostSettingsTest {
     private static final Path BASE = Path.of("/etc/remus");
-    private static final HostSettings NOTHING = new HostSettings(null, null, null, null, null, null, null, Map.of());
+    private static final HostSettings NOTHING =
+            new HostSettings(null, null, null, null, null, null, null, null, Map.of());
 
     @Test
     void aFileHasTheKeysOfTheOptions() throws Exception {
@@ -26,6 +28,7 @@ class HostSettingsTest {
                         state: alpha.state
                         arbiter: zookeeper:zk1
                         keepVms: true
+                        realTime: false
                         arbiterCredential: zk.secret
                         peers: {beta: "192.0.2.2:7420", gamma: "[2001:db8::7]:99"}
                         """, BASE).complete();
@@ -38,6 +41,7 @@ class HostSettingsTest {
                         new ArbiterChoice.Ensemble(List.of(new HostAddress("zk1", 2181)), "/remus"),
                         Path.of("/etc/remus/zk.secret"),
                         true,
+                        false,
                         Map.of(
                                 "beta",
                                 new HostAddress("192.0.2.2", 7420),
@@ -49,12 +53,14 @@ class HostSettingsTest {
     @Test
     void theCommandLineGoesBeforeTheFile() throws Exception {
         HostSettings file = HostSettings.parse("name: alpha\nlisten: 192.0.2.1:7000\nstate: /a\n", BASE);
-        HostSettings flags = new HostSettings("omega", null, null, Path.of("/b"), null, null, null, Map.of());
+        HostSettings flags = new HostSettings("omega", null, null, Path.of("/b"), null, null, null, false, Map.of());
         HostConfiguration both = flags.orElse(file).complete();
         assertEquals("omega", both.name());
         assertEquals(7000, both.listen().port());
         assertEquals(Path.of("/b"), both.state());
         assertEquals(HostConfiguration.DEFAULT_API, both.api());
+        assertFalse(both.realTime());
+        assertTrue(file.complete().realTime());
     }
 
     @Test
@@ -77,7 +83,7 @@ class HostSettingsTest {
             peers: [beta]            | peers: '["beta"]' is not a mapping
             peers: {BETA: "a:1"}     | peers.BETA: is not a host's name
             peers: {beta: "a:b"}     | peers.beta: 'a:b' is not an address
-            color: red               | color: unknown key: the keys here are api, arbiter, arbiterCredential, keepVms, listen, name, peers, state
+            color: red               | color: unknown key: the keys here are api, arbiter, arbiterCredential, keepVms, listen, name, peers, realTime, state
             """)
     void wrongValuesAreRefusedByName(String yaml, String expected) {
         String message = String.valueOf(assertThrows(OperationException.class, () -> HostSettings.parse(yaml, BASE))

@@ -19,6 +19,7 @@ import remus.qemu.MachineType;
 import remus.qemu.QemuFeatures;
 import remus.qemu.QemuInstallation;
 import remus.qemu.QemuLimits;
+import remus.qemu.RealTimeThreads;
 import remus.qemu.VmDefinition;
 import remus.replication.PeerQuery;
 
@@ -65,7 +66,8 @@ final class QuietHost implements AutoCloseable {
                 new ImageOwnership(NAME, state, peers),
                 new Arbitration(new CloseStack(), arbiter, () -> ArbiterView.NONE),
                 new ProtectionKeeper(time),
-                new HostDrain(NAME, time));
+                new HostDrain(NAME, time),
+                new RealTimeThreads(false));
     }
 
     private static void closed(AutoCloseable resource) {
