@@ -29,6 +29,28 @@ final class TimedTracker implements DirtyTracker {
         collectNanos += time.nanos() - begin;
     }
 
+    @Override
+    public boolean knowsQuiet() {
+        return tracker.knowsQuiet();
+    }
+
+    @Override
+    public boolean isQuiet() throws LinuxException {
+        return tracker.isQuiet();
+    }
+
+    @Override
+    public void collectOthers(DirtyPages except, DirtyPages into) throws LinuxException {
+        long begin = time.nanos();
+        tracker.collectOthers(except, into);
+        collectNanos += time.nanos() - begin;
+    }
+
+    @Override
+    public void release(DirtyPages pages) throws LinuxException {
+        tracker.release(pages);
+    }
+
     void reset() {
         collectNanos = 0;
     }

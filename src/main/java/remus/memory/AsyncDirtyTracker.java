@@ -2,6 +2,7 @@ package remus.memory;
 
 import remus.base.Invariant;
 import remus.linux.LinuxException;
+import remus.linux.PageFaults;
 import remus.linux.PagemapScan;
 import remus.linux.ProcessMapping;
 import remus.linux.Userfaultfd;
@@ -13,6 +14,10 @@ import remus.linux.Userfaultfd;
  *
  * <p>A scan of a process that has ended finds nothing and succeeds. So each scan is followed by a check that the process
  * still had its memory; without it, a QEMU killed at the wrong moment would pass for one that had written nothing.
+ *
+ * <p>The first write of a protected page is a page fault of the thread that makes it: where QEMU has had none since before the last
+ * scan began, nothing was written, and that is known without another scan. Not under KVM, where a worker of the kernel's may have
+ * the fault in a vCPU's place (asynchronous page faults), so that QEMU could then write the page without one of its own.
  */
 final class AsyncDirtyTracker implements DirtyTracker {
     /** Above so many ranges, near ones are reset together: the system calls would cost more than the scan. */
@@ -22,20 +27,25 @@ final class AsyncDirtyTracker implements DirtyTracker {
 
     private final Userfaultfd protection;
     private final PagemapScan scan;
+    private final PageFaults faults;
     private final ResetStrategy strategy;
     private final long start;
     private final long end;
     private final DirtyPages found = new DirtyPages();
     private long resetPages;
+    private long faultsBeforeCollect;
+    private boolean hasCollectedAll;
 
     /**
-     * Takes over {@code protection} and {@code scan}.
+     * Takes over {@code protection}, {@code scan} and {@code faults}, all of one process.
      *
      * @param ram where QEMU has mapped the RAM file, registered with {@code protection}
      */
-    AsyncDirtyTracker(Userfaultfd protection, PagemapScan scan, ProcessMapping ram, ResetStrategy strategy) {
+    AsyncDirtyTracker(
+            Userfaultfd protection, PagemapScan scan, PageFaults faults, ProcessMapping ram, ResetStrategy strategy) {
         this.protection = protection;
         this.scan = scan;
+        this.faults = faults;
         this.strategy = strategy;
         start = ram.start();
         end = ram.end();
@@ -49,30 +59,75 @@ final class AsyncDirtyTracker implements DirtyTracker {
 
     @Override
     public void collect(DirtyPages into) throws LinuxException {
+        hasCollectedAll = false;
+        faultsBeforeCollect = faults.count();
+        collect(start, end, into);
+        protection.checkProcessLives(start, end - start);
+        hasCollectedAll = true;
+    }
+
+    private void collect(long from, long to, DirtyPages into) throws LinuxException {
         switch (strategy) {
             case ONE_RESETTING_SCAN ->
-                scan.findAndReset(start, end, (from, to) -> into.add(page(from), pages(from, to)));
-            case FIND_THEN_RESET -> findThenReset(into);
+                scan.findAndReset(from, to, (first, behind) -> into.add(page(first), pages(first, behind)));
+            case FIND_THEN_RESET -> findThenReset(from, to, into);
+        }
+    }
+
+    @Override
+    public boolean knowsQuiet() {
+        return strategy == ResetStrategy.ONE_RESETTING_SCAN;
+    }
+
+    @Override
+    public boolean isQuiet() throws LinuxException {
+        return knowsQuiet() && hasCollectedAll && faults.count() == faultsBeforeCollect;
+    }
+
+    @Override
+    public void collectOthers(DirtyPages except, DirtyPages into) throws LinuxException {
+        hasCollectedAll = false;
+        long from = start;
+        for (int run = 0; run < except.runCount(); run++) {
+            long first = address(except.firstPage(run));
+            if (from < first) {
+                collect(from, first, into);
+            }
+            from = address(except.firstPage(run) + except.pageCount(run));
+        }
+        if (from < end) {
+            collect(from, end, into);
         }
         protection.checkProcessLives(start, end - start);
     }
 
-    private void findThenReset(DirtyPages into) throws LinuxException {
+    @Override
+    public void release(DirtyPages pages) throws LinuxException {
+        if (!knowsQuiet()) {
+            return;
+        }
+        hasCollectedAll = false;
+        for (int run = 0; run < pages.runCount(); run++) {
+            protection.unprotect(address(pages.firstPage(run)), pages.pageCount(run) * GuestMemory.PAGE_BYTES);
+        }
+    }
+
+    private void findThenReset(long first, long behind, DirtyPages into) throws LinuxException {
         found.clear();
-        scan.find(start, end, (from, to) -> found.add(page(from), pages(from, to)));
+        scan.find(first, behind, (from, to) -> found.add(page(from), pages(from, to)));
         int nearPages = found.runCount() > MAX_SINGLE_RANGES ? NEAR_PAGES : 0;
         resetPages = 0;
         int run = 0;
         while (run < found.runCount()) {
-            long first = found.firstPage(run);
-            long behind = first + found.pageCount(run);
+            long page = found.firstPage(run);
+            long end = page + found.pageCount(run);
             run++;
-            while (run < found.runCount() && found.firstPage(run) - behind <= nearPages) {
-                behind = found.firstPage(run) + found.pageCount(run);
+            while (run < found.runCount() && found.firstPage(run) - end <= nearPages) {
+                end = found.firstPage(run) + found.pageCount(run);
                 run++;
             }
             // All that this scan returns is kept: pages may have been written since the search, and they are reset too.
-            scan.findAndReset(address(first), address(behind), (from, to) -> {
+            scan.findAndReset(address(page), address(end), (from, to) -> {
                 into.add(page(from), pages(from, to));
                 resetPages += pages(from, to);
             });
@@ -102,5 +157,6 @@ final class AsyncDirtyTracker implements DirtyTracker {
     public void close() {
         protection.close();
         scan.close();
+        faults.close();
     }
 }

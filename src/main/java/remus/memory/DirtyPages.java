@@ -98,6 +98,37 @@ public final class DirtyPages {
                 spare[kept++] = first << FIRST_SHIFT | end - first;
             }
         }
+        takeSpare(kept);
+    }
+
+    /** Takes away all pages that are not in {@code other}. */
+    public void retainAll(DirtyPages other) {
+        order();
+        other.order();
+        if (spare.length < runCount + other.runCount) {
+            spare = new long[Math.max(runs.length, runCount + other.runCount)];
+        }
+        int kept = 0;
+        int mine = 0;
+        int its = 0;
+        while (mine < runCount && its < other.runCount) {
+            long end = endOf(this, mine);
+            long itsEnd = endOf(other, its);
+            long first = Math.max(firstPage(mine), other.firstPage(its));
+            long common = Math.min(end, itsEnd) - first;
+            if (common > 0) {
+                spare[kept++] = first << FIRST_SHIFT | common;
+            }
+            if (end < itsEnd) {
+                mine++;
+            } else {
+                its++;
+            }
+        }
+        takeSpare(kept);
+    }
+
+    private void takeSpare(int kept) {
         long[] before = runs;
         runs = spare;
         spare = before;

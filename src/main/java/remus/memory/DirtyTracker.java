@@ -24,6 +24,27 @@ public interface DirtyTracker extends AutoCloseable {
      */
     void collect(DirtyPages into) throws LinuxException;
 
+    /** Whether {@link #isQuiet} can ever say yes, and the other two below do more than {@link #collect} does. */
+    default boolean knowsQuiet() {
+        return false;
+    }
+
+    /**
+     * Whether certainly no page was written since the last {@link #collect} began, without looking at any. Holds for writes that
+     * were complete before this call, and never while {@link #release}d pages have not been collected since.
+     */
+    default boolean isQuiet() throws LinuxException {
+        return false;
+    }
+
+    /** As {@link #collect}, but leaves those of {@code except} as they are: what was written of them comes another time. */
+    default void collectOthers(DirtyPages except, DirtyPages into) throws LinuxException {
+        collect(into);
+    }
+
+    /** Takes {@code pages} as written until they are collected the next time, so that writing them costs nothing. */
+    default void release(DirtyPages pages) throws LinuxException {}
+
     /** How it tracks. */
     TrackingMode mode();
 

@@ -1,8 +1,10 @@
 package remus.memory;
 
 import java.nio.file.Path;
+import remus.base.CloseStack;
 import remus.linux.Errno;
 import remus.linux.LinuxException;
+import remus.linux.PageFaults;
 import remus.linux.PagemapScan;
 import remus.linux.ProcessMapping;
 import remus.linux.Userfaultfd;
@@ -78,7 +80,12 @@ public final class DirtyTracking {
     private static DirtyTracker asynchronous(
             Userfaultfd protection, long pid, ProcessMapping ram, ResetStrategy strategy) throws LinuxException {
         protection.register(ram.start(), ram.bytes());
-        return new AsyncDirtyTracker(protection, PagemapScan.ofProcess(pid), ram, strategy);
+        try (CloseStack onFailure = new CloseStack()) {
+            PagemapScan scan = onFailure.push(PagemapScan.ofProcess(pid));
+            PageFaults faults = onFailure.push(PageFaults.ofProcess(pid));
+            onFailure.release();
+            return new AsyncDirtyTracker(protection, scan, faults, ram, strategy);
+        }
     }
 
     private static DirtyTracker synchronous(

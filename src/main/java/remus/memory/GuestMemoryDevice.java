@@ -1,6 +1,8 @@
 package remus.memory;
 
 import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import remus.base.EpochId;
 import remus.base.ErrorCategory;
 import remus.checkpoint.CheckpointDevice;
@@ -17,9 +19,11 @@ import remus.linux.LinuxException;
  * it has been copied, also when a round is broken off or a copy fails. Pages are always reset in the tracker first and
  * copied afterwards, so a write in between makes the page owed again.
  *
- * <p>Shortly before a pause, what was written so far is copied ahead, beside the running guest; in the pause there is
- * then one scan, after QEMU has saved its devices, and little to copy. Where nothing was copied ahead, most is copied while
- * QEMU saves, and the rest after it.
+ * <p>Shortly before a pause, what was written so far is copied ahead, beside the running guest, where that is much. What is left
+ * is found and copied while QEMU saves its devices, and what came meanwhile after that. Where the tracker knows that nothing has
+ * come ({@link DirtyTracker#isQuiet}), as nearly always, that costs nothing; where it can't know, all is found after the save if
+ * most was copied ahead, for a scan takes longer than it spares. Pages that are written all the time are not tracked:
+ * {@link HotPages}.
  *
  * <p>Lasts for one protection session and owns the tracker, not the memory. Confined to the VM's agent thread.
  */
@@ -42,6 +46,11 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     /** So many checkpoints are then taken without it before it is tried again. */
     static final int CHECKPOINTS_WITHOUT_AHEAD = 40;
 
+    /** So few pages are copied beside QEMU's save without making that wait: to copy them ahead would cost a scan for nothing. */
+    static final int MAX_PAGES_BESIDE_SAVE = 64;
+
+    private static final Logger LOG = LoggerFactory.getLogger(GuestMemoryDevice.class);
+
     private final GuestMemory memory;
     private final DirtyTracker tracker;
     private final Predicate<EpochId> digestWanted;
@@ -49,6 +58,10 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     private final DirtyPages owed = new DirtyPages();
     // Written since the round began: of no use to it, and owed to the next.
     private final DirtyPages again = new DirtyPages();
+    // Written in the epoch that ends, as far as it is known.
+    private final DirtyPages written = new DirtyPages();
+    private final HotPages hot = new HotPages();
+    private long trackedPages;
     // How far the round under way has got: all owed pages below have been copied.
     private long roundPosition;
     private boolean roundUnderWay;
@@ -82,6 +95,7 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         // The backup's memory may hold anything, so it needs every page, those that were never written too.
         owed.clear();
         again.clear();
+        trackedPages = memory.pageCount();
         owed.add(0, memory.pageCount());
     }
 
@@ -144,13 +158,20 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
 
     @Override
     public boolean copyAhead(StagedPages pages) throws CheckpointException {
+        if (tracker.knowsQuiet() && trackedPages <= MAX_PAGES_BESIDE_SAVE) {
+            return false;
+        }
         if (checkpointsWithoutAhead > 0) {
             checkpointsWithoutAhead--;
             return false;
         }
-        collect();
+        try {
+            tracker.collectOthers(hot.released(), owed);
+        } catch (LinuxException e) {
+            throw trackingFailed(e);
+        }
         copier.copy(owed, pages);
-        owed.clear();
+        copied();
         copiedAhead = true;
         pagesAhead = pages.pageCount();
         return true;
@@ -161,8 +182,7 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
 
     @Override
     public void suspended(StagedCheckpoint checkpoint) throws CheckpointException {
-        if (copiedAhead) {
-            // Little is left, and another scan would take longer than it spares: the one in saved() brings it.
+        if (copiedAhead && !tracker.knowsQuiet()) {
             return;
         }
         endRound();
@@ -174,6 +194,11 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         } else {
             copier.copy(owed, checkpoint.pages());
         }
+        copied();
+    }
+
+    private void copied() {
+        written.addAll(owed);
         owed.clear();
     }
 
@@ -188,10 +213,13 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     @Override
     public void saved(StagedCheckpoint checkpoint) throws CheckpointException {
         // QEMU completes requests of its devices while it stops and saves them; what that wrote comes now.
-        collect();
-        copier.copy(owed, checkpoint.pages());
-        owed.clear();
-        judgeCopyingAhead(checkpoint.pages().pageCount() - pagesAhead);
+        if (!isQuiet()) {
+            collect();
+            copier.copy(owed, checkpoint.pages());
+            copied();
+        }
+        judgeCopyingAhead(
+                checkpoint.pages().pageCount() - pagesAhead - hot.released().pageCount());
         if (digestWanted.test(checkpoint.epoch())) {
             try {
                 checkpoint.setMemoryDigest(memory.digest());
@@ -215,6 +243,14 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
         pagesAhead = 0;
     }
 
+    private boolean isQuiet() throws CheckpointException {
+        try {
+            return tracker.isQuiet();
+        } catch (LinuxException e) {
+            throw trackingFailed(e);
+        }
+    }
+
     private void collect() throws CheckpointException {
         collectInto(owed);
     }
@@ -228,7 +264,18 @@ public final class GuestMemoryDevice implements CheckpointDevice, PreCopySource 
     }
 
     @Override
-    public void resumed(EpochId epoch) {}
+    public void resumed(EpochId epoch) {
+        trackedPages = written.pageCount() - hot.released().pageCount();
+        if (tracker.knowsQuiet()) {
+            hot.nextEpoch(written);
+        }
+        written.clear();
+        try {
+            tracker.release(hot.released());
+        } catch (LinuxException e) {
+            LOG.debug("pages that are written all the time are tracked: {}", e.getMessage());
+        }
+    }
 
     @Override
     public void commit(EpochId epoch) {}

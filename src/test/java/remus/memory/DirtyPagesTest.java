@@ -39,13 +39,21 @@ class DirtyPagesTest {
             model.clear(0, limit);
             assertSame(model, pages, seed);
             DirtyPages others = new DirtyPages();
+            BitSet otherModel = new BitSet();
             for (int i = random.nextInt(500); i > 0; i--) {
                 int first = random.nextInt(PAGES);
                 int count = random.nextInt(Math.min(20, PAGES - first) + 1);
                 others.add(first, count);
-                model.clear(first, first + count);
+                otherModel.set(first, first + count);
             }
+            DirtyPages common = new DirtyPages();
+            common.addAll(pages);
+            common.retainAll(others);
+            BitSet commonModel = (BitSet) model.clone();
+            commonModel.and(otherModel);
+            assertSame(commonModel, common, seed);
             pages.removeAll(others);
+            model.andNot(otherModel);
             assertSame(model, pages, seed);
             pages.removeAll(pages(0, PAGES));
             assertSame(new BitSet(), pages, seed);

@@ -220,6 +220,85 @@ class GuestMemoryDeviceTest {
         }
     }
 
+    @Test
+    void whereItIsKnownThatNothingCameWhileDevicesWereSavedNobodyLooks() throws Exception {
+        tracker.knowsQuiet = true;
+        copyEverything();
+        try (StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            checkpoint.begin(new EpochId(1), true);
+            write(5, 1);
+            device.suspended(checkpoint);
+            int collectsBefore = tracker.collects;
+            device.saved(checkpoint);
+            device.resumed(new EpochId(1));
+            assertEquals(collectsBefore, tracker.collects);
+            assertEquals(BitSet.valueOf(new long[] {1 << 5}), pagesIn(checkpoint.pages()));
+
+            checkpoint.begin(new EpochId(2), false);
+            write(6, 1);
+            device.suspended(checkpoint);
+            write(7, 1);
+            device.saved(checkpoint);
+            device.resumed(new EpochId(2));
+            assertEquals(BitSet.valueOf(new long[] {3 << 6}), pagesIn(checkpoint.pages()));
+        }
+    }
+
+    @Test
+    void whatFitsBesideTheSaveIsNotCopiedAheadWhereNobodyHasToLookAfterIt() throws Exception {
+        tracker.knowsQuiet = true;
+        copyEverything();
+        try (StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            int few = GuestMemoryDevice.MAX_PAGES_BESIDE_SAVE;
+            assertTrue(aheadThenAgain(checkpoint, few, 0), "how many an epoch has is not known yet");
+            device.resumed(checkpoint.epoch());
+            assertFalse(aheadThenAgain(checkpoint, few + 1, 0));
+            device.resumed(checkpoint.epoch());
+            assertTrue(aheadThenAgain(checkpoint, few, 0), "the one before had more");
+        }
+    }
+
+    @Test
+    void pagesThatAreWrittenAllTheTimeAreReleasedAndComeWithEachCheckpoint() throws Exception {
+        tracker.knowsQuiet = true;
+        copyEverything();
+        int hot = HotPages.MIN_EPOCH_PAGES + 1;
+        try (StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            for (int i = 0; i < HotPages.EPOCHS_RUNNING; i++) {
+                aheadThenAgain(checkpoint, hot, 0);
+                device.resumed(checkpoint.epoch());
+            }
+            assertEquals(hot, tracker.released.pageCount());
+            checkpoint.begin(new EpochId(2), false);
+            device.suspended(checkpoint);
+            device.saved(checkpoint);
+            assertEquals(hot, pagesIn(checkpoint.pages()).cardinality(), "nobody knows that they were not written");
+        }
+    }
+
+    @Test
+    void releasedPagesAreNotCopiedAhead() throws Exception {
+        tracker.knowsQuiet = true;
+        copyEverything();
+        int many = 2 * HotPages.MAX_PAGES;
+        try (StagedCheckpoint checkpoint = checkpoint(PLENTY_BYTES)) {
+            for (int i = 0; i < HotPages.EPOCHS_RUNNING; i++) {
+                aheadThenAgain(checkpoint, many, 0);
+                device.resumed(checkpoint.epoch());
+            }
+            checkpoint.begin(new EpochId(2), false);
+            for (int page = 0; page < many; page++) {
+                write(page, 1);
+            }
+            assertTrue(device.copyAhead(checkpoint.pages()));
+            assertEquals(many - HotPages.MAX_PAGES, checkpoint.pages().pageCount());
+            device.suspended(checkpoint);
+            device.saved(checkpoint);
+            assertEquals(many, checkpoint.pages().pageCount());
+            assertEquals(many, pagesIn(checkpoint.pages()).cardinality());
+        }
+    }
+
     /** Takes a checkpoint of {@code pages} written before and {@code again} of them after copying ahead. */
     private boolean aheadThenAgain(StagedCheckpoint checkpoint, int pages, int again) throws CheckpointException {
         checkpoint.begin(new EpochId(2), false);
@@ -342,6 +421,9 @@ class GuestMemoryDeviceTest {
     /** Reports what the test says was written. */
     private static final class ListedWrites implements DirtyTracker {
         private final TreeSet<Long> written = new TreeSet<>();
+        private final DirtyPages released = new DirtyPages();
+        private boolean knowsQuiet;
+        private int collects;
         private boolean broken;
         private boolean closed;
 
@@ -355,8 +437,38 @@ class GuestMemoryDeviceTest {
             if (broken) {
                 throw new LinuxException("collect", Errno.ESRCH);
             }
+            collects++;
             written.forEach(page -> into.add(page, 1));
+            into.addAll(released);
             written.clear();
+            released.clear();
+        }
+
+        @Override
+        public boolean knowsQuiet() {
+            return knowsQuiet;
+        }
+
+        @Override
+        public boolean isQuiet() {
+            return knowsQuiet && written.isEmpty() && released.isEmpty();
+        }
+
+        @Override
+        public void collectOthers(DirtyPages except, DirtyPages into) {
+            TreeSet<Long> excepted = new TreeSet<>();
+            for (int run = 0; run < except.runCount(); run++) {
+                for (long i = 0; i < except.pageCount(run); i++) {
+                    excepted.add(except.firstPage(run) + i);
+                }
+            }
+            written.stream().filter(page -> !excepted.contains(page)).forEach(page -> into.add(page, 1));
+            written.retainAll(excepted);
+        }
+
+        @Override
+        public void release(DirtyPages pages) {
+            released.addAll(pages);
         }
 
         @Override

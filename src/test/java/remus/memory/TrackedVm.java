@@ -21,7 +21,7 @@ final class TrackedVm implements AutoCloseable {
     final TestVm vm;
     final GuestMemory memory;
     final GuestMemory copy;
-    final DirtyTracker tracker;
+    final CountingTracker tracker;
     final GuestMemoryDevice device;
     private final StandbyMemory standby;
     private final StagedCheckpoint checkpoint;
@@ -45,7 +45,8 @@ final class TrackedVm implements AutoCloseable {
             checkpoint = resources.push(
                     new StagedCheckpoint(new StagedPages(GuestMemory.PAGE_BYTES, LIMIT_BYTES), LIMIT_BYTES));
             chunk = resources.push(new StagedPages(GuestMemory.PAGE_BYTES, LIMIT_BYTES));
-            tracker = DirtyTracking.attach(vm.pid(), vm.ram().path(), vm.ram().bytes(), choice, strategy);
+            tracker = new CountingTracker(
+                    DirtyTracking.attach(vm.pid(), vm.ram().path(), vm.ram().bytes(), choice, strategy));
             device = new GuestMemoryDevice(memory, tracker, digestWanted);
             resources.push(device::abort);
             // A standby's memory may hold anything before the first copy.

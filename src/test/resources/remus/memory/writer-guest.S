@@ -1,10 +1,13 @@
-# A guest that fits into a boot sector and writes its memory in three ways, for the exactness tests of dirty tracking:
-# scattered words all over 64 MiB, whole pages of zeros, and disk reads, whose data the host's kernel writes into guest
-# memory. Runs in real mode with 4 GiB segments, so that firmware calls and high memory go together.
+# A guest that fits into a boot sector and writes its memory in four ways, for the exactness tests of dirty tracking:
+# scattered words all over 64 MiB, whole pages of zeros, the same few pages over and over, and disk reads, whose data the
+# host's kernel writes into guest memory. Runs in real mode with 4 GiB segments, so that firmware calls and high memory go together.
 #
-# Layout: 0x600000 counts the loops; the window of 16384 pages begins at 0x2000000.
+# Layout: 0x600000 counts the loops; the pages written over and over begin at 0x700000, the window of 16384
+# pages at 0x2000000.
 
 .equ COUNTER, 0x600000
+.equ HOT, 0x700000
+.equ HOT_PAGES, 16
 .equ WINDOW, 0x2000000
 .equ WORDS_PER_LOOP, 48
 
@@ -45,6 +48,14 @@ zeros:
     addl $4, %edi
     decl %ecx
     jnz zeros
+
+    movl $HOT, %edi
+    movw $HOT_PAGES, %cx
+hot:
+    addr32 incl (%edi)
+    addl $0x1000, %edi
+    decw %cx
+    jnz hot
 
     movl $COUNTER, %edi
     addr32 incl (%edi)
