@@ -19,6 +19,7 @@ import remus.linux.ProcessIdentity;
 
 /** Daemons that are killed or restarted while their QEMUs go on: no VM ends needlessly, and none ever has two owners. */
 @Tag("system")
+@Tag("long")
 @Timeout(420)
 class DaemonRestartSystemTest {
     /** A wrapper that gives the daemon one option more. */

@@ -21,6 +21,7 @@ import remus.qemu.Accelerator;
 
 /** A short run of the real thing. What it measures is looked at for sense only: a busy machine makes it anything. */
 @Tag("system")
+@Tag("long")
 @Timeout(900)
 class DiskBenchSystemTest {
     @TempDir

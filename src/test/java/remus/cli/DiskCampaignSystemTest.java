@@ -25,6 +25,7 @@ import remus.base.RemusException;
  * the VM protected again in between. {@code ./build campaign disk --kills N --seed S} runs it longer.
  */
 @Tag("system")
+@Tag("long")
 @Timeout(value = 6, unit = TimeUnit.HOURS)
 class DiskCampaignSystemTest {
     private static final int KILLS = Integer.getInteger("remus.campaign.kills", 3);

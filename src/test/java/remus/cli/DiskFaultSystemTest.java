@@ -44,6 +44,7 @@ import remus.linux.ForeignSockets;
  * time. One VM goes through all of it on alpha; each fault is followed by a protection whose images are identical again.
  */
 @Tag("system")
+@Tag("long")
 @Timeout(600)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class DiskFaultSystemTest {

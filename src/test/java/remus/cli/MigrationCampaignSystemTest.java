@@ -23,6 +23,7 @@ import remus.api.Json;
  * {@code ./build campaign migration --rounds N --seed S} runs it longer; its document is {@code target/migration-campaign.json}.
  */
 @Tag("system")
+@Tag("long")
 @Timeout(value = 6, unit = TimeUnit.HOURS)
 class MigrationCampaignSystemTest {
     private static final int ROUNDS = Integer.getInteger("remus.campaign.rounds", 4);

@@ -33,6 +33,7 @@ import remus.disk.RawImage;
  * the guest has noticed nothing.
  */
 @Tag("system")
+@Tag("long")
 @Timeout(900)
 class MigrationDiskSystemTest {
     private static final String VM = DemoGuest.NAME;

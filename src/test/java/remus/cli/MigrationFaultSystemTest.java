@@ -22,6 +22,7 @@ import remus.api.VmState;
 
 /** Whatever dies while a VM moves, it runs on exactly one of the two hosts, and its client goes on. */
 @Tag("system")
+@Tag("long")
 @Timeout(300)
 class MigrationFaultSystemTest {
     @TempDir

@@ -19,6 +19,7 @@ import remus.qemu.Accelerator;
 
 /** A short run of the real thing. What it measures is looked at for sense only: a busy machine makes it anything. */
 @Tag("system")
+@Tag("long")
 @Timeout(600)
 class OverheadBenchSystemTest {
     @Test

@@ -17,6 +17,7 @@ import remus.zookeeper.TestEnsemble;
  * --rounds N --seed S} runs it longer.
  */
 @Tag("system")
+@Tag("long")
 @Timeout(value = 6, unit = TimeUnit.HOURS)
 class PartitionCampaignSystemTest {
     private static final int ROUNDS = Integer.getInteger("remus.campaign.rounds", 3);

@@ -25,6 +25,7 @@ import remus.base.RemusException;
  * beginning. {@code ./build soak --minutes N --seed S} runs it longer; its document is {@code target/soak.json}.
  */
 @Tag("system")
+@Tag("long")
 @Timeout(value = 12, unit = TimeUnit.HOURS)
 class SoakSystemTest {
     private static final long MINUTES = Long.getLong("remus.soak.minutes", 2);

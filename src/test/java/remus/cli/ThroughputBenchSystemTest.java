@@ -20,6 +20,7 @@ import remus.qemu.Accelerator;
 
 /** A short run of the real thing. What it measures is looked at for sense only: a busy machine makes it anything. */
 @Tag("system")
+@Tag("long")
 @Timeout(600)
 class ThroughputBenchSystemTest {
     /** Twice the time over which a host counts what it sends. */
