@@ -50,7 +50,9 @@ class WwsBenchSystemTest {
 
     private static Set<Path> leftovers() throws Exception {
         try (Stream<Path> files = Files.list(Path.of("/dev/shm"))) {
-            return files.filter(file -> file.getFileName().toString().startsWith("remus-bench-" + ProcessHandle.current().pid() + "-"))
+            return files.filter(file -> file.getFileName()
+                            .toString()
+                            .startsWith("remus-bench-" + ProcessHandle.current().pid() + "-"))
                     .collect(Collectors.toSet());
         }
     }

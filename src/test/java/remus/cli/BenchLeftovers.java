@@ -17,7 +17,9 @@ final class BenchLeftovers {
                 .map(child -> "process " + child.pid());
         return Stream.of(
                         qemus,
-                        names("/dev/shm", "remus-bench-" + ProcessHandle.current().pid() + "-"),
+                        names(
+                                "/dev/shm",
+                                "remus-bench-" + ProcessHandle.current().pid() + "-"),
                         names("/run/netns", "remus" + ProcessHandle.current().pid()),
                         names(System.getProperty("java.io.tmpdir"), "remus-bench-" + bench + "-"))
                 .flatMap(all -> all)
